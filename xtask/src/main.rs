@@ -1,5 +1,63 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! (to be filled in)
+//! The build system of PODOS: every verb that a user or CI needs, behind `cargo xtask`.
+//!
+//! One file per verb (`verbs/`), one per pipeline step (`steps/`), and the machinery that keys,
+//! caches and publishes steps (`engine/`).
 
-fn main() {}
+mod context;
+mod host;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::context::{Context, GlobalFlags};
+
+/// A verb of the command line.
+///
+/// The exit code is the verb's own: `cluster exec` ends with the status of the remote command.
+pub trait Xtask {
+    /// Does what the verb promises; an error is printed with its whole chain and ends in status 1.
+    fn run(self, ctx: &Context) -> anyhow::Result<ExitCode>;
+}
+
+/// Build, inspect, boot and test PODOS.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalFlags,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    Doctor(verbs::doctor::Doctor),
+    Clean(verbs::clean::Clean),
+}
+
+impl Xtask for Verb {
+    fn run(self, ctx: &Context) -> anyhow::Result<ExitCode> {
+        match self {
+            Verb::Doctor(verb) => verb.run(ctx),
+            Verb::Clean(verb) => verb.run(ctx),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = Context::new(cli.global).and_then(|ctx| cli.verb.run(&ctx));
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

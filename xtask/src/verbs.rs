@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The verbs, one file each.
+
+pub mod clean;
+pub mod doctor;
