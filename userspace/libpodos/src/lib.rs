@@ -1,3 +1,46 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! (to be filled in)
+//! Remote processes and cluster state of a PODOS system.
+//!
+//! GIPC's interface is a file (paper, section 5.2.1): a node's directory is opened with a flag,
+//! the first write names a program, and the program's streams are what is read and written from
+//! then on. [`Remote`] is that file; [`Command`] and [`Child`] are the shape of
+//! `std::process` on top of it, and [`system_state`] reads what the Resource Manager knows
+//! about the cluster. The library of the paper's section 5.4.3, which a remotely started program
+//! uses to find its caller, is [`Caller`].
+//!
+//! ```no_run
+//! let output = podos::Command::new("uname").arg("-n").on("linus2").output()?;
+//! assert_eq!(output.stdout, b"linus2\n");
+//! # Ok::<(), podos::Error>(())
+//! ```
+//!
+//! C programs use `include/podos.h`.
+
+mod abi;
+mod caller;
+mod child;
+mod command;
+mod encoding;
+mod error;
+mod ffi;
+mod gpid;
+mod ioctl;
+mod node;
+mod record;
+mod remote;
+mod sst;
+
+pub use caller::Caller;
+pub use child::{Child, Output};
+pub use command::Command;
+pub use encoding::Program;
+pub use error::Error;
+pub use gpid::{gpid_of, own_node, Gpid};
+pub use node::Node;
+pub use record::{Record, RecordError, RECORD_HEADER};
+pub use remote::{ProgramAt, Remote, Target};
+pub use sst::{system_state, NodeState, SstError, SST_DIRECTORY};
+
+/// The result of this library's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
