@@ -29,6 +29,7 @@ mod ioctl;
 mod node;
 mod record;
 mod remote;
+mod signals;
 mod sst;
 
 pub use caller::Caller;
@@ -40,6 +41,7 @@ pub use gpid::{gpid_of, own_node, Gpid};
 pub use node::Node;
 pub use record::{Record, RecordError, RECORD_HEADER};
 pub use remote::{ProgramAt, Remote, Target};
+pub use signals::Signals;
 pub use sst::{system_state, NodeState, SstError, SST_DIRECTORY};
 
 /// The result of this library's functions.

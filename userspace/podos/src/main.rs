@@ -1,5 +1,51 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! (to be filled in)
+//! `podos`: what a user asks a PODOS system.
 
-fn main() {}
+mod gpid;
+mod nodes;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "podos", version, about, long_about = None)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Nodes(nodes::Arguments),
+    Run(run::Arguments),
+    Gpid(gpid::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Nodes(arguments) => nodes::run(&arguments),
+        Verb::Gpid(arguments) => gpid::run(&arguments),
+        Verb::Run(arguments) => return run::run(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("podos: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

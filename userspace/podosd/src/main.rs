@@ -1,5 +1,93 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! (to be filled in)
+//! `podosd`: the policy of a PODOS node that the kernel leaves to userspace.
+//!
+//! It keeps a directory for every node that the Resource Manager has seen (paper, section 4.3.2)
+//! and, started with `--set-node`, gives the kernel the node's host id and boot sequence number.
 
-fn main() {}
+mod boot;
+mod directories;
+mod log;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::directories::{Directories, KernelFiles};
+
+/// Keep the node directories of a PODOS node, or set its identity
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Examples:\n  podosd --set-node 2\n  podosd")]
+struct Arguments {
+    /// Set this node's host id and boot sequence number, and exit
+    #[arg(long, value_name = "HOST", value_parser = clap::value_parser!(u32).range(1..))]
+    set_node: Option<u32>,
+
+    /// The boot sequence number; from a counter on disk or the clock if left out
+    #[arg(long, value_name = "SEQ", requires = "set_node",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    boot: Option<u16>,
+
+    /// Where the node directories are made
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.set_node {
+        Some(host) => boot::set_node(host, arguments.boot),
+        None => serve(arguments.root),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Keeps the directories until a signal ends the daemon.
+fn serve(root: PathBuf) -> Result<()> {
+    let own = podos::own_node()
+        .context("the kernel does not tell this node's host id: is it a PODOS kernel?")?
+        .context("this node has no host id yet: run `podosd --set-node HOST` first")?;
+    let kernel = KernelFiles::in_sysfs();
+    let mut watch = watch::Watch::new(&kernel.sst)?;
+    let mut directories = Directories::new(own, root, kernel);
+    loop {
+        directories.update()?;
+        if watch.wait()? == watch::Event::Ended {
+            break;
+        }
+    }
+    directories.remove();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn identities_that_nobody_has() {
+        for line in [
+            &["podosd", "--set-node", "0"][..],
+            &["podosd", "--set-node", "2", "--boot", "0"],
+            &["podosd", "--set-node", "2", "--boot", "65536"],
+            &["podosd", "--boot", "2"],
+        ] {
+            assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}

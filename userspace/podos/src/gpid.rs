@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `podos gpid`: global process ids.
+
+use anyhow::{Context, Result};
+
+/// Print the global process id of a process
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  podos gpid 1")]
+pub struct Arguments {
+    /// The local process id; the one that asks if left out
+    pid: Option<u32>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    // Of two processes, it is the one that runs this command who wants to know.
+    let pid = arguments
+        .pid
+        .unwrap_or_else(std::os::unix::process::parent_id);
+    let gpid = podos::gpid_of(Some(pid))
+        .with_context(|| format!("the GPID of process {pid} can't be read"))?;
+    println!("{gpid}");
+    Ok(())
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `podos run`: a program on another node, as if it ran here.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::{anyhow, Context, Result};
+use podos::{Child, Error, ProgramAt, Record, Signals, Target};
+use rustix::event::{poll, PollFd, PollFlags};
+
+/// The signals that are passed on to the program and those that it started.
+const FORWARDED: [i32; 6] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
+
+/// Exit codes of shells, and of remote shells.
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+const SIGNALLED: i32 = 128;
+const FAILED: u8 = 255;
+
+/// Run a program on a node
+///
+/// Input, output, exit status and signals are the program's. The exit status is 127 for a program
+/// that is not there, 126 for one that can't be run, 128 + N for one that was killed by signal N,
+/// and 255, with a message, when the node or the circuit to it failed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  podos run linus2 -- uname -n")]
+pub struct Arguments {
+    /// The node: linus2, or 2
+    #[arg(value_name = "NODE", required_unless_present = "on")]
+    node: Option<String>,
+
+    /// The node, said with an option
+    #[arg(long, value_name = "NODE", conflicts_with = "node")]
+    on: Option<String>,
+
+    /// A variable of the program's environment
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(OsString, OsString)>,
+
+    /// The program's working directory on its node
+    #[arg(short = 'C', long, value_name = "DIR")]
+    cwd: Option<OsString>,
+
+    /// The program's file is on this node, and is fetched by the other one
+    #[arg(long)]
+    from_here: bool,
+
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    command: Vec<OsString>,
+}
+
+fn variable(text: &str) -> Result<(OsString, OsString), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("not of the form NAME=VALUE".to_owned()),
+    }
+}
+
+impl Arguments {
+    fn node(&self) -> &str {
+        self.on.as_deref().or(self.node.as_deref()).unwrap_or("")
+    }
+
+    fn command(&self) -> podos::Command {
+        let mut command = podos::Command::new(&self.command[0]);
+        command.args(&self.command[1..]).on(self.node());
+        for (name, value) in &self.env {
+            command.env(name, value);
+        }
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        if self.from_here {
+            command.program_at(ProgramAt::Caller);
+        }
+        command
+    }
+}
+
+pub fn run(arguments: Arguments) -> ExitCode {
+    match remotely(&arguments) {
+        Ok(status) => ExitCode::from(code_of(status)),
+        Err(error) => {
+            if is_broken_pipe(&error) {
+                return ExitCode::from(code_of(ExitStatus::from_raw(libc::SIGPIPE)));
+            }
+            let error = match error.downcast_ref() {
+                Some(Error::OwnNode(_)) => here(&arguments),
+                _ => error,
+            };
+            eprintln!("podos: {error:#}");
+            ExitCode::from(code_of_error(&error))
+        }
+    }
+}
+
+/// Turns into the program, for the own node; returns only if that fails.
+fn here(arguments: &Arguments) -> anyhow::Error {
+    let mut command = std::process::Command::new(&arguments.command[0]);
+    command.args(&arguments.command[1..]);
+    command.envs(arguments.env.iter().map(|(name, value)| (name, value)));
+    command.current_dir(arguments.cwd.clone().unwrap_or_else(|| "/".into()));
+    let source = command.exec();
+    anyhow!(Error::Exec {
+        node: arguments.node().to_owned(),
+        program: arguments.command[0].to_string_lossy().into_owned(),
+        source,
+    })
+}
+
+/// Nobody reads our output any more: what ends any other program at once and without a word.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let source = error.downcast_ref::<io::Error>();
+    source.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn code_of(status: ExitStatus) -> u8 {
+    let signalled = status.signal().map(|signal| SIGNALLED + signal);
+    let code = status.code().or(signalled).unwrap_or(FAILED.into());
+    u8::try_from(code).unwrap_or(FAILED)
+}
+
+fn code_of_error(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref() {
+        Some(Error::Exec { source, .. }) => match source.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR) => NOT_FOUND,
+            _ => NOT_EXECUTABLE,
+        },
+        _ => FAILED,
+    }
+}
+
+fn remotely(arguments: &Arguments) -> Result<ExitStatus> {
+    let mut signals = Signals::block(&FORWARDED).context("signals can't be taken over")?;
+    let child = arguments.command().spawn()?;
+    child.remote().set_nonblocking(true)?;
+    Session::new(child).serve(&mut signals)
+}
+
+/// The pumping between our streams and the program's.
+struct Session {
+    child: Child,
+    /// Input that was read and not yet taken by the program.
+    input: Vec<u8>,
+    /// Whether our own input may have more.
+    more_input: bool,
+    buffer: Vec<u8>,
+}
+
+impl Session {
+    fn new(child: Child) -> Self {
+        Self {
+            child,
+            input: Vec::new(),
+            more_input: true,
+            buffer: vec![0; 64 * 1024],
+        }
+    }
+
+    fn serve(mut self, signals: &mut Signals) -> Result<ExitStatus> {
+        let stdin = io::stdin();
+        loop {
+            let want_input = self.more_input && self.input.is_empty();
+            let mut circuit = PollFlags::IN;
+            circuit.set(PollFlags::OUT, !self.input.is_empty());
+            let mut fds = vec![
+                PollFd::new(self.child.remote(), circuit),
+                PollFd::new(signals, PollFlags::IN),
+            ];
+            if want_input {
+                fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
+            }
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error).context("waiting for the streams"),
+            }
+            let events: Vec<_> = fds.iter().map(PollFd::revents).collect();
+            drop(fds);
+            if !events[1].is_empty() {
+                self.signal(signals.wait().context("reading a signal")?)?;
+            }
+            if events.get(2).is_some_and(|e| !e.is_empty()) {
+                self.read_input();
+            }
+            if events[0].contains(PollFlags::OUT) {
+                self.write_input()?;
+            }
+            let ready = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
+            if events[0].intersects(ready) && self.copy_output()? {
+                break;
+            }
+        }
+        self.child.status().ok_or_else(|| {
+            let node = self.child.remote().node().to_string();
+            Error::NoExitStatus { node }.into()
+        })
+    }
+
+    /// A program that has ended by now needs no signal.
+    fn signal(&self, signal: i32) -> Result<()> {
+        match self.child.remote().signal(Target::Group, signal) {
+            Err(Error::Io { source, .. }) if source.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Takes what our input has. One that can't be read is at its end, as for any filter.
+    fn read_input(&mut self) {
+        let mut buffer = [0; 16 * 1024];
+        match io::stdin().lock().read(&mut buffer) {
+            Ok(len) if len > 0 => self.input.extend_from_slice(&buffer[..len]),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            _ => {
+                self.more_input = false;
+                // The program may be gone, which its output will tell.
+                let _ = self.child.end_input();
+            }
+        }
+    }
+
+    fn write_input(&mut self) -> Result<()> {
+        match self.child.remote().write(&self.input) {
+            Ok(len) => drop(self.input.drain(..len)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            // It reads no more; what it still says and how it ends comes by the other way.
+            Err(_) => {
+                self.input.clear();
+                self.more_input = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes on one record; whether the circuit is at its end.
+    fn copy_output(&mut self) -> Result<bool> {
+        let record = match self.child.next(&mut self.buffer) {
+            Ok(record) => record,
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match record {
+            Some(Record::Stdout(data)) => {
+                write(&mut io::stdout().lock(), data).context("standard output can't be written")?
+            }
+            Some(Record::Stderr(data)) => {
+                write(&mut io::stderr().lock(), data).context("standard error can't be written")?
+            }
+            Some(Record::Exit(_)) => {}
+            None => return Ok(true),
+        }
+        Ok(false)
+    }
+}
+
+fn write(sink: &mut dyn Write, data: &[u8]) -> io::Result<()> {
+    sink.write_all(data)?;
+    sink.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parse(line: &[&str]) -> Result<Arguments, clap::Error> {
+        let line = [&["run"], line].concat();
+        Cli::try_parse_from(line).map(|cli| cli.arguments)
+    }
+
+    #[test]
+    fn node_in_both_places() {
+        for line in [
+            &["linus2", "--", "uname", "-n"][..],
+            &["--on", "linus2", "--", "uname", "-n"],
+        ] {
+            let arguments = parse(line).unwrap();
+            assert_eq!(arguments.node(), "linus2");
+            let command = arguments.command();
+            assert_eq!(command.program().args, ["uname", "-n"]);
+        }
+    }
+
+    #[test]
+    fn options_reach_the_command() {
+        let line = ["2", "-e", "A=b=c", "-C", "/tmp", "--", "x", "-C", "y"];
+        let command = parse(&line).unwrap().command();
+        let program = command.program();
+        assert_eq!(program.env, [("A".into(), "b=c".into())]);
+        assert_eq!(program.cwd.as_deref(), Some("/tmp".as_ref()));
+        assert_eq!(program.args, ["x", "-C", "y"]);
+    }
+
+    #[test]
+    fn command_lines_that_lack_something() {
+        for line in [
+            &["linus2"][..],
+            &["--", "uname"],
+            &["linus2", "--"],
+            &["linus2", "-e", "A", "--", "x"],
+            &["linus2", "--on", "linus3", "--", "x"],
+        ] {
+            assert!(parse(line).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn exit_codes() {
+        assert_eq!(code_of(ExitStatus::from_raw(7 << 8)), 7);
+        assert_eq!(code_of(ExitStatus::from_raw(libc::SIGKILL)), 137);
+        let exec = |errno| {
+            anyhow!(Error::Exec {
+                node: "linus2".to_owned(),
+                program: "x".to_owned(),
+                source: io::Error::from_raw_os_error(errno),
+            })
+        };
+        assert_eq!(code_of_error(&exec(libc::ENOENT)), 127);
+        assert_eq!(code_of_error(&exec(libc::EACCES)), 126);
+        assert_eq!(code_of_error(&exec(libc::ENOEXEC)), 126);
+        let pipe = anyhow!(io::Error::from_raw_os_error(libc::EPIPE)).context("output");
+        assert!(is_broken_pipe(&pipe) && !is_broken_pipe(&exec(libc::EPIPE)));
+        assert_eq!(code_of_error(&anyhow!(Error::NoNode)), 255);
+        assert_eq!(code_of_error(&anyhow!("anything")), 255);
+    }
+}

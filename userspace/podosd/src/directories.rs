@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The node directories: `/linusN` for every node that was ever seen.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use podos::Node;
+
+use crate::log;
+
+/// The kernel's side of the matter.
+pub struct KernelFiles {
+    /// The system state table.
+    pub sst: PathBuf,
+    /// Where `HOST PATH` makes PATH the directory of that node.
+    pub attach: PathBuf,
+    /// Where `PATH` makes it an ordinary directory again.
+    pub detach: PathBuf,
+}
+
+impl KernelFiles {
+    /// As the modules make them.
+    pub fn in_sysfs() -> Self {
+        Self {
+            sst: podos::SST_DIRECTORY.into(),
+            attach: "/sys/kernel/podos/pdfs/attach".into(),
+            detach: "/sys/kernel/podos/pdfs/detach".into(),
+        }
+    }
+}
+
+/// The node directories under one root.
+pub struct Directories {
+    own: Node,
+    root: PathBuf,
+    kernel: KernelFiles,
+    nodes: BTreeSet<Node>,
+}
+
+impl Directories {
+    /// None yet; `own` is this node.
+    pub fn new(own: Node, root: PathBuf, kernel: KernelFiles) -> Self {
+        Self {
+            own,
+            root,
+            kernel,
+            nodes: BTreeSet::new(),
+        }
+    }
+
+    /// Adds what is missing for the nodes of the system state table and for the own one.
+    ///
+    /// A directory that can't be made is told of and tried again with the next news; only a table
+    /// that can't be read is an error.
+    pub fn update(&mut self) -> Result<()> {
+        let seen = podos::system_state(&self.kernel.sst)?;
+        let seen = seen.into_iter().map(|state| state.node);
+        for node in seen.chain([self.own]) {
+            if self.nodes.contains(&node) {
+                continue;
+            }
+            match self.add(node) {
+                Ok(()) => {
+                    self.nodes.insert(node);
+                    log::info(&format!("{node} is at {}", self.path(node).display()));
+                }
+                Err(error) => log::warning(&format!("{node} has no directory: {error:#}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all of them away again.
+    pub fn remove(self) {
+        for &node in &self.nodes {
+            if let Err(error) = self.take_away(node) {
+                log::warning(&format!("{node} keeps its directory: {error:#}"));
+            }
+        }
+    }
+
+    fn path(&self, node: Node) -> PathBuf {
+        self.root.join(node.to_string())
+    }
+
+    fn add(&self, node: Node) -> Result<()> {
+        let path = self.path(node);
+        if node == self.own {
+            // `/linusN/...` names the same file on every node, N itself included.
+            return made(symlink("/", &path), &path);
+        }
+        made(fs::create_dir(&path), &path)?;
+        let line = format!("{} {}\n", node.host(), path.display());
+        match write(&self.kernel.attach, &line) {
+            // Left by a daemon that was killed.
+            Err(e) if e.raw_os_error() == Some(libc::EBUSY) => Ok(()),
+            other => other.with_context(|| format!("{} refuses it", self.kernel.attach.display())),
+        }
+    }
+
+    fn take_away(&self, node: Node) -> Result<()> {
+        let path = self.path(node);
+        if node == self.own {
+            return fs::remove_file(&path).context("the link can't be removed");
+        }
+        write(&self.kernel.detach, &format!("{}\n", path.display()))
+            .with_context(|| format!("{} refuses it", self.kernel.detach.display()))?;
+        fs::remove_dir(&path).context("the directory can't be removed")
+    }
+}
+
+/// That `path` was there before is as good.
+fn made(result: io::Result<()>, path: &Path) -> Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.with_context(|| format!("{} can't be made", path.display())),
+    }
+}
+
+/// One write, which is one request to sysfs.
+fn write(file: &Path, line: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().append(true).open(file)?;
+    io::Write::write_all(&mut file, line.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixture {
+        dir: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            for name in ["root", "sst"] {
+                fs::create_dir(dir.path().join(name)).unwrap();
+            }
+            for name in ["attach", "detach"] {
+                fs::write(dir.path().join(name), "").unwrap();
+            }
+            Self { dir }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.dir.path().join(name)
+        }
+
+        fn text(&self, name: &str) -> String {
+            fs::read_to_string(self.path(name)).unwrap()
+        }
+
+        fn directories(&self) -> Directories {
+            let kernel = KernelFiles {
+                sst: self.path("sst"),
+                attach: self.path("attach"),
+                detach: self.path("detach"),
+            };
+            Directories::new(Node::new(1).unwrap(), self.path("root"), kernel)
+        }
+
+        fn node(&self, host: u32) {
+            let entry = self.path("sst").join(host.to_string());
+            fs::create_dir(&entry).unwrap();
+            for (name, text) in [
+                ("hostname", "x"),
+                ("interfaces", ""),
+                ("loadavg", "0 0 0"),
+                ("alive", "1"),
+            ] {
+                fs::write(entry.join(name), text).unwrap();
+            }
+            for name in [
+                "nr_running",
+                "nr_tasks",
+                "idle_time",
+                "mem_free",
+                "mem_total",
+                "boot",
+            ] {
+                fs::write(entry.join(name), "1").unwrap();
+            }
+            fs::write(entry.join("age_ms"), "1").unwrap();
+        }
+    }
+
+    #[test]
+    fn directories_come_with_nodes_and_go_with_the_daemon() {
+        let fixture = Fixture::new();
+        let root = fixture.path("root");
+        let mut directories = fixture.directories();
+        directories.update().unwrap();
+        assert_eq!(fs::read_link(root.join("linus1")).unwrap(), Path::new("/"));
+
+        fixture.node(1);
+        fixture.node(3);
+        directories.update().unwrap();
+        directories.update().unwrap();
+        assert!(root.join("linus3").is_dir());
+        let expected = format!("3 {}\n", root.join("linus3").display());
+        assert_eq!(fixture.text("attach"), expected);
+
+        directories.remove();
+        let expected = format!("{}\n", root.join("linus3").display());
+        assert_eq!(fixture.text("detach"), expected);
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_daemon_left_is_taken_over() {
+        let fixture = Fixture::new();
+        fixture.node(2);
+        fixture.directories().update().unwrap();
+        let mut second = fixture.directories();
+        second.update().unwrap();
+        assert_eq!(second.nodes.len(), 2);
+    }
+
+    #[test]
+    fn a_refused_directory_is_tried_again() {
+        let fixture = Fixture::new();
+        fixture.node(2);
+        fs::remove_file(fixture.path("attach")).unwrap();
+        let mut directories = fixture.directories();
+        directories.update().unwrap();
+        assert_eq!(directories.nodes.len(), 1);
+        fs::write(fixture.path("attach"), "").unwrap();
+        directories.update().unwrap();
+        assert_eq!(directories.nodes.len(), 2);
+    }
+
+    #[test]
+    fn no_table_is_an_error() {
+        let fixture = Fixture::new();
+        fs::remove_dir(fixture.path("sst")).unwrap();
+        assert!(fixture.directories().update().is_err());
+    }
+}
