@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Virtual circuits, as the layers above use them.
+
+use kernel::iov::IovIterSource;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use podos_proto::cdt::CdtIndex;
+use podos_proto::circuit::{self as proto, ReceiveState, ResetReason, Segment};
+use podos_proto::gpid::Gpid;
+use podos_proto::wire::{Class, MAX_DATA};
+
+use crate::entry::Entry;
+use crate::node::{Node, NODE};
+use crate::sys::{Context, SkBuff, WaitQueue, Wake};
+
+/// Largest message that [`Circuit::recv_message`] takes, in bytes.
+pub const MAX_MESSAGE: usize = 1 << 20;
+
+/// One end of a virtual circuit: ordered messages, each exactly once, both ways.
+///
+/// All methods take `&self`: one thread may receive while another one sends. Waits end early when
+/// the task is killed, with `ERESTARTSYS`, or when the circuit breaks: `EHOSTDOWN` when the other
+/// node is gone, `ECONNRESET` when the other end has dropped the circuit, `ETIMEDOUT` when it does
+/// not answer.
+///
+/// Dropping the value finishes the circuit: what was sent still arrives, what arrives is lost.
+pub struct Circuit {
+    entry: Arc<Entry>,
+}
+
+/// A received segment: a part of a message, or all of it.
+pub struct Incoming(Segment<SkBuff>);
+
+impl Incoming {
+    /// The message's op.
+    pub fn op(&self) -> u8 {
+        self.0.op
+    }
+
+    /// Whether it is the last segment of its message.
+    pub fn is_end(&self) -> bool {
+        self.0.end
+    }
+
+    /// The data.
+    pub fn data(&self) -> &[u8] {
+        self.0.payload.data()
+    }
+}
+
+/// The error that a broken circuit gives.
+fn broken_error(reason: ResetReason) -> Error {
+    match reason {
+        ResetReason::PeerDown | ResetReason::Rebooted => EHOSTDOWN,
+        ResetReason::TimedOut => ETIMEDOUT,
+        ResetReason::NoListener => ECONNREFUSED,
+        ResetReason::TableFull => ENOSPC,
+        _ => ECONNRESET,
+    }
+}
+
+impl Circuit {
+    pub(crate) fn new(entry: Arc<Entry>) -> Self {
+        Self { entry }
+    }
+
+    /// Opens a circuit to the listener of `class` on `host`; the first message travels with the
+    /// open. Returns at once: what becomes of it shows at the first receive.
+    ///
+    /// # Errors
+    ///
+    /// `EHOSTDOWN` if the host is not there, `ENOSPC` if the CDT is full, `ENOMEM`, and those of
+    /// [`Circuit::send`].
+    pub fn connect(host: u32, class: Class, op: u8, parts: &[&[u8]]) -> Result<Self> {
+        let node = NODE.get()?;
+        let (peer, open_seq) = node.peers().begin_open(host).ok_or(EHOSTDOWN)?;
+        let entry = node.table().insert(None, |index| {
+            let circuit = proto::Circuit::open(
+                &proto::Config::default(),
+                crate::local_gpid(),
+                peer,
+                class,
+                index,
+                open_seq,
+            );
+            Arc::pin_init(Entry::new(index, peer, circuit), GFP_ATOMIC)
+        })?;
+        node.counters.opened();
+        let circuit = Self { entry };
+        circuit.send(op, parts)?;
+        Ok(circuit)
+    }
+
+    /// Who is at the other end: process id 0 until it has answered.
+    pub fn remote(&self) -> Gpid {
+        self.entry.peek(|c| c.remote())
+    }
+
+    /// This end's index in the CDT.
+    pub fn index(&self) -> CdtIndex {
+        self.entry.index()
+    }
+
+    /// Why the circuit is broken, as soon as it is, whatever was received before.
+    pub fn broken(&self) -> Option<Error> {
+        self.entry.peek(|c| c.reset_reason()).map(broken_error)
+    }
+
+    /// Whether [`Circuit::recv`] would return at once.
+    pub fn readable(&self) -> bool {
+        self.entry.peek(|c| c.has_received() || c.receive_state() != ReceiveState::Open)
+    }
+
+    /// Whether a segment could be sent at once, or sending would fail.
+    pub fn writable(&self) -> bool {
+        self.entry.peek(|c| c.can_send() || c.reset_reason().is_some())
+    }
+
+    /// Woken whenever one of the above changes.
+    pub fn waiters(&self) -> &WaitQueue {
+        self.entry.waiters()
+    }
+
+    /// Sends one message, the concatenation of `parts`; waits while the window is full.
+    pub fn send(&self, op: u8, parts: &[&[u8]]) -> Result {
+        let mut source = Parts::new(parts);
+        let len = parts.iter().map(|p| p.len()).sum();
+        self.send_filled(op, len, |data| {
+            source.fill(data);
+            Ok(())
+        })
+    }
+
+    /// Sends `head` and then `len` bytes of `iter` as one message.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if the bytes can't be read; the circuit is reset then, since the other end waits
+    /// for the rest.
+    pub fn send_iter(
+        &self,
+        op: u8,
+        head: &[u8],
+        iter: &mut IovIterSource<'_>,
+        len: usize,
+    ) -> Result {
+        let mut source = Parts::new(core::slice::from_ref(&head));
+        let total = head.len().checked_add(len).ok_or(EOVERFLOW)?;
+        let sent = self.send_filled(op, total, |data| {
+            let taken = source.fill(data);
+            let rest = &mut data[taken..];
+            if iter.copy_from_iter(rest) == rest.len() {
+                Ok(())
+            } else {
+                Err(EFAULT)
+            }
+        });
+        if sent == Err(EFAULT) {
+            self.abort();
+        }
+        sent
+    }
+
+    /// Cuts a message of `len` bytes into segments, each written by `fill`.
+    fn send_filled(
+        &self,
+        op: u8,
+        len: usize,
+        mut fill: impl FnMut(&mut [u8]) -> Result,
+    ) -> Result {
+        let node = NODE.get()?;
+        let mut left = len;
+        loop {
+            let size = left.min(MAX_DATA);
+            let payload = SkBuff::filled(0, size, Context::Process, &mut fill)?;
+            left -= size;
+            self.send_segment(node, op, left == 0, payload)?;
+            if left == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn send_segment(&self, node: &Node, op: u8, end: bool, payload: SkBuff) -> Result {
+        let mut unsent = Some(payload);
+        loop {
+            let sent = self.entry.drive(node, |circuit, _| {
+                let Some(payload) = unsent.take() else {
+                    return Ok(());
+                };
+                circuit.send(op, end, payload).map_err(|e| {
+                    let (reason, payload) = e.into_parts();
+                    unsent = Some(payload);
+                    reason
+                })
+            });
+            match sent {
+                Ok(()) => return Ok(()),
+                Err(proto::SendFailure::Full) => {
+                    let ready = || self.writable().then_some(());
+                    self.entry.waiters().wait_until(Wake::Killable, ready)?;
+                }
+                Err(proto::SendFailure::Closed) => {
+                    return Err(self.broken().unwrap_or(EPIPE));
+                }
+            }
+        }
+    }
+
+    /// The next segment; `None` when the other end has finished. Waits for one.
+    pub fn recv(&self) -> Result<Option<Incoming>> {
+        self.recv_woken_by(Wake::Killable)
+    }
+
+    /// As [`Circuit::recv`], ended by the signals that `wake` names.
+    pub fn recv_woken_by(&self, wake: Wake) -> Result<Option<Incoming>> {
+        let node = NODE.get()?;
+        loop {
+            if let Some(outcome) = self.try_recv(node) {
+                return outcome;
+            }
+            let ready = || self.readable().then_some(());
+            self.entry.waiters().wait_until(wake, ready)?;
+        }
+    }
+
+    /// What [`Circuit::recv`] would return without waiting; `None` if it would wait.
+    fn try_recv(&self, node: &Node) -> Option<Result<Option<Incoming>>> {
+        self.entry.drive_quietly(node, |circuit| {
+            if let Some(segment) = circuit.recv() {
+                return Some(Ok(Some(Incoming(segment))));
+            }
+            match circuit.receive_state() {
+                ReceiveState::Open => None,
+                ReceiveState::Eof => Some(Ok(None)),
+                ReceiveState::Reset(reason) => Some(Err(broken_error(reason))),
+            }
+        })
+    }
+
+    /// A whole message, into `buf`, which is cleared first; its op, or `None` when the other end
+    /// has finished.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if it is longer than [`MAX_MESSAGE`], `EPROTO` if the other end finished in the
+    /// middle of it; the circuit is of no more use then.
+    pub fn recv_message(&self, buf: &mut KVec<u8>) -> Result<Option<u8>> {
+        buf.clear();
+        loop {
+            let Some(segment) = self.recv()? else {
+                return if buf.is_empty() { Ok(None) } else { Err(EPROTO) };
+            };
+            if buf.len() + segment.data().len() > MAX_MESSAGE {
+                return Err(EMSGSIZE);
+            }
+            buf.extend_from_slice(segment.data(), GFP_KERNEL)?;
+            if segment.is_end() {
+                return Ok(Some(segment.op()));
+            }
+        }
+    }
+
+    /// Sends nothing more: when it has received everything the other end sees `None`.
+    pub fn shutdown(&self) {
+        if let Ok(node) = NODE.get() {
+            self.entry.drive(node, |circuit, _| circuit.shutdown());
+        }
+    }
+
+    /// Breaks the circuit now, at both ends.
+    pub fn abort(&self) {
+        if let Ok(node) = NODE.get() {
+            self.entry.drive(node, |circuit, _| circuit.abort(ResetReason::Aborted));
+        }
+    }
+}
+
+impl Drop for Circuit {
+    fn drop(&mut self) {
+        self.entry.disown();
+        if let Ok(node) = NODE.get() {
+            self.entry.drive(node, |circuit, _| {
+                circuit.shutdown();
+                // Nobody will read what is here already.
+                while circuit.recv().is_some() {}
+            });
+        }
+    }
+}
+
+/// Several slices, taken as one.
+struct Parts<'a> {
+    parts: &'a [&'a [u8]],
+    /// Bytes of the first part that were taken.
+    taken: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn new(parts: &'a [&'a [u8]]) -> Self {
+        Self { parts, taken: 0 }
+    }
+
+    /// Fills `out` as far as there are bytes; how many there were.
+    fn fill(&mut self, out: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while let Some((first, rest)) = self.parts.split_first() {
+            let left = &first[self.taken..];
+            let n = left.len().min(out.len() - filled);
+            out[filled..filled + n].copy_from_slice(&left[..n]);
+            filled += n;
+            self.taken += n;
+            if self.taken < first.len() {
+                break;
+            }
+            self.parts = rest;
+            self.taken = 0;
+        }
+        filled
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the communication manager counts; shown in `/sys/kernel/podos/cm`.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use podos_proto::peer::MAX_RAILS;
+use podos_proto::wire::DropReason;
+
+/// A number that only grows.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One rail's traffic; bytes count from the Ethernet header on.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    pub(crate) sent_frames: Counter,
+    pub(crate) sent_bytes: Counter,
+    pub(crate) received_frames: Counter,
+    pub(crate) received_bytes: Counter,
+}
+
+/// Why a frame that parses was dropped all the same.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+pub(crate) enum Unwanted {
+    /// It came from this node itself.
+    Echo = 0,
+    /// It is for another node, or another boot of this one.
+    Misaddressed = 1,
+    /// Its sender does not fit into the table of peers.
+    PeerTable = 2,
+    /// Its circuit is not there (any more).
+    NoCircuit = 3,
+}
+
+impl Unwanted {
+    /// All of them with their names, in the order of their numbers.
+    pub(crate) const NAMES: [&'static str; 4] =
+        ["echo", "misaddressed", "peer_table", "no_circuit"];
+}
+
+/// All counters of a node.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) rails: [Traffic; MAX_RAILS],
+    pub(crate) dropped: [Counter; DropReason::COUNT],
+    pub(crate) unwanted: [Counter; Unwanted::NAMES.len()],
+    pub(crate) opened: Counter,
+    pub(crate) accepted: Counter,
+}
+
+impl Counters {
+    pub(crate) fn sent(&self, rail: usize, bytes: usize) {
+        if let Some(traffic) = self.rails.get(rail) {
+            traffic.sent_frames.add(1);
+            traffic.sent_bytes.add(bytes as u64);
+        }
+    }
+
+    pub(crate) fn received(&self, rail: usize, bytes: usize) {
+        if let Some(traffic) = self.rails.get(rail) {
+            traffic.received_frames.add(1);
+            traffic.received_bytes.add(bytes as u64);
+        }
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason) {
+        self.dropped[reason as usize].add(1);
+    }
+
+    pub(crate) fn unwanted(&self, why: Unwanted) {
+        self.unwanted[why as usize].add(1);
+    }
+
+    pub(crate) fn opened(&self) {
+        self.opened.add(1);
+    }
+
+    pub(crate) fn accepted(&self) {
+        self.accepted.add(1);
+    }
+}

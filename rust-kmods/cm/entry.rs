@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! One circuit of this node: a CDT entry (paper, Table 2) and those who wait for it.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use kernel::new_spinlock_irq;
+use kernel::prelude::*;
+use kernel::sync::SpinLockIrq;
+use podos_proto::cdt::CdtIndex;
+use podos_proto::circuit::Circuit;
+use podos_proto::gpid::Gpid;
+use podos_proto::time::Instant;
+
+use crate::node::Node;
+use crate::sys::{SkBuff, SkbQueue, WaitQueue};
+use crate::transmit;
+
+/// No deadline, for [`Entry::deadline`].
+const NEVER: u64 = u64::MAX;
+/// No rail was elected yet, for [`Entry::rail`].
+const NO_RAIL: u32 = u32::MAX;
+
+/// A circuit in the CDT.
+#[pin_data]
+pub(crate) struct Entry {
+    index: CdtIndex,
+    peer: Gpid,
+    #[pin]
+    circuit: SpinLockIrq<Circuit<SkBuff>>,
+    #[pin]
+    waiters: WaitQueue,
+    /// The circuit's next deadline, in ns of the node's clock; a hint for the clock thread.
+    deadline: AtomicU64,
+    /// The rail that the transmission group elected: one interface for all packets.
+    rail: AtomicU32,
+    /// Whether a handle still reads from the circuit.
+    owned: AtomicBool,
+}
+
+impl Entry {
+    /// An entry for `circuit`, whose local index is `index` and whose other end is on `peer`.
+    pub(crate) fn new(
+        index: CdtIndex,
+        peer: Gpid,
+        circuit: Circuit<SkBuff>,
+    ) -> impl PinInit<Self> {
+        pin_init!(Self {
+            index,
+            peer,
+            circuit <- new_spinlock_irq!(circuit, "podos_circuit"),
+            waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
+            deadline: AtomicU64::new(NEVER),
+            rail: AtomicU32::new(NO_RAIL),
+            owned: AtomicBool::new(true),
+        })
+    }
+
+    pub(crate) fn index(&self) -> CdtIndex {
+        self.index
+    }
+
+    /// The node at the other end; process id 0.
+    pub(crate) fn peer(&self) -> Gpid {
+        self.peer
+    }
+
+    pub(crate) fn waiters(&self) -> &WaitQueue {
+        &self.waiters
+    }
+
+    /// Whether the circuit has something to do at `now`.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.deadline.load(Ordering::Relaxed) <= now.as_nanos()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.deadline.load(Ordering::Relaxed) {
+            NEVER => None,
+            nanos => Some(Instant::from_nanos(nanos)),
+        }
+    }
+
+    /// Reads the circuit, for conditions.
+    pub(crate) fn peek<R>(&self, look: impl FnOnce(&Circuit<SkBuff>) -> R) -> R {
+        look(&self.circuit.lock())
+    }
+
+    /// Lets `change` work on the circuit, sends what the circuit has to send after that, and
+    /// wakes whoever waits.
+    ///
+    /// Context: any in which interrupts are enabled; does not sleep.
+    pub(crate) fn drive<R>(
+        &self,
+        node: &Node,
+        change: impl FnOnce(&mut Circuit<SkBuff>, Instant) -> R,
+    ) -> R {
+        let now = node.now();
+        let mut frames = SkbQueue::new();
+        let (result, done) = {
+            let mut circuit = self.circuit.lock();
+            let result = change(&mut circuit, now);
+            while let Some((header, payload)) = circuit.poll_transmit(now) {
+                // A frame that finds no memory is as good as lost: it will be sent again.
+                if let Ok(frame) = transmit::frame(&header, payload.map(|p| p.data())) {
+                    frames.push(frame);
+                }
+            }
+            let deadline = circuit.deadline();
+            let nanos = deadline.map_or(NEVER, |d| d.as_nanos());
+            self.deadline.store(nanos, Ordering::Relaxed);
+            (result, circuit.is_done())
+        };
+        self.send(node, frames);
+        if done {
+            node.table().remove(self.index);
+        } else if let Some(deadline) = self.deadline() {
+            node.clock().not_later_than(deadline);
+        }
+        self.waiters.wake_all();
+        result
+    }
+
+    /// Marks the circuit as nobody's: what still arrives is thrown away.
+    pub(crate) fn disown(&self) {
+        self.owned.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owned.load(Ordering::Acquire)
+    }
+
+    /// Sends frames on the circuit's rail, and elects another one if that is dead.
+    fn send(&self, node: &Node, mut frames: SkbQueue) {
+        while let Some(frame) = frames.pop() {
+            let Some(rail) = self.live_rail(node) else {
+                // No way to the peer: lost, like the rest; the clock will try again.
+                return;
+            };
+            node.transmit_to(self.peer.host(), rail, frame);
+        }
+    }
+
+    fn live_rail(&self, node: &Node) -> Option<usize> {
+        let candidates = node.rails_to(self.peer.host());
+        let rail = self.rail.load(Ordering::Relaxed) as usize;
+        if candidates.contains(rail) {
+            return Some(rail);
+        }
+        let rail = node.rails().elect(&candidates)?;
+        self.rail.store(rail as u32, Ordering::Relaxed);
+        Some(rail)
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Ephemeral packets: one frame to everybody, no answer (paper, section 3.2.2).
+
+use kernel::new_spinlock_irq;
+use kernel::prelude::*;
+use kernel::sync::{Arc, SpinLockIrq};
+use podos_proto::gpid::Gpid;
+use podos_proto::wire::{Class, Header, Kind, MAX_DATA};
+
+use crate::node::NODE;
+use crate::sys;
+
+/// What a layer does with an ephemeral packet: sender, op, data. Runs in softirq: must not sleep.
+pub type EphemeralHandler = KBox<dyn Fn(Gpid, u8, &[u8]) + Send + Sync>;
+
+/// The handlers of a node, by class.
+#[pin_data]
+pub(crate) struct Handlers {
+    #[pin]
+    by_class: SpinLockIrq<[Option<Arc<EphemeralHandler>>; Class::COUNT]>,
+}
+
+impl Handlers {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            by_class <- new_spinlock_irq!([const { None }; Class::COUNT], "podos_handlers"),
+        })
+    }
+
+    /// Hands a packet to its layer, if that is there. Context: softirq.
+    pub(crate) fn deliver(&self, header: &Header, data: &[u8]) {
+        let handler = self.by_class.lock()[header.class as usize].clone();
+        if let Some(handler) = handler {
+            handler(header.from, header.op, data);
+        }
+    }
+}
+
+/// Keeps a handler registered; dropping it waits until the handler runs no more.
+pub struct EphemeralRegistration {
+    class: Class,
+}
+
+/// Has `handler` take all ephemeral packets of `class`.
+///
+/// # Errors
+///
+/// `EBUSY` if somebody does already, `ENOMEM`.
+pub fn on_ephemeral(class: Class, handler: EphemeralHandler) -> Result<EphemeralRegistration> {
+    let handler = Arc::new(handler, GFP_KERNEL)?;
+    let mut by_class = NODE.get()?.handlers().by_class.lock();
+    let place = &mut by_class[class as usize];
+    if place.is_some() {
+        return Err(EBUSY);
+    }
+    *place = Some(handler);
+    Ok(EphemeralRegistration { class })
+}
+
+impl Drop for EphemeralRegistration {
+    fn drop(&mut self) {
+        let Ok(node) = NODE.get() else {
+            return;
+        };
+        let removed = node.handlers().by_class.lock()[self.class as usize].take();
+        // Frames are received inside an RCU read section.
+        sys::synchronize_net();
+        drop(removed);
+    }
+}
+
+/// Sends one ephemeral packet to all nodes, on the rail whose turn it is.
+///
+/// # Errors
+///
+/// `EMSGSIZE` if `body` has more than 1400 bytes, `ENETDOWN` if no rail works, `ENOMEM`.
+pub fn broadcast(class: Class, op: u8, body: &[u8]) -> Result {
+    let node = NODE.get()?;
+    if body.len() > MAX_DATA {
+        return Err(EMSGSIZE);
+    }
+    let mut header = Header::new(Kind::Ephemeral, class, node.gpid(), Gpid::EVERYBODY);
+    header.op = op;
+    header.len = body.len() as u16;
+    let rail = node.rails().elect(&node.rails().usable()).ok_or(ENETDOWN)?;
+    node.broadcast_on(rail, &header, body)
+}

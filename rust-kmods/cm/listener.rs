@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Passive ends: who takes the circuits that other nodes open.
+
+use kernel::new_spinlock_irq;
+use kernel::prelude::*;
+use kernel::sync::{Arc, SpinLockIrq};
+use podos_proto::wire::Class;
+
+use crate::circuit::Circuit;
+use crate::entry::Entry;
+use crate::node::NODE;
+use crate::sys::{WaitQueue, Wake};
+
+/// Classes that ctrl_info can name.
+pub(crate) const CLASSES: usize = 8;
+/// Circuits that wait to be accepted; a node that opens more is refused.
+const BACKLOG: usize = 256;
+
+/// Takes the circuits of one class. Made by [`listen`].
+#[pin_data]
+pub struct Listener {
+    class: Class,
+    #[pin]
+    backlog: SpinLockIrq<Backlog>,
+    #[pin]
+    arrived: WaitQueue,
+}
+
+/// Circuits in the order in which they came, in a ring.
+struct Backlog {
+    ring: KVVec<Option<Arc<Entry>>>,
+    first: usize,
+    len: usize,
+    open: bool,
+}
+
+impl Backlog {
+    fn push(&mut self, entry: Arc<Entry>) -> Result<(), Arc<Entry>> {
+        let size = self.ring.len();
+        if !self.open || self.len == size {
+            return Err(entry);
+        }
+        let last = (self.first + self.len) % size;
+        self.ring[last] = Some(entry);
+        self.len += 1;
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<Arc<Entry>> {
+        if self.len == 0 {
+            return None;
+        }
+        let entry = self.ring[self.first].take();
+        self.first = (self.first + 1) % self.ring.len();
+        self.len -= 1;
+        entry
+    }
+}
+
+/// Takes all circuits of `class` that other nodes open from now on.
+///
+/// # Errors
+///
+/// `EBUSY` if somebody does already, `ENOMEM`.
+pub fn listen(class: Class) -> Result<Arc<Listener>> {
+    let listener = Arc::pin_init(Listener::new(class)?, GFP_KERNEL)?;
+    NODE.get()?.listeners().add(listener.clone())?;
+    Ok(listener)
+}
+
+impl Listener {
+    fn new(class: Class) -> Result<impl PinInit<Self>> {
+        let mut ring = KVVec::with_capacity(BACKLOG, GFP_KERNEL)?;
+        for _ in 0..BACKLOG {
+            ring.push(None, GFP_KERNEL)?;
+        }
+        let backlog = Backlog {
+            ring,
+            first: 0,
+            len: 0,
+            open: true,
+        };
+        Ok(pin_init!(Self {
+            class,
+            backlog <- new_spinlock_irq!(backlog, "podos_backlog"),
+            arrived <- WaitQueue::new(c"podos_listener", kernel::static_lock_class!()),
+        }))
+    }
+
+    /// The next circuit; waits for one.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` after [`Listener::close`]. For kernel threads: signals do not end the wait.
+    pub fn accept(&self) -> Result<Circuit> {
+        self.arrived.wait_until(Wake::Idle, || {
+            let mut backlog = self.backlog.lock();
+            match backlog.pop() {
+                Some(entry) => Some(Ok(Circuit::new(entry))),
+                None if backlog.open => None,
+                None => Some(Err(ESHUTDOWN)),
+            }
+        })?
+    }
+
+    /// Takes no more circuits, refuses those not accepted, and ends all waits.
+    pub fn close(&self) {
+        if let Ok(node) = NODE.get() {
+            node.listeners().remove(self.class);
+        }
+        self.backlog.lock().open = false;
+        loop {
+            let waiting = self.backlog.lock().pop();
+            // The handle's drop resets the circuit.
+            match waiting {
+                Some(entry) => Circuit::new(entry).abort(),
+                None => break,
+            }
+        }
+        self.arrived.wake_all();
+    }
+
+    /// Hands over a new circuit; gives it back if nobody will take it. Context: softirq.
+    pub(crate) fn offer(&self, entry: Arc<Entry>) -> Result<(), Arc<Entry>> {
+        self.backlog.lock().push(entry)?;
+        self.arrived.wake_all();
+        Ok(())
+    }
+}
+
+/// The listeners of a node, by class.
+#[pin_data]
+pub(crate) struct Listeners {
+    #[pin]
+    by_class: SpinLockIrq<[Option<Arc<Listener>>; CLASSES]>,
+}
+
+impl Listeners {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            by_class <- new_spinlock_irq!([const { None }; CLASSES], "podos_listeners"),
+        })
+    }
+
+    fn add(&self, listener: Arc<Listener>) -> Result {
+        let mut by_class = self.by_class.lock();
+        let place = &mut by_class[listener.class as usize];
+        if place.is_some() {
+            return Err(EBUSY);
+        }
+        *place = Some(listener);
+        Ok(())
+    }
+
+    fn remove(&self, class: Class) {
+        let removed = self.by_class.lock()[class as usize].take();
+        drop(removed);
+    }
+
+    pub(crate) fn get(&self, class: Class) -> Option<Arc<Listener>> {
+        self.by_class.lock()[class as usize].clone()
+    }
+}

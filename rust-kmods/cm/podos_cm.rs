@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! PODOS Communication Manager (paper, section 3).
+//!
+//! Carries the messages of the layers above over raw Ethernet frames on up to eight rails: virtual
+//! circuits, which are ordered and lose nothing, and ephemeral broadcasts. The protocol itself is
+//! the crate `podos_proto`; here are its sockets, clocks and locks.
+
+mod circuit;
+mod clock;
+mod counters;
+mod entry;
+mod ephemeral;
+mod listener;
+mod node;
+mod peers;
+mod rails;
+mod receive;
+mod report;
+pub mod sys;
+mod table;
+mod transmit;
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use podos_proto::wire::ETHERTYPE;
+use podos_proto::Gpid;
+
+pub use circuit::{Circuit, Incoming, MAX_MESSAGE};
+pub use ephemeral::{broadcast, on_ephemeral, EphemeralHandler, EphemeralRegistration};
+pub use listener::{listen, Listener};
+pub use peers::{on_peer, peer_up, PeerHandler, PeerRegistration};
+pub use report::sysfs_root;
+
+use node::{Node, NODE};
+use sys::{GlobalGuard, KThread, NetDeviceNotifier, PacketType};
+
+module! {
+    type: Cm,
+    name: "podos_cm",
+    authors: ["The PODOS Project"],
+    description: "PODOS Communication Manager",
+    license: "GPL",
+    params: {
+        cdt_entries: u32 {
+            default: 4096,
+            description: "Circuits that this node can have, 1 to 65535",
+        },
+    },
+}
+
+/// The module. The fields are dropped in this order: first no more frames and time, then the
+/// rails, then the state.
+struct Cm {
+    _frames: Pin<KBox<PacketType<Node>>>,
+    _clock: KThread,
+    _rails: Pin<KBox<NetDeviceNotifier<Node>>>,
+    _report: report::Report,
+    _node: GlobalGuard<Node>,
+}
+
+impl kernel::Module for Cm {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let gpid = sys::node_gpid();
+        if gpid.host() == 0 {
+            pr_err!("this node has no name yet: write HOST and BOOT to /proc/sys/kernel/gpid_node\n");
+            return Err(ENXIO);
+        }
+        let entries = *module_parameters::cdt_entries.value();
+        let Some(entries @ 1..=65535) = usize::try_from(entries).ok() else {
+            pr_err!("cdt_entries={entries}: takes 1 to 65535\n");
+            return Err(EINVAL);
+        };
+        let node = Arc::pin_init(Node::new(gpid, entries), GFP_KERNEL)?;
+        let guard = NODE.set(node.clone())?;
+        let report = report::Report::new()?;
+        let rails = KBox::pin_init(NetDeviceNotifier::register(node.clone()), GFP_KERNEL)?;
+        let clock = KThread::spawn(c"podos_clock", clock::run)?;
+        let frames = KBox::pin_init(PacketType::register(ETHERTYPE, node), GFP_KERNEL)?;
+        pr_info!("node {} boot {}, {entries} CDT entries\n", gpid.host(), gpid.boot());
+        Ok(Self {
+            _frames: frames,
+            _clock: clock,
+            _rails: rails,
+            _report: report,
+            _node: guard,
+        })
+    }
+}
+
+/// The GPID of the current task.
+pub fn local_gpid() -> Gpid {
+    sys::current_gpid()
+}
+
+/// Host id and boot sequence of this node; process id 0.
+///
+/// # Errors
+///
+/// `ENXIO` while the module is not up.
+pub fn local_node() -> Result<Gpid> {
+    Ok(NODE.get()?.gpid())
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Rails: the network interfaces that carry PODOS frames.
+//!
+//! Rail N is the Ethernet device `ethN`; rails of the same number are one network (paper,
+//! section 2: eth0-eth0, eth1-eth1, eth2-eth2).
+
+use kernel::new_spinlock_irq;
+use kernel::prelude::*;
+use kernel::sync::SpinLockIrq;
+use podos_proto::peer::MAX_RAILS;
+use podos_proto::tgroup::{RailSet, RoundRobin, TransmissionGroup};
+
+use crate::sys::{NetDevice, NetDeviceEvent};
+
+/// This node's rails, by number.
+#[pin_data]
+pub(crate) struct Rails {
+    #[pin]
+    devices: SpinLockIrq<[Option<NetDevice>; MAX_RAILS]>,
+    #[pin]
+    group: SpinLockIrq<RoundRobin>,
+}
+
+/// The number in a name such as `eth2`, if the device can be a rail.
+fn rail_number(dev: &NetDevice) -> Option<usize> {
+    if !dev.is_ethernet() {
+        return None;
+    }
+    match dev.name().strip_prefix(b"eth") {
+        Some(&[digit @ b'0'..=b'9']) => {
+            let rail = usize::from(digit - b'0');
+            (rail < MAX_RAILS).then_some(rail)
+        }
+        _ => None,
+    }
+}
+
+impl Rails {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            devices <- new_spinlock_irq!([const { None }; MAX_RAILS], "podos_rails"),
+            group <- new_spinlock_irq!(RoundRobin::default(), "podos_transmission_group"),
+        })
+    }
+
+    /// Takes a device up as a rail, or gives it back.
+    pub(crate) fn update(&self, event: NetDeviceEvent, dev: NetDevice) {
+        let Some(rail) = rail_number(&dev) else {
+            return;
+        };
+        let new = match event {
+            NetDeviceEvent::Registered => {
+                pr_info!("rail {} is {}\n", rail, dev.display_name());
+                Some(dev)
+            }
+            NetDeviceEvent::Unregistering => None,
+        };
+        let old = core::mem::replace(&mut self.devices.lock()[rail], new);
+        // Outside of the lock: the last reference may do some work.
+        drop(old);
+    }
+
+    /// The rail's device.
+    pub(crate) fn device(&self, rail: usize) -> Option<NetDevice> {
+        self.devices.lock().get(rail)?.clone()
+    }
+
+    /// The rail that a device is.
+    pub(crate) fn number(&self, dev: &NetDevice) -> Option<usize> {
+        let devices = self.devices.lock();
+        devices
+            .iter()
+            .position(|d| d.as_ref().is_some_and(|d| d.is(dev)))
+    }
+
+    /// The rails that can send now.
+    pub(crate) fn usable(&self) -> RailSet {
+        let mut set = RailSet::default();
+        for (rail, dev) in self.devices.lock().iter().enumerate() {
+            if dev.as_ref().is_some_and(NetDevice::is_running) {
+                set.insert(rail);
+            }
+        }
+        set
+    }
+
+    /// The transmission group's choice among `candidates` for a new circuit or an ephemeral
+    /// packet (paper, section 3.3).
+    pub(crate) fn elect(&self, candidates: &RailSet) -> Option<usize> {
+        self.group.lock().elect(candidates)
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Owning types for the kernel objects that the PODOS modules share.
+//!
+//! All of cm's `unsafe` code is here: one C object, one file.
+
+mod global;
+mod gpid;
+mod kobject;
+mod kthread;
+mod netdev;
+mod notifier;
+mod packet_type;
+mod skb;
+mod wait;
+
+pub use global::{Global, GlobalGuard};
+pub use kobject::Kobject;
+pub use kthread::{KThread, StopToken};
+pub use wait::{WaitQueue, Wake};
+
+pub(crate) use gpid::{current_gpid, node_gpid};
+pub(crate) use netdev::NetDevice;
+pub(crate) use notifier::{NetDeviceEvent, NetDeviceNotifier, NetDeviceObserver};
+pub(crate) use packet_type::{synchronize_net, FrameReceiver, PacketType};
+pub(crate) use skb::{Context, SkBuff, SkbQueue};

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Network devices.
+
+use core::ptr::NonNull;
+use kernel::bindings;
+use kernel::prelude::*;
+use kernel::str::BStr;
+
+/// A reference to a `struct net_device`.
+///
+/// # Invariants
+///
+/// `0` is a registered or unregistering device that this value holds a reference of.
+pub(crate) struct NetDevice(NonNull<bindings::net_device>);
+
+// SAFETY: A reference of a device can be held and dropped by any thread.
+unsafe impl Send for NetDevice {}
+// SAFETY: What is read through a shared reference does not change while a device is registered,
+// or is read once.
+unsafe impl Sync for NetDevice {}
+
+impl Clone for NetDevice {
+    fn clone(&self) -> Self {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::dev_hold(self.0.as_ptr()) };
+        // INVARIANT: The reference was taken above.
+        Self(self.0)
+    }
+}
+
+impl Drop for NetDevice {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours.
+        unsafe { bindings::dev_put(self.0.as_ptr()) };
+    }
+}
+
+impl NetDevice {
+    /// Takes a reference of a device.
+    ///
+    /// # Safety
+    ///
+    /// `dev` is valid for the call.
+    pub(crate) unsafe fn from_raw(dev: *mut bindings::net_device) -> Option<Self> {
+        let dev = NonNull::new(dev)?;
+        // SAFETY: By the safety requirement.
+        unsafe { bindings::dev_hold(dev.as_ptr()) };
+        // INVARIANT: The reference was taken above.
+        Some(Self(dev))
+    }
+
+    /// Whether both are the same device.
+    pub(crate) fn is(&self, other: &NetDevice) -> bool {
+        self.0 == other.0
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::net_device {
+        self.0.as_ptr()
+    }
+
+    /// The device's name, without the terminating null.
+    pub(crate) fn name(&self) -> &[u8] {
+        // SAFETY: By the type invariant the device is valid, and its name is null-terminated; a
+        // rename, which swaps the bytes in place, may be seen half done.
+        unsafe { CStr::from_char_ptr(bindings::netdev_name(self.0.as_ptr())) }.to_bytes()
+    }
+
+    /// The name for a message.
+    pub(crate) fn display_name(&self) -> &BStr {
+        BStr::from_bytes(self.name())
+    }
+
+    /// Whether it is an Ethernet device.
+    pub(crate) fn is_ethernet(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { u32::from((*self.0.as_ptr()).type_) == bindings::ARPHRD_ETHER }
+    }
+
+    /// The hardware address.
+    pub(crate) fn mac(&self) -> [u8; 6] {
+        let mut mac = [0; 6];
+        // SAFETY: By the type invariant the device is valid; Ethernet devices have addresses of
+        // six bytes.
+        unsafe {
+            core::ptr::copy_nonoverlapping((*self.0.as_ptr()).dev_addr, mac.as_mut_ptr(), 6);
+        }
+        mac
+    }
+
+    /// Whether it is up and has a carrier.
+    pub(crate) fn is_running(&self) -> bool {
+        let dev = self.0.as_ptr();
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_running(dev) && bindings::netif_carrier_ok(dev) }
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Wait queues.
+
+use core::mem::MaybeUninit;
+use core::time::Duration;
+use kernel::prelude::*;
+use kernel::sync::LockClassKey;
+use kernel::types::{Opaque, ScopeGuard};
+use kernel::{bindings, error::to_result};
+
+/// `MAX_SCHEDULE_TIMEOUT`: `schedule_timeout`'s "for ever", in jiffies.
+const FOR_EVER: c_long = c_long::MAX;
+
+/// A `wait_queue_head_t`: tasks that wait for a condition.
+///
+/// The waits are killable: they end early only when the task is dying, so that a read or write of
+/// a file is never cut short by an ordinary signal.
+///
+/// # Invariants
+///
+/// `head` is initialised and pinned.
+#[pin_data]
+pub struct WaitQueue {
+    #[pin]
+    head: Opaque<bindings::wait_queue_head_t>,
+}
+
+// SAFETY: A wait queue head has a lock of its own.
+unsafe impl Send for WaitQueue {}
+// SAFETY: As above.
+unsafe impl Sync for WaitQueue {}
+
+/// Which signals end a wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// Only those that kill the task.
+    Killable,
+    /// Any.
+    Interruptible,
+    /// None: for kernel threads, which are idle here and not loaded.
+    Idle,
+}
+
+impl Wake {
+    fn state(self) -> c_int {
+        let state = match self {
+            Wake::Killable => bindings::TASK_WAKEKILL | bindings::TASK_UNINTERRUPTIBLE,
+            Wake::Interruptible => bindings::TASK_INTERRUPTIBLE,
+            Wake::Idle => bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD,
+        };
+        state as c_int
+    }
+}
+
+impl WaitQueue {
+    /// An empty queue. `name` and `key` are lockdep's.
+    pub fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            head <- Opaque::ffi_init(|slot| {
+                // SAFETY: `slot` is valid for writes and will not move; `name` and `key` are
+                // static.
+                unsafe {
+                    bindings::__init_waitqueue_head(slot, name.as_char_ptr(), key.as_ptr())
+                }
+            }),
+        })
+    }
+
+    /// Waits until `condition` gives `Some`.
+    ///
+    /// # Errors
+    ///
+    /// `ERESTARTSYS` when a signal that `wake` names ends the wait.
+    pub fn wait_until<T>(&self, wake: Wake, condition: impl FnMut() -> Option<T>) -> Result<T> {
+        self.wait(wake, FOR_EVER, condition)?.ok_or(ETIMEDOUT)
+    }
+
+    /// As [`WaitQueue::wait_until`]; `None` when `limit` has passed.
+    pub fn wait_until_timeout<T>(
+        &self,
+        wake: Wake,
+        limit: Duration,
+        condition: impl FnMut() -> Option<T>,
+    ) -> Result<Option<T>> {
+        let millis = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+        let jiffies = kernel::time::msecs_to_jiffies(millis);
+        self.wait(wake, jiffies.min(FOR_EVER as c_ulong - 1) as c_long, condition)
+    }
+
+    fn wait<T>(
+        &self,
+        wake: Wake,
+        mut jiffies: c_long,
+        mut condition: impl FnMut() -> Option<T>,
+    ) -> Result<Option<T>> {
+        if let Some(value) = condition() {
+            return Ok(Some(value));
+        }
+        let mut entry = MaybeUninit::<bindings::wait_queue_entry>::uninit();
+        let entry = entry.as_mut_ptr();
+        // SAFETY: `entry` points to this frame's own variable, which does not move.
+        unsafe { bindings::init_wait_entry(entry, 0) };
+        let _leave = ScopeGuard::new(|| {
+            // SAFETY: `entry` was initialised above and is in no queue but this one, which
+            // outlives the frame.
+            unsafe { bindings::finish_wait(self.head.get(), entry) }
+        });
+        loop {
+            // SAFETY: As for `_leave`; the call links the entry if it is not linked yet.
+            let signalled = to_result(unsafe {
+                bindings::prepare_to_wait_event(self.head.get(), entry, wake.state()) as c_int
+            });
+            if let Some(value) = condition() {
+                return Ok(Some(value));
+            }
+            signalled?;
+            if jiffies == 0 {
+                return Ok(None);
+            }
+            // SAFETY: Plain FFI call; `prepare_to_wait_event` set the task's state.
+            jiffies = unsafe { bindings::schedule_timeout(jiffies) };
+        }
+    }
+
+    /// Wakes all who wait, to look at their conditions again. May be called from any context.
+    pub fn wake_all(&self) {
+        // SAFETY: By the type invariant `head` is initialised.
+        unsafe {
+            bindings::__wake_up(
+                self.head.get(),
+                bindings::TASK_NORMAL,
+                0,
+                core::ptr::null_mut(),
+            )
+        };
+    }
+
+    /// The C object, for `poll_wait()` and its like.
+    pub fn as_ptr(&self) -> *mut bindings::wait_queue_head_t {
+        self.head.get()
+    }
+}
