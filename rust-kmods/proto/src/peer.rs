@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The nodes that are heard, and on which rails.
+//!
+//! Any frame is a sign of life on the rail it came on; a [`Hello`] on every rail makes sure that
+//! there is one. A rail that was silent for [`RAIL_LIFETIME`] is down for this peer, a peer
+//! without rails is down.
+
+mod replay;
+
+pub use replay::{OpenCheck, ReplayWindow};
+
+use core::ops::DerefMut;
+
+use crate::gpid::Gpid;
+use crate::hello::Hello;
+use crate::host_map::{HostMap, HostSlot};
+pub use crate::tgroup::{RailSet, MAX_RAILS};
+use crate::time::{Duration, Instant};
+
+/// How long a rail may be silent.
+pub const RAIL_LIFETIME: Duration = Duration::from_millis(1200);
+
+/// A peer's interface on one rail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rail {
+    /// The interface's hardware address.
+    pub mac: [u8; 6],
+    /// When it was last heard.
+    pub last_heard: Instant,
+    /// Whether that is not too long ago.
+    pub up: bool,
+}
+
+/// What is known of one node.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    node: Gpid,
+    /// The boot that this one took the place of; late frames of it are not to revive it.
+    former_boot: u16,
+    incarnation: u32,
+    former_incarnation: u32,
+    rails: [Rail; MAX_RAILS],
+    next_open_seq: u32,
+    opens: ReplayWindow,
+}
+
+impl Peer {
+    fn new(node: Gpid) -> Self {
+        Self {
+            node,
+            former_boot: 0,
+            incarnation: 0,
+            former_incarnation: 0,
+            rails: [Rail::default(); MAX_RAILS],
+            next_open_seq: 1,
+            opens: ReplayWindow::new(),
+        }
+    }
+
+    /// The node: host and boot.
+    pub fn node(&self) -> Gpid {
+        self.node
+    }
+
+    /// The rail with this number, heard or not.
+    pub fn rail(&self, rail: usize) -> Option<&Rail> {
+        self.rails.get(rail)
+    }
+
+    /// The rails that are up.
+    pub fn rails(&self) -> RailSet {
+        (0..MAX_RAILS)
+            .filter(|&rail| self.rails.get(rail).is_some_and(|rail| rail.up))
+            .collect()
+    }
+
+    /// Whether any rail is up.
+    pub fn is_up(&self) -> bool {
+        self.rails.iter().any(|rail| rail.up)
+    }
+
+    /// Takes down one rail that was silent for too long.
+    fn next_lost(&mut self, now: Instant) -> Option<Lost> {
+        let silent = |rail: &Rail| {
+            rail.up && now.saturating_duration_since(rail.last_heard) >= RAIL_LIFETIME
+        };
+        let rail = self.rails.iter().position(silent)?;
+        self.rails.get_mut(rail)?.up = false;
+        Some(match self.is_up() {
+            true => Lost::RailDown {
+                node: self.node,
+                rail,
+            },
+            false => Lost::Down { node: self.node },
+        })
+    }
+
+    fn forget_past(&mut self) {
+        self.rails = [Rail::default(); MAX_RAILS];
+        self.opens = ReplayWindow::new();
+    }
+}
+
+/// What a frame means for the table of peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A node that was never heard before.
+    New,
+    /// A node that was down, without having rebooted.
+    Up,
+    /// A known node that lost its memory (another boot, or its CM was loaded anew): circuits with
+    /// it are gone. It is up.
+    Rebooted,
+    /// A further rail of a node that is up.
+    RailUp,
+    /// The node said that it leaves: it is down, circuits with it are gone.
+    Left,
+    /// Nothing new.
+    None,
+    /// The frame must not be looked at: it is from a past boot, or there is no room for its sender.
+    Ignored,
+}
+
+/// What silence means for the table of peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// No rail of this node is left.
+    Down {
+        /// The node: host and boot.
+        node: Gpid,
+    },
+    /// One rail of this node is lost, others are left.
+    RailDown {
+        /// The node: host and boot.
+        node: Gpid,
+        /// The rail's number.
+        rail: usize,
+    },
+}
+
+/// Room for one peer.
+pub type PeerSlot = HostSlot<Peer>;
+
+/// The table, over slots that its owner provides.
+#[derive(Debug)]
+pub struct Peers<S: DerefMut<Target = [PeerSlot]>> {
+    map: HostMap<Peer, S>,
+}
+
+impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
+    /// An empty table over `slots`.
+    pub fn new(slots: S) -> Self {
+        Self {
+            map: HostMap::new(slots),
+        }
+    }
+
+    /// Takes note of a frame of `from` that came on the receiver's rail `rail` from `mac`.
+    pub fn heard(&mut self, now: Instant, from: Gpid, rail: usize, mac: [u8; 6]) -> Event {
+        if rail >= MAX_RAILS {
+            return Event::Ignored;
+        }
+        let known = self.map.get(from.host()).is_some();
+        let Some(peer) = self
+            .map
+            .get_or_insert_with(from.host(), || Peer::new(from.node()))
+        else {
+            return Event::Ignored;
+        };
+        let mut rebooted = false;
+        if peer.node.boot() != from.boot() {
+            if peer.former_boot == from.boot() {
+                return Event::Ignored;
+            }
+            peer.former_boot = peer.node.boot();
+            peer.node = from.node();
+            peer.incarnation = 0;
+            peer.former_incarnation = 0;
+            peer.forget_past();
+            rebooted = true;
+        }
+        let was_up = peer.is_up();
+        let Some(slot) = peer.rails.get_mut(rail) else {
+            return Event::Ignored;
+        };
+        let rail_was_up = slot.up;
+        *slot = Rail {
+            mac,
+            last_heard: now,
+            up: true,
+        };
+        match () {
+            () if !known => Event::New,
+            () if rebooted => Event::Rebooted,
+            () if !was_up => Event::Up,
+            () if !rail_was_up => Event::RailUp,
+            () => Event::None,
+        }
+    }
+
+    /// Takes note of a hello; tells more than [`Peers::heard`], which need not be called too.
+    pub fn hello(
+        &mut self,
+        now: Instant,
+        from: Gpid,
+        rail: usize,
+        mac: [u8; 6],
+        hello: &Hello,
+    ) -> Event {
+        let incarnation = hello.incarnation.get();
+        if let Some(peer) = self.map.get(from.host()) {
+            if peer.node.same_node(from) && peer.former_incarnation == incarnation {
+                return Event::Ignored;
+            }
+        }
+        let event = self.heard(now, from, rail, mac);
+        if event == Event::Ignored {
+            return event;
+        }
+        let Some(peer) = self.map.get_mut(from.host()) else {
+            return Event::Ignored;
+        };
+        let restarted = peer.incarnation != 0 && peer.incarnation != incarnation;
+        if restarted {
+            let heard = peer.rails.get(rail).copied();
+            peer.former_incarnation = peer.incarnation;
+            peer.forget_past();
+            if let (Some(slot), Some(heard)) = (peer.rails.get_mut(rail), heard) {
+                *slot = heard;
+            }
+        }
+        peer.incarnation = incarnation;
+        if hello.is_leaving() {
+            peer.former_incarnation = incarnation;
+            peer.incarnation = 0;
+            peer.forget_past();
+            return Event::Left;
+        }
+        if restarted {
+            return Event::Rebooted;
+        }
+        event
+    }
+
+    /// What became silent by `now`: loop over it about every 100 ms.
+    pub fn tick(&mut self, now: Instant) -> impl Iterator<Item = Lost> + use<'_, S> {
+        let peers = self.map.iter_mut();
+        peers.flat_map(move |(_, peer)| core::iter::from_fn(move || peer.next_lost(now)))
+    }
+
+    /// What is known of `host`.
+    pub fn get(&self, host: u32) -> Option<&Peer> {
+        self.map.get(host)
+    }
+
+    /// Whether `host` was heard lately.
+    pub fn is_up(&self, host: u32) -> bool {
+        self.map.get(host).is_some_and(Peer::is_up)
+    }
+
+    /// Every node that was ever heard, by its host id.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Peer)> {
+        self.map.iter()
+    }
+
+    /// How many nodes were ever heard.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// The open sequence of the next circuit to `host`; `None` when it was never heard.
+    pub fn next_open_seq(&mut self, host: u32) -> Option<u32> {
+        let peer = self.map.get_mut(host)?;
+        let seq = peer.next_open_seq;
+        peer.next_open_seq = seq.wrapping_add(1);
+        Some(seq)
+    }
+
+    /// Whether the OPEN of `host` with this open sequence is a first one; takes note of it.
+    pub fn accept_open(&mut self, host: u32, open_seq: u32) -> OpenCheck {
+        match self.map.get_mut(host) {
+            Some(peer) => peer.opens.check(open_seq),
+            None => OpenCheck::Old,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The System State Table (paper, section 6 and table 5): what every node last said of itself.
+
+use core::ops::DerefMut;
+
+use crate::gpid::Gpid;
+use crate::host_map::{HostMap, HostSlot};
+use crate::rm::{Beacon, BEACON_LIFETIME};
+use crate::time::Instant;
+
+/// What is known of one node.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    node: Gpid,
+    beacon: Beacon,
+    heard_at: Instant,
+    alive: bool,
+}
+
+impl Entry {
+    /// The node: host and boot.
+    pub fn node(&self) -> Gpid {
+        self.node
+    }
+
+    /// What it last said.
+    pub fn beacon(&self) -> &Beacon {
+        &self.beacon
+    }
+
+    /// When it said so, by the receiver's clock.
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// Whether that is not too long ago.
+    pub fn is_alive(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard_at) < BEACON_LIFETIME
+    }
+}
+
+/// What a beacon means for the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SstEvent {
+    /// A node that was never heard of.
+    Appeared,
+    /// A node that was dead, or that has booted anew.
+    Returned,
+    /// News of a node that is alive.
+    Refreshed,
+    /// An old or repeated beacon; nothing was changed.
+    Stale,
+    /// There is no room for another node.
+    Full,
+}
+
+/// Room for one node.
+pub type SstSlot = HostSlot<Entry>;
+
+/// The table, over slots that its owner provides.
+#[derive(Debug)]
+pub struct Sst<S: DerefMut<Target = [SstSlot]>> {
+    map: HostMap<Entry, S>,
+}
+
+impl<S: DerefMut<Target = [SstSlot]>> Sst<S> {
+    /// An empty table over `slots`.
+    pub fn new(slots: S) -> Self {
+        Self {
+            map: HostMap::new(slots),
+        }
+    }
+
+    /// Takes note of the beacon of `from`'s node.
+    pub fn update(&mut self, now: Instant, from: Gpid, beacon: &Beacon) -> SstEvent {
+        let fresh = Entry {
+            node: from.node(),
+            beacon: *beacon,
+            heard_at: now,
+            alive: true,
+        };
+        let Some(entry) = self.map.get_mut(from.host()) else {
+            return match self.map.get_or_insert_with(from.host(), || fresh) {
+                Some(_) => SstEvent::Appeared,
+                None => SstEvent::Full,
+            };
+        };
+        let same_boot = entry.node == fresh.node;
+        let ahead = beacon.seq.get().wrapping_sub(entry.beacon.seq.get()) as i32;
+        // A dead node may have started its count anew without a boot.
+        if same_boot && entry.alive && ahead <= 0 {
+            return SstEvent::Stale;
+        }
+        let refreshed = same_boot && entry.alive;
+        *entry = fresh;
+        if refreshed {
+            SstEvent::Refreshed
+        } else {
+            SstEvent::Returned
+        }
+    }
+
+    /// Whether `host` was ever heard of and its last beacon is not too old.
+    pub fn alive(&self, host: u32, now: Instant) -> bool {
+        self.map.get(host).is_some_and(|entry| entry.is_alive(now))
+    }
+
+    /// What is known of `host`.
+    pub fn get(&self, host: u32) -> Option<&Entry> {
+        self.map.get(host)
+    }
+
+    /// Every node that was ever heard of.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        self.map.iter()
+    }
+
+    /// How many nodes were ever heard of.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// Hosts that died since the last call, each once.
+    pub fn expire(&mut self, now: Instant) -> impl Iterator<Item = u32> + use<'_, S> {
+        self.map.iter_mut().filter_map(move |(host, entry)| {
+            if !entry.alive || entry.is_alive(now) {
+                return None;
+            }
+            entry.alive = false;
+            Some(host)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Duration;
+    use std::vec::Vec;
+    use zerocopy::big_endian::U32;
+
+    fn sst(room: usize) -> Sst<Vec<SstSlot>> {
+        Sst::new((0..room).map(|_| SstSlot::new()).collect())
+    }
+
+    fn beacon(seq: u32) -> Beacon {
+        Beacon {
+            seq: U32::new(seq),
+            ..Beacon::default()
+        }
+    }
+
+    fn at(millis: u64) -> Instant {
+        Instant::default() + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_life() {
+        let mut sst = sst(4);
+        let node = Gpid::new(2, 7, 0);
+        assert!(!sst.alive(2, at(0)));
+        assert_eq!(
+            sst.update(at(0), node, &beacon(u32::MAX)),
+            SstEvent::Appeared
+        );
+        assert_eq!(sst.update(at(500), node, &beacon(0)), SstEvent::Refreshed);
+        assert_eq!(
+            sst.update(at(501), node, &beacon(u32::MAX)),
+            SstEvent::Stale
+        );
+        assert_eq!(sst.get(2).unwrap().heard_at(), at(500));
+        assert!(sst.alive(2, at(1999)) && !sst.alive(2, at(2000)));
+        assert_eq!(sst.expire(at(1999)).count(), 0);
+        assert_eq!(sst.expire(at(2000)).collect::<Vec<_>>(), [2]);
+        assert_eq!(sst.expire(at(2001)).count(), 0);
+        assert_eq!(sst.update(at(3000), node, &beacon(0)), SstEvent::Returned);
+        assert!(sst.alive(2, at(3000)));
+    }
+
+    #[test]
+    fn a_reboot_starts_the_count_anew() {
+        let mut sst = sst(4);
+        sst.update(at(0), Gpid::new(2, 7, 0), &beacon(90));
+        assert_eq!(
+            sst.update(at(10), Gpid::new(2, 8, 55), &beacon(1)),
+            SstEvent::Returned
+        );
+        assert_eq!(sst.get(2).unwrap().node(), Gpid::new(2, 8, 0));
+    }
+
+    #[test]
+    fn a_full_table_takes_no_more() {
+        let mut sst = sst(2);
+        for host in 1..=3 {
+            let event = sst.update(at(0), Gpid::new(host, 1, 0), &beacon(1));
+            assert_eq!(
+                event,
+                if host < 3 {
+                    SstEvent::Appeared
+                } else {
+                    SstEvent::Full
+                }
+            );
+        }
+        assert_eq!(
+            sst.update(at(1), Gpid::new(1, 1, 0), &beacon(2)),
+            SstEvent::Refreshed
+        );
+        assert_eq!(sst.len(), 2);
+    }
+}
