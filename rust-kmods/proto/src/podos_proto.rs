@@ -19,7 +19,7 @@ extern crate std;
 mod derive;
 
 pub mod cdt;
-
+pub mod circuit;
 pub mod codec;
 pub mod gipc;
 pub mod gpid;

@@ -92,8 +92,8 @@ impl Beacon {
     /// # Errors
     ///
     /// [`Malformed::Truncated`], [`Malformed::Length`] for too many interfaces, [`Malformed::Name`]
-    /// for a host name that is empty, has no end, or has a byte other than letters, digits, `-`,
-    /// `.` and `_`.
+    /// for a host name that is empty, has no end, does not begin with a letter or digit, or has a
+    /// byte other than letters, digits, `-`, `.` and `_`: it becomes a directory's name.
     pub fn decode(body: &[u8]) -> Result<&Beacon, Malformed> {
         let (beacon, _) = codec::split::<Beacon>(body)?;
         if usize::from(beacon.interface_count) > MAX_INTERFACES {
@@ -101,7 +101,11 @@ impl Beacon {
         }
         let proper = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
         let name = beacon.hostname();
-        if name.is_empty() || name.len() == HOSTNAME_LEN || !name.iter().all(proper) {
+        match name {
+            [first, ..] if first.is_ascii_alphanumeric() => {}
+            _ => return Err(Malformed::Name),
+        }
+        if name.len() == HOSTNAME_LEN || !name.iter().all(proper) {
             return Err(Malformed::Name);
         }
         Ok(beacon)

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! How long an answer takes (RFC 6298, in nanoseconds).
+
+use super::Config;
+use crate::time::{nanos, Duration};
+
+/// Doublings of the time-out that are looked at; the greatest time-out ends it before.
+const MAX_BACKOFF: u32 = 16;
+
+/// Smoothed round-trip time and its variation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rtt {
+    smoothed: Option<u64>,
+    variation: u64,
+    initial: u64,
+    min: u64,
+    max: u64,
+}
+
+impl Rtt {
+    pub(super) fn new(cfg: &Config) -> Self {
+        Self {
+            smoothed: None,
+            variation: 0,
+            initial: nanos(cfg.initial_rto),
+            min: nanos(cfg.min_rto),
+            max: nanos(cfg.max_rto),
+        }
+    }
+
+    /// Takes a measured round trip in.
+    pub(super) fn sample(&mut self, round_trip: Duration) {
+        // A longer one says no more, and keeps the sums below far from their ends.
+        let sample = nanos(round_trip).min(self.max);
+        match self.smoothed {
+            None => {
+                self.smoothed = Some(sample);
+                self.variation = sample / 2;
+            }
+            Some(smoothed) => {
+                self.variation =
+                    self.variation - self.variation / 4 + smoothed.abs_diff(sample) / 4;
+                self.smoothed = Some(smoothed - smoothed / 8 + sample / 8);
+            }
+        }
+    }
+
+    /// The retransmission time-out after `backoff` time-outs in a row.
+    pub(super) fn timeout(&self, backoff: u32) -> Duration {
+        let once = match self.smoothed {
+            None => self.initial,
+            Some(smoothed) => smoothed.saturating_add(self.variation.saturating_mul(4)),
+        };
+        let doubled = once
+            .max(self.min)
+            .saturating_mul(1 << backoff.min(MAX_BACKOFF));
+        Duration::from_nanos(doubled.min(self.max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_out_follows_the_round_trips() {
+        let cfg = Config::default();
+        let mut rtt = Rtt::new(&cfg);
+        assert_eq!(rtt.timeout(0), cfg.initial_rto);
+        assert_eq!(rtt.timeout(1), cfg.initial_rto * 2);
+        rtt.sample(Duration::from_millis(40));
+        assert_eq!(rtt.timeout(0), Duration::from_millis(120));
+        for _ in 0..200 {
+            rtt.sample(Duration::from_micros(100));
+        }
+        assert_eq!(rtt.timeout(0), cfg.min_rto);
+        assert_eq!(rtt.timeout(3), cfg.min_rto * 8);
+    }
+
+    #[test]
+    fn no_sample_leads_out_of_range() {
+        let cfg = Config::default();
+        let mut rtt = Rtt::new(&cfg);
+        for sample in [Duration::ZERO, Duration::MAX, Duration::MAX, Duration::ZERO] {
+            rtt.sample(sample);
+            for backoff in [0, 1, 16, u32::MAX] {
+                assert!((cfg.min_rto..=cfg.max_rto).contains(&rtt.timeout(backoff)));
+            }
+        }
+    }
+}
