@@ -4,11 +4,11 @@
 
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
-use kernel::sync::Arc;
+use kernel::sync::{Arc, UniqueArc};
 use podos_proto::cdt::CdtIndex;
-use podos_proto::circuit::{self as proto, ReceiveState, ResetReason, Segment};
-use podos_proto::gpid::Gpid;
-use podos_proto::wire::{Class, MAX_DATA};
+use podos_proto::circuit::{self as proto, ReceiveState, Segment, SendError};
+use podos_proto::wire::{Class, ResetReason, MAX_DATA};
+use podos_proto::Gpid;
 
 use crate::entry::Entry;
 use crate::node::{Node, NODE};
@@ -52,11 +52,11 @@ impl Incoming {
 /// The error that a broken circuit gives.
 fn broken_error(reason: ResetReason) -> Error {
     match reason {
-        ResetReason::PeerDown | ResetReason::Rebooted => EHOSTDOWN,
+        ResetReason::PeerDown => EHOSTDOWN,
         ResetReason::TimedOut => ETIMEDOUT,
-        ResetReason::NoListener => ECONNREFUSED,
-        ResetReason::TableFull => ENOSPC,
-        _ => ECONNRESET,
+        ResetReason::Refused => ECONNREFUSED,
+        ResetReason::Full => EAGAIN,
+        ResetReason::NoCircuit | ResetReason::Aborted | ResetReason::Protocol => ECONNRESET,
     }
 }
 
@@ -75,16 +75,10 @@ impl Circuit {
     pub fn connect(host: u32, class: Class, op: u8, parts: &[&[u8]]) -> Result<Self> {
         let node = NODE.get()?;
         let (peer, open_seq) = node.peers().begin_open(host).ok_or(EHOSTDOWN)?;
-        let entry = node.table().insert(None, |index| {
-            let circuit = proto::Circuit::open(
-                &proto::Config::default(),
-                crate::local_gpid(),
-                peer,
-                class,
-                index,
-                open_seq,
-            );
-            Arc::pin_init(Entry::new(index, peer, circuit), GFP_ATOMIC)
+        let room = UniqueArc::new_uninit(GFP_KERNEL)?;
+        let local = crate::local_gpid();
+        let entry = node.table().insert(room, None, peer, |index| {
+            proto::Circuit::open(&proto::Config::default(), local, peer, class, index, open_seq)
         })?;
         node.counters.opened();
         let circuit = Self { entry };
@@ -109,7 +103,7 @@ impl Circuit {
 
     /// Whether [`Circuit::recv`] would return at once.
     pub fn readable(&self) -> bool {
-        self.entry.peek(|c| c.has_received() || c.receive_state() != ReceiveState::Open)
+        self.entry.peek(|c| c.can_recv() || c.receive_state() != ReceiveState::Open)
     }
 
     /// Whether a segment could be sent at once, or sending would fail.
@@ -182,29 +176,16 @@ impl Circuit {
         }
     }
 
-    fn send_segment(&self, node: &Node, op: u8, end: bool, payload: SkBuff) -> Result {
-        let mut unsent = Some(payload);
+    fn send_segment(&self, node: &Node, op: u8, end: bool, mut payload: SkBuff) -> Result {
         loop {
-            let sent = self.entry.drive(node, |circuit, _| {
-                let Some(payload) = unsent.take() else {
-                    return Ok(());
-                };
-                circuit.send(op, end, payload).map_err(|e| {
-                    let (reason, payload) = e.into_parts();
-                    unsent = Some(payload);
-                    reason
-                })
-            });
-            match sent {
+            match self.entry.drive(node, |circuit, _| circuit.send(op, end, payload)) {
                 Ok(()) => return Ok(()),
-                Err(proto::SendFailure::Full) => {
-                    let ready = || self.writable().then_some(());
-                    self.entry.waiters().wait_until(Wake::Killable, ready)?;
-                }
-                Err(proto::SendFailure::Closed) => {
-                    return Err(self.broken().unwrap_or(EPIPE));
-                }
+                Err(SendError::Full(unsent)) => payload = unsent,
+                Err(SendError::Finished(_)) => return Err(EPIPE),
+                Err(SendError::Reset(reason, _)) => return Err(broken_error(reason)),
             }
+            let ready = || self.writable().then_some(());
+            self.entry.waiters().wait_until(Wake::Killable, ready)?;
         }
     }
 
@@ -227,7 +208,7 @@ impl Circuit {
 
     /// What [`Circuit::recv`] would return without waiting; `None` if it would wait.
     fn try_recv(&self, node: &Node) -> Option<Result<Option<Incoming>>> {
-        self.entry.drive_quietly(node, |circuit| {
+        self.entry.drive(node, |circuit, _| {
             if let Some(segment) = circuit.recv() {
                 return Some(Ok(Some(Incoming(segment))));
             }
@@ -272,20 +253,15 @@ impl Circuit {
     /// Breaks the circuit now, at both ends.
     pub fn abort(&self) {
         if let Ok(node) = NODE.get() {
-            self.entry.drive(node, |circuit, _| circuit.abort(ResetReason::Aborted));
+            self.entry.abort(node);
         }
     }
 }
 
 impl Drop for Circuit {
     fn drop(&mut self) {
-        self.entry.disown();
         if let Ok(node) = NODE.get() {
-            self.entry.drive(node, |circuit, _| {
-                circuit.shutdown();
-                // Nobody will read what is here already.
-                while circuit.recv().is_some() {}
-            });
+            self.entry.disown(node);
         }
     }
 }

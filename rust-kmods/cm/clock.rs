@@ -5,14 +5,15 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use kernel::prelude::*;
+use podos_proto::hello::{self, Hello};
 use podos_proto::time::Instant;
-use podos_proto::wire::Header;
+use zerocopy::IntoBytes;
 
 use crate::node::{Node, NODE};
 use crate::sys::{StopToken, WaitQueue, Wake};
 
-/// Time between two hellos on a rail; peers give a rail up after four that are missing.
-const HELLO_INTERVAL: Duration = Duration::from_millis(300);
+/// Time between two looks for rails that fell silent.
+const SILENCE_CHECK: Duration = Duration::from_millis(100);
 
 /// When the thread has to look next.
 #[pin_data]
@@ -65,30 +66,37 @@ pub(crate) fn run(stop: &StopToken) {
         return;
     };
     let mut hello_at = node.now();
+    let mut hellos = 0;
     while !stop.is_stopping() {
         let now = node.now();
         if now >= hello_at {
-            hello(node);
-            hello_at = now + HELLO_INTERVAL;
+            say_hello(node, hellos, false);
+            hellos = hellos.wrapping_add(1);
+            hello_at = now + hello::INTERVAL;
         }
         node.peers().tick(node, now);
+        let look_at = hello_at.min(now + SILENCE_CHECK);
         // From here on deadlines that circuits set anew count.
-        node.clock().next.store(hello_at.as_nanos(), Ordering::Release);
-        node.table().for_each_due(now, |entry| {
-            entry.drive(node, |circuit, now| circuit.on_timeout(now));
-        });
+        node.clock().next.store(look_at.as_nanos(), Ordering::Release);
+        node.table().for_each(|entry| entry.is_due(now), |entry| entry.on_timeout(node));
         if let Some(deadline) = node.table().next_deadline() {
             node.clock().next.fetch_min(deadline.as_nanos(), Ordering::AcqRel);
         }
         node.clock().sleep(node, stop);
     }
+    say_hello(node, hellos, true);
 }
 
-/// Says on every rail that this node is there.
-fn hello(node: &Node) {
-    let header = Header::hello(node.gpid());
-    for rail in node.rails().usable().iter() {
+/// Says on every rail that this node is there, or that it leaves.
+fn say_hello(node: &Node, seq: u32, leaving: bool) {
+    let rails = node.rails().usable();
+    let header = Hello::header(node.gpid(), seq);
+    for rail in rails.iter() {
+        let mut hello = Hello::new(rail as u8, rails.len() as u8, node.incarnation());
+        if leaving {
+            hello = hello.leaving();
+        }
         // A rail that has just gone has nothing to say.
-        let _ = node.broadcast_on(rail, &header, &[]);
+        let _ = node.broadcast_on(rail, &header, hello.as_bytes());
     }
 }

@@ -3,7 +3,7 @@
 //! What the communication manager counts; shown in `/sys/kernel/podos/cm`.
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use podos_proto::peer::MAX_RAILS;
+use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::wire::DropReason;
 
 /// A number that only grows.
@@ -37,16 +37,18 @@ pub(crate) enum Unwanted {
     Echo = 0,
     /// It is for another node, or another boot of this one.
     Misaddressed = 1,
-    /// Its sender does not fit into the table of peers.
-    PeerTable = 2,
+    /// It is from a past boot, or there is no room for its sender in the table of peers.
+    Peer = 2,
     /// Its circuit is not there (any more).
     NoCircuit = 3,
+    /// It is a hello that makes no sense.
+    Hello = 4,
 }
 
 impl Unwanted {
     /// All of them with their names, in the order of their numbers.
-    pub(crate) const NAMES: [&'static str; 4] =
-        ["echo", "misaddressed", "peer_table", "no_circuit"];
+    pub(crate) const NAMES: [&'static str; 5] =
+        ["echo", "misaddressed", "peer", "no_circuit", "hello"];
 }
 
 /// All counters of a node.

@@ -7,9 +7,10 @@ use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
 use podos_proto::cdt::CdtIndex;
-use podos_proto::circuit::Circuit;
-use podos_proto::gpid::Gpid;
+use podos_proto::circuit::{Activity, Circuit};
 use podos_proto::time::Instant;
+use podos_proto::wire::{Class, Header, ResetReason};
+use podos_proto::Gpid;
 
 use crate::node::Node;
 use crate::sys::{SkBuff, SkbQueue, WaitQueue};
@@ -85,8 +86,7 @@ impl Entry {
         look(&self.circuit.lock())
     }
 
-    /// Lets `change` work on the circuit, sends what the circuit has to send after that, and
-    /// wakes whoever waits.
+    /// Lets `change` work on the circuit and sends what the circuit has to send after that.
     ///
     /// Context: any in which interrupts are enabled; does not sleep.
     pub(crate) fn drive<R>(
@@ -96,37 +96,82 @@ impl Entry {
     ) -> R {
         let now = node.now();
         let mut frames = SkbQueue::new();
-        let (result, done) = {
+        let (result, done, deadline) = {
             let mut circuit = self.circuit.lock();
             let result = change(&mut circuit, now);
             while let Some((header, payload)) = circuit.poll_transmit(now) {
                 // A frame that finds no memory is as good as lost: it will be sent again.
-                if let Ok(frame) = transmit::frame(&header, payload.map(|p| p.data())) {
+                if let Ok(frame) = transmit::frame(&header, payload.map(SkBuff::data)) {
                     frames.push(frame);
                 }
             }
             let deadline = circuit.deadline();
-            let nanos = deadline.map_or(NEVER, |d| d.as_nanos());
+            let nanos = deadline.map_or(NEVER, Instant::as_nanos);
             self.deadline.store(nanos, Ordering::Relaxed);
-            (result, circuit.is_done())
+            (result, circuit.is_done(), deadline)
         };
         self.send(node, frames);
         if done {
             node.table().remove(self.index);
-        } else if let Some(deadline) = self.deadline() {
+        } else if let Some(deadline) = deadline {
             node.clock().not_later_than(deadline);
         }
-        self.waiters.wake_all();
         result
     }
 
-    /// Marks the circuit as nobody's: what still arrives is thrown away.
-    pub(crate) fn disown(&self) {
-        self.owned.store(false, Ordering::Release);
+    /// As [`Entry::drive`], and wakes those who wait if `change` says that there is news for them.
+    fn drive_and_wake(
+        &self,
+        node: &Node,
+        change: impl FnOnce(&mut Circuit<SkBuff>, Instant) -> Activity,
+    ) {
+        if self.drive(node, change).is_some() {
+            self.waiters.wake_all();
+        }
     }
 
-    pub(crate) fn is_owned(&self) -> bool {
-        self.owned.load(Ordering::Acquire)
+    /// Takes a frame in. Context: softirq.
+    pub(crate) fn receive(&self, node: &Node, header: &Header, payload: SkBuff) {
+        let owned = self.owned.load(Ordering::Acquire);
+        self.drive_and_wake(node, |circuit, now| {
+            let activity = circuit.receive(now, header, payload);
+            if !owned {
+                discard(circuit);
+            }
+            activity
+        });
+    }
+
+    /// Lets the circuit do what is due.
+    pub(crate) fn on_timeout(&self, node: &Node) {
+        self.drive_and_wake(node, |circuit, now| circuit.on_timeout(now));
+    }
+
+    /// Breaks the circuit at both ends.
+    pub(crate) fn abort(&self, node: &Node) {
+        self.drive_and_wake(node, |circuit, _| {
+            circuit.abort(ResetReason::Aborted);
+            Activity::ALL
+        });
+    }
+
+    /// Breaks the circuit at this end; the other one is gone.
+    pub(crate) fn fail(&self, node: &Node, reason: ResetReason) {
+        self.drive_and_wake(node, |circuit, _| circuit.fail(reason));
+    }
+
+    /// Finishes the circuit on behalf of nobody: what still arrives is thrown away.
+    pub(crate) fn disown(&self, node: &Node) {
+        self.owned.store(false, Ordering::Release);
+        self.drive(node, |circuit, _| {
+            circuit.shutdown();
+            discard(circuit);
+        });
+    }
+
+    /// Whether this is the passive end of a circuit of `class`.
+    pub(crate) fn is_passive_of(&self, class: Class) -> bool {
+        self.peek(|circuit| !circuit.is_active() && circuit.class() == class)
     }
 
     /// Sends frames on the circuit's rail, and elects another one if that is dead.
@@ -150,4 +195,9 @@ impl Entry {
         self.rail.store(rail as u32, Ordering::Relaxed);
         Some(rail)
     }
+}
+
+/// Throws away what nobody will read, so that the other end is not kept waiting for room.
+fn discard(circuit: &mut Circuit<SkBuff>) {
+    while circuit.recv().is_some() {}
 }

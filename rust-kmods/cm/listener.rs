@@ -12,8 +12,6 @@ use crate::entry::Entry;
 use crate::node::NODE;
 use crate::sys::{WaitQueue, Wake};
 
-/// Classes that ctrl_info can name.
-pub(crate) const CLASSES: usize = 8;
 /// Circuits that wait to be accepted; a node that opens more is refused.
 const BACKLOG: usize = 256;
 
@@ -104,21 +102,20 @@ impl Listener {
         })?
     }
 
-    /// Takes no more circuits, refuses those not accepted, and ends all waits.
+    /// Takes no more circuits, and breaks those that were taken: all waits on them end.
     pub fn close(&self) {
+        self.backlog.lock().open = false;
         if let Ok(node) = NODE.get() {
             node.listeners().remove(self.class);
+            let ours = |entry: &Entry| entry.is_passive_of(self.class);
+            node.table().for_each(ours, |entry| entry.abort(node));
         }
-        self.backlog.lock().open = false;
-        loop {
-            let waiting = self.backlog.lock().pop();
-            // The handle's drop resets the circuit.
-            match waiting {
-                Some(entry) => Circuit::new(entry).abort(),
-                None => break,
-            }
-        }
+        while self.pop().is_some() {}
         self.arrived.wake_all();
+    }
+
+    fn pop(&self) -> Option<Circuit> {
+        self.backlog.lock().pop().map(Circuit::new)
     }
 
     /// Hands over a new circuit; gives it back if nobody will take it. Context: softirq.
@@ -133,13 +130,13 @@ impl Listener {
 #[pin_data]
 pub(crate) struct Listeners {
     #[pin]
-    by_class: SpinLockIrq<[Option<Arc<Listener>>; CLASSES]>,
+    by_class: SpinLockIrq<[Option<Arc<Listener>>; Class::COUNT]>,
 }
 
 impl Listeners {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            by_class <- new_spinlock_irq!([const { None }; CLASSES], "podos_listeners"),
+            by_class <- new_spinlock_irq!([const { None }; Class::COUNT], "podos_listeners"),
         })
     }
 

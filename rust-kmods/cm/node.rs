@@ -2,19 +2,16 @@
 
 //! This node: what the communication manager knows and the ways between its parts.
 //!
-//! Locks, each of which is held for a few steps only and none of which is held while a frame is
-//! handed to a device or a callback runs: table, circuit, peers, rails, group. Of these a circuit's
-//! is the only one under which another one (none of this list) could be taken; see
-//! docs/architecture.md.
+//! None of its locks is held while a frame is handed to a device or a callback runs. Each is taken
+//! alone, but for `opening`, under which table and peers are; see docs/architecture.md.
 
 use kernel::prelude::*;
-use kernel::sync::Arc;
-use kernel::time::{self, Monotonic};
-use podos_proto::gpid::Gpid;
-use podos_proto::peer::{self, OpenVerdict};
+use kernel::sync::SpinLockIrq;
+use kernel::new_spinlock_irq;
 use podos_proto::tgroup::RailSet;
 use podos_proto::time::Instant;
-use podos_proto::wire::{Class, Flags, Header, Kind};
+use podos_proto::wire::{Header, ResetReason};
+use podos_proto::Gpid;
 
 use crate::clock::Clock;
 use crate::counters::Counters;
@@ -22,7 +19,7 @@ use crate::ephemeral::Handlers;
 use crate::listener::Listeners;
 use crate::peers::Peers;
 use crate::rails::Rails;
-use crate::sys::{Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff};
+use crate::sys::{self, Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff};
 use crate::table::Table;
 use crate::transmit::{self, BROADCAST_MAC};
 
@@ -33,8 +30,12 @@ pub(crate) static NODE: Global<Node> = Global::new();
 #[pin_data]
 pub(crate) struct Node {
     gpid: Gpid,
-    epoch: time::Instant<Monotonic>,
+    incarnation: u32,
     pub(crate) counters: Counters,
+    /// Held while an OPEN is looked up, judged and entered, so that a copy of it that comes on
+    /// another rail finds either no trace of the circuit or all of it.
+    #[pin]
+    opening: SpinLockIrq<()>,
     #[pin]
     table: Table,
     #[pin]
@@ -58,8 +59,9 @@ impl Node {
     pub(crate) fn new(gpid: Gpid, entries: usize) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             gpid,
-            epoch: time::Instant::now(),
+            incarnation: (sys::monotonic_ns() / 1_000_000) as u32 | 1,
             counters: Counters::default(),
+            opening <- new_spinlock_irq!((), "podos_opening"),
             table <- Table::new(entries),
             peers <- Peers::new(),
             rails <- Rails::new(),
@@ -74,10 +76,19 @@ impl Node {
         self.gpid
     }
 
+    /// Which start of CM within this boot this is; never 0.
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    /// Taken for the handling of an OPEN.
+    pub(crate) fn opening(&self) -> &SpinLockIrq<()> {
+        &self.opening
+    }
+
     /// The protocol's time.
     pub(crate) fn now(&self) -> Instant {
-        let since = time::Instant::<Monotonic>::now() - self.epoch;
-        Instant::from_nanos(since.as_nanos().unsigned_abs())
+        Instant::from_nanos(sys::monotonic_ns())
     }
 
     pub(crate) fn table(&self) -> &Table {
@@ -106,7 +117,7 @@ impl Node {
 
     /// The rails on which a host can be reached now.
     pub(crate) fn rails_to(&self, host: u32) -> RailSet {
-        self.rails.usable().intersection(&self.peers.rails(host))
+        self.rails.usable().and(self.peers.rails(host))
     }
 
     /// Sends a frame to a host on a rail; it is dropped if one of them is gone.
@@ -126,12 +137,20 @@ impl Node {
         Ok(())
     }
 
-    /// Tells the other end of a circuit that this one has none.
-    pub(crate) fn refuse(&self, header: &Header, rail: usize, reason: podos_proto::circuit::ResetReason) {
-        let reset = Header::reset_reply(header, self.gpid, reason);
-        if let Ok(frame) = transmit::frame(&reset, None) {
-            self.transmit_to(header.from.host(), rail, frame);
+    /// Sends a packet without data to a host on a rail.
+    pub(crate) fn send_to(&self, host: u32, rail: usize, header: &Header) {
+        // What finds no memory is lost, as any frame can be.
+        if let Ok(frame) = transmit::frame(header, None) {
+            self.transmit_to(host, rail, frame);
         }
+    }
+
+    /// Breaks all circuits with a host, at this end.
+    pub(crate) fn reset_circuits(&self, host: u32, reason: ResetReason) {
+        self.table.for_each(
+            |entry| entry.peer().host() == host,
+            |entry| entry.fail(self, reason),
+        );
     }
 }
 

@@ -66,7 +66,7 @@ impl kernel::Module for Cm {
             pr_err!("this node has no name yet: write HOST and BOOT to /proc/sys/kernel/gpid_node\n");
             return Err(ENXIO);
         }
-        let entries = *module_parameters::cdt_entries.value();
+        let entries = module_parameters::cdt_entries.value();
         let Some(entries @ 1..=65535) = usize::try_from(entries).ok() else {
             pr_err!("cdt_entries={entries}: takes 1 to 65535\n");
             return Err(EINVAL);

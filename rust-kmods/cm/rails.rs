@@ -8,8 +8,7 @@
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
-use podos_proto::peer::MAX_RAILS;
-use podos_proto::tgroup::{RailSet, RoundRobin, TransmissionGroup};
+use podos_proto::tgroup::{RailSet, RoundRobin, TransmissionGroup, MAX_RAILS};
 
 use crate::sys::{NetDevice, NetDeviceEvent};
 

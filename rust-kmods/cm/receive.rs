@@ -5,11 +5,12 @@
 //! Everything here runs in softirq.
 
 use kernel::prelude::*;
-use kernel::sync::Arc;
-use podos_proto::cdt::{CdtIndex, PeerKey};
-use podos_proto::circuit::{self, Config};
-use podos_proto::peer::OpenVerdict;
-use podos_proto::wire::{Header, Kind, ResetReason};
+use kernel::sync::{Arc, UniqueArc};
+use podos_proto::cdt::PeerKey;
+use podos_proto::circuit::{Circuit, Config};
+use podos_proto::hello::Hello;
+use podos_proto::peer::OpenCheck;
+use podos_proto::wire::{Header, Kind, ResetReason, HEADER_LEN};
 
 use crate::counters::Unwanted;
 use crate::entry::Entry;
@@ -22,27 +23,87 @@ impl FrameReceiver for Node {
             return;
         };
         self.counters.received(rail, frame.data().len());
-        let (header, start, len) = match Header::parse(frame.data()) {
-            Ok((header, data)) => (header, frame.data().len(), data.len()),
+        let (header, data) = match Header::parse(frame.data()) {
+            Ok(parts) => parts,
             Err(reason) => return self.counters.dropped(reason),
         };
-        let _ = start;
         if header.from.host() == self.gpid().host() {
             return self.counters.unwanted(Unwanted::Echo);
         }
-        if !header.is_for(self.gpid()) {
+        if header.to != podos_proto::Gpid::EVERYBODY && !header.to.same_node(self.gpid()) {
             return self.counters.unwanted(Unwanted::Misaddressed);
         }
-        if !self.peers().heard(self, &header, rail, frame.source_mac()) {
-            return self.counters.unwanted(Unwanted::PeerTable);
+        let hello = match header.kind {
+            Kind::Hello => match Hello::decode(data) {
+                Ok(hello) => Some(hello),
+                Err(_) => return self.counters.unwanted(Unwanted::Hello),
+            },
+            _ => None,
+        };
+        if !self.peers().heard(self, &header, hello, rail, frame.source_mac()) {
+            return self.counters.unwanted(Unwanted::Peer);
         }
         match header.kind {
             Kind::Hello => {}
-            Kind::Ephemeral => self.deliver(&header, &frame),
+            Kind::Ephemeral => self.handlers().deliver(&header, data),
             Kind::Data | Kind::Ack | Kind::Reset => {
-                if frame.crop(podos_proto::wire::HEADER_LEN, len).is_ok() {
-                    self.route(header, rail, frame);
+                let len = data.len();
+                if frame.crop(HEADER_LEN, len).is_ok() {
+                    self.route(&header, rail, frame);
                 }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Hands a frame to its circuit, which is made if the frame opens it.
+    fn route(&self, header: &Header, rail: usize, payload: SkBuff) {
+        let found = if header.opens() {
+            self.entry_for_open(header)
+        } else {
+            self.table()
+                .get(header.receiver_index())
+                .filter(|entry| entry.peer() == header.from.node())
+                .ok_or(ResetReason::NoCircuit)
+        };
+        match found {
+            Ok(entry) => entry.receive(self, header, payload),
+            Err(reason) => {
+                self.counters.unwanted(Unwanted::NoCircuit);
+                if let Some(reset) = header.reset_reply(self.gpid(), reason) {
+                    self.send_to(header.from.host(), rail, &reset);
+                }
+            }
+        }
+    }
+
+    /// The passive entry that an OPEN is for.
+    fn entry_for_open(&self, header: &Header) -> Result<Arc<Entry>, ResetReason> {
+        let room = UniqueArc::new_uninit(GFP_ATOMIC).map_err(|_| ResetReason::Full)?;
+        let key = PeerKey::new(header.from, header.active);
+        let opening = self.opening().lock();
+        if let Some(entry) = self.table().find_passive(key) {
+            return Ok(entry);
+        }
+        if self.peers().accept_open(header.from.host(), header.ack) != OpenCheck::Fresh {
+            // A late copy of the OPEN of a circuit that is gone.
+            return Err(ResetReason::NoCircuit);
+        }
+        let listener = self.listeners().get(header.class).ok_or(ResetReason::Refused)?;
+        let entry = self
+            .table()
+            .insert(room, Some(key), header.from.node(), |index| {
+                Circuit::accept(&Config::default(), header, self.gpid(), index)
+            })
+            .map_err(|_| ResetReason::Full)?;
+        drop(opening);
+        self.counters.accepted();
+        match listener.offer(entry.clone()) {
+            Ok(()) => Ok(entry),
+            Err(entry) => {
+                self.table().remove(entry.index());
+                Err(ResetReason::Full)
             }
         }
     }

@@ -2,34 +2,23 @@
 
 //! The communication descriptor table (paper, section 3.2).
 
+use core::mem::MaybeUninit;
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
-use kernel::sync::{Arc, SpinLockIrq};
-use podos_proto::cdt::{Cdt, CdtIndex, PeerKey, Slot};
+use kernel::sync::{Arc, SpinLockIrq, UniqueArc};
+use podos_proto::cdt::{Cdt, CdtIndex, Full, PeerKey, Slot};
+use podos_proto::circuit::Circuit;
 use podos_proto::time::Instant;
+use podos_proto::Gpid;
 
 use crate::entry::Entry;
-
-/// The slots' memory, as proto wants it.
-pub(crate) struct Slots(KVVec<Slot<Arc<Entry>>>);
-
-impl AsRef<[Slot<Arc<Entry>>]> for Slots {
-    fn as_ref(&self) -> &[Slot<Arc<Entry>>] {
-        &self.0
-    }
-}
-
-impl AsMut<[Slot<Arc<Entry>>]> for Slots {
-    fn as_mut(&mut self) -> &mut [Slot<Arc<Entry>>] {
-        &mut self.0
-    }
-}
+use crate::sys::SkBuff;
 
 /// The table of all circuits of this node.
 #[pin_data]
 pub(crate) struct Table {
     #[pin]
-    cdt: SpinLockIrq<Cdt<Arc<Entry>, Slots>>,
+    cdt: SpinLockIrq<Cdt<Arc<Entry>, KVVec<Slot<Arc<Entry>>>>>,
 }
 
 impl Table {
@@ -41,7 +30,7 @@ impl Table {
                 for _ in 0..entries {
                     slots.push(Slot::default(), GFP_KERNEL)?;
                 }
-                new_spinlock_irq!(Cdt::new(Slots(slots)), "podos_cdt")
+                new_spinlock_irq!(Cdt::new(slots), "podos_cdt")
             },
         })
     }
@@ -57,22 +46,39 @@ impl Table {
         cdt.get(cdt.find_passive(key)?).cloned()
     }
 
-    /// Puts in what `make` gives for the index that it will have.
+    /// Makes a circuit for the index that it will have, and puts it in.
+    ///
+    /// `room` is memory for it, taken beforehand. `passive` names the active end, for circuits
+    /// that another node opens.
     ///
     /// # Errors
     ///
-    /// `ENOSPC` when the table is full, and what `make` gives. `make` must not sleep.
+    /// `ENOSPC` when the table is full.
     pub(crate) fn insert(
         &self,
+        room: UniqueArc<MaybeUninit<Entry>>,
         passive: Option<PeerKey>,
-        make: impl FnOnce(CdtIndex) -> Result<Arc<Entry>>,
+        peer: Gpid,
+        make: impl FnOnce(CdtIndex) -> Circuit<SkBuff>,
     ) -> Result<Arc<Entry>> {
+        let mut inserted = None;
+        let make = |index| {
+            let entry = Entry::new(index, peer, make(index));
+            let entry: Arc<Entry> = match room.pin_init_with(entry) {
+                Ok(entry) => entry.into(),
+                Err(never) => match never {},
+            };
+            inserted = Some(entry.clone());
+            entry
+        };
         let mut cdt = self.cdt.lock();
-        let index = match passive {
+        match passive {
             None => cdt.insert_active(make),
             Some(key) => cdt.insert_passive(key, make),
-        }?;
-        cdt.get(index).cloned().ok_or(EINVAL)
+        }
+        .map_err(|Full| ENOSPC)?;
+        drop(cdt);
+        inserted.ok_or(ENOSPC)
     }
 
     /// Takes an entry out; harmless if it is not there.
@@ -87,11 +93,6 @@ impl Table {
         self.cdt.lock().len()
     }
 
-    /// Calls `f` for each entry that is due, without the table's lock.
-    pub(crate) fn for_each_due(&self, now: Instant, f: impl Fn(&Arc<Entry>)) {
-        self.for_each(|entry| entry.is_due(now), f);
-    }
-
     /// Calls `f` for each entry that `wanted` picks, without the table's lock. Entries that come
     /// meanwhile may be left out.
     pub(crate) fn for_each(&self, wanted: impl Fn(&Entry) -> bool, f: impl Fn(&Arc<Entry>)) {
@@ -104,7 +105,10 @@ impl Table {
 
     fn next(&self, from: usize, wanted: impl Fn(&Entry) -> bool) -> Option<(usize, Arc<Entry>)> {
         let cdt = self.cdt.lock();
-        let (index, entry) = cdt.iter_from(from).find(|(_, entry)| wanted(entry))?;
+        let (index, entry) = cdt
+            .iter()
+            .skip_while(|(index, _)| usize::from(index.index()) < from)
+            .find(|(_, entry)| wanted(entry))?;
         Some((usize::from(index.index()), entry.clone()))
     }
 

@@ -12,11 +12,14 @@ mod netdev;
 mod notifier;
 mod packet_type;
 mod skb;
+mod sysfs;
+mod time;
 mod wait;
 
 pub use global::{Global, GlobalGuard};
 pub use kobject::Kobject;
 pub use kthread::{KThread, StopToken};
+pub use sysfs::{Attribute, AttributeFile};
 pub use wait::{WaitQueue, Wake};
 
 pub(crate) use gpid::{current_gpid, node_gpid};
@@ -24,3 +27,4 @@ pub(crate) use netdev::NetDevice;
 pub(crate) use notifier::{NetDeviceEvent, NetDeviceNotifier, NetDeviceObserver};
 pub(crate) use packet_type::{synchronize_net, FrameReceiver, PacketType};
 pub(crate) use skb::{Context, SkBuff, SkbQueue};
+pub(crate) use time::monotonic_ns;

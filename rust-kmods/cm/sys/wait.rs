@@ -6,6 +6,7 @@ use core::mem::MaybeUninit;
 use core::time::Duration;
 use kernel::prelude::*;
 use kernel::sync::LockClassKey;
+use kernel::task::Task;
 use kernel::types::{Opaque, ScopeGuard};
 use kernel::{bindings, error::to_result};
 
@@ -34,23 +35,31 @@ unsafe impl Sync for WaitQueue {}
 /// Which signals end a wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// Only those that kill the task.
+    /// Only those that kill the task; none in a kernel thread, which waits as with `Idle`.
     Killable,
     /// Any.
     Interruptible,
-    /// None: for kernel threads, which are idle here and not loaded.
+    /// None. The task counts as idle: neither as load nor, ever, as hung.
     Idle,
 }
 
 impl Wake {
     fn state(self) -> c_int {
+        let idle = bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD;
         let state = match self {
+            Wake::Killable if in_kernel_thread() => idle,
             Wake::Killable => bindings::TASK_WAKEKILL | bindings::TASK_UNINTERRUPTIBLE,
             Wake::Interruptible => bindings::TASK_INTERRUPTIBLE,
-            Wake::Idle => bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD,
+            Wake::Idle => idle,
         };
         state as c_int
     }
+}
+
+/// Whether the current task has no user memory.
+fn in_kernel_thread() -> bool {
+    // SAFETY: The current task is valid, and this flag of its never changes.
+    unsafe { (*Task::current_raw()).flags & bindings::PF_KTHREAD != 0 }
 }
 
 impl WaitQueue {
