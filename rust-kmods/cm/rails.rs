@@ -73,15 +73,21 @@ impl Rails {
             .position(|d| d.as_ref().is_some_and(|d| d.is(dev)))
     }
 
+    /// The rails that have a device.
+    pub(crate) fn present(&self) -> RailSet {
+        self.filter(|_| true)
+    }
+
     /// The rails that can send now.
     pub(crate) fn usable(&self) -> RailSet {
-        let mut set = RailSet::default();
-        for (rail, dev) in self.devices.lock().iter().enumerate() {
-            if dev.as_ref().is_some_and(NetDevice::is_running) {
-                set.insert(rail);
-            }
-        }
-        set
+        self.filter(NetDevice::is_running)
+    }
+
+    fn filter(&self, wanted: impl Fn(&NetDevice) -> bool) -> RailSet {
+        let devices = self.devices.lock();
+        let rails = devices.iter().enumerate();
+        let wanted = rails.filter(|(_, dev)| dev.as_ref().is_some_and(&wanted));
+        wanted.map(|(rail, _)| rail).collect()
     }
 
     /// The transmission group's choice among `candidates` for a new circuit or an ephemeral

@@ -14,11 +14,13 @@ use podos_proto::Gpid;
 use crate::entry::Entry;
 use crate::sys::SkBuff;
 
+type Slots = KVVec<Slot<Arc<Entry>>>;
+
 /// The table of all circuits of this node.
 #[pin_data]
 pub(crate) struct Table {
     #[pin]
-    cdt: SpinLockIrq<Cdt<Arc<Entry>, KVVec<Slot<Arc<Entry>>>>>,
+    cdt: SpinLockIrq<Cdt<Arc<Entry>, Slots>>,
 }
 
 impl Table {
@@ -91,6 +93,11 @@ impl Table {
     /// Circuits in the table.
     pub(crate) fn len(&self) -> usize {
         self.cdt.lock().len()
+    }
+
+    /// Circuits that there is room for.
+    pub(crate) fn size(&self) -> usize {
+        self.cdt.lock().capacity()
     }
 
     /// Calls `f` for each entry that `wanted` picks, without the table's lock. Entries that come
