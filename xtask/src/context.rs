@@ -47,6 +47,17 @@ impl Context {
         })
     }
 
+    /// A context whose checkout and cache are in `dir`.
+    #[cfg(test)]
+    pub fn for_test(dir: &Path) -> Self {
+        let (root, cache) = (dir.join("checkout"), dir.join("cache"));
+        Context {
+            root,
+            cache,
+            flags: GlobalFlags::default(),
+        }
+    }
+
     /// The top directory of the checkout.
     pub fn root(&self) -> &Path {
         &self.root

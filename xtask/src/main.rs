@@ -6,14 +6,25 @@
 //! caches and publishes steps (`engine/`).
 
 mod context;
+mod cpio;
+mod debian;
+mod definitions;
+mod engine;
 mod host;
+mod kconfig;
+mod lock;
+mod pipeline;
+mod series;
+mod steps;
 mod verbs;
+mod workspace;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::context::{Context, GlobalFlags};
+use crate::engine::job::StepFailed;
 
 /// A verb of the command line.
 ///
@@ -40,6 +51,11 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    Image(verbs::image::Image),
+    Summary(verbs::summary::Summary),
+    Lock(verbs::lock::LockVerb),
+    Patches(verbs::patches::Patches),
+    Test(verbs::test::Test),
     Doctor(verbs::doctor::Doctor),
     Clean(verbs::clean::Clean),
 }
@@ -47,6 +63,11 @@ enum Verb {
 impl Xtask for Verb {
     fn run(self, ctx: &Context) -> anyhow::Result<ExitCode> {
         match self {
+            Verb::Image(verb) => verb.run(ctx),
+            Verb::Summary(verb) => verb.run(ctx),
+            Verb::Lock(verb) => verb.run(ctx),
+            Verb::Patches(verb) => verb.run(ctx),
+            Verb::Test(verb) => verb.run(ctx),
             Verb::Doctor(verb) => verb.run(ctx),
             Verb::Clean(verb) => verb.run(ctx),
         }
@@ -58,6 +79,9 @@ fn main() -> ExitCode {
     let result = Context::new(cli.global).and_then(|ctx| cli.verb.run(&ctx));
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
+        if let Some(failed) = error.downcast_ref::<StepFailed>() {
+            eprintln!("{}", failed.report());
+        }
         ExitCode::FAILURE
     })
 }

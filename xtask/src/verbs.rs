@@ -4,3 +4,8 @@
 
 pub mod clean;
 pub mod doctor;
+pub mod image;
+pub mod lock;
+pub mod patches;
+pub mod summary;
+pub mod test;

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A step at work: its output directory, its scratch directory, its log and its commands.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, Context as _, Result};
+use tempfile::TempDir;
+
+use super::progress::Task;
+use super::store::Store;
+
+/// Lines of the log that a failure shows.
+const TAIL: usize = 25;
+
+/// What a step may use while it builds.
+#[derive(Debug)]
+pub struct Job<'a> {
+    out: &'a Path,
+    scratch: TempDir,
+    log: File,
+    task: &'a mut Task,
+    store: &'a Store,
+    offline: bool,
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(
+        out: &'a Path,
+        scratch: TempDir,
+        log: File,
+        task: &'a mut Task,
+        store: &'a Store,
+        offline: bool,
+    ) -> Self {
+        Job {
+            out,
+            scratch,
+            log,
+            task,
+            store,
+            offline,
+        }
+    }
+
+    /// Where the output is made; becomes the finished output when the step succeeds.
+    pub fn out(&self) -> &'a Path {
+        self.out
+    }
+
+    /// A directory on the same file system that is gone after the step.
+    pub fn scratch(&self) -> PathBuf {
+        self.scratch.path().to_owned()
+    }
+
+    /// The store, for trees that stay between builds.
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// Whether the network is forbidden.
+    pub fn offline(&self) -> bool {
+        self.offline
+    }
+
+    /// Writes a line to the log and the screen.
+    pub fn say(&mut self, line: &str) -> Result<()> {
+        writeln!(self.log, "{line}").context("cannot write the log")?;
+        self.task.line(line);
+        Ok(())
+    }
+
+    /// Runs a command to its end, its output going to the log. `what` names it in the error.
+    pub fn run(&mut self, what: &str, command: &duct::Expression) -> Result<()> {
+        self.watch(what, command, |_| {})
+    }
+
+    /// Like [`Job::run`], and shows each line of output to `see`.
+    pub fn watch(
+        &mut self,
+        what: &str,
+        command: &duct::Expression,
+        mut see: impl FnMut(&str),
+    ) -> Result<()> {
+        self.say(&format!("$ {what}"))?;
+        let reader = command
+            .stdin_null()
+            .stderr_to_stdout()
+            .unchecked()
+            .reader()
+            .with_context(|| format!("cannot start {what}"))?;
+        let mut lines = BufReader::new(reader);
+        let mut line = Vec::new();
+        while lines
+            .read_until(b'\n', &mut line)
+            .with_context(|| format!("{what}: output lost"))?
+            > 0
+        {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            self.say(&text)?;
+            see(&text);
+            line.clear();
+        }
+        let status = lines.get_ref().try_wait()?.map(|output| output.status);
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => bail!("{what} failed with {status}"),
+            None => bail!("{what} closed its output and did not end"),
+        }
+    }
+
+    /// Reads a command's standard output; its errors go to the log.
+    pub fn read(&mut self, what: &str, command: &duct::Expression) -> Result<String> {
+        self.say(&format!("$ {what}"))?;
+        let log = self.log.try_clone()?;
+        let output = command
+            .stdin_null()
+            .stdout_capture()
+            .stderr_file(log)
+            .unchecked()
+            .run()
+            .with_context(|| format!("cannot start {what}"))?;
+        if !output.status.success() {
+            bail!("{what} failed with {}", output.status);
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("{what}: output is not UTF-8"))
+    }
+}
+
+/// A step that failed, with what the user needs to go on.
+#[derive(Debug, thiserror::Error)]
+#[error("step {step} failed")]
+pub struct StepFailed {
+    step: &'static str,
+    log: PathBuf,
+    tail: Vec<String>,
+    advice: String,
+}
+
+impl StepFailed {
+    /// Reads the end of the log for the report.
+    pub fn new(step: &'static str, log: PathBuf, advice: String) -> Self {
+        let text = std::fs::read(&log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL)..]
+            .iter()
+            .map(|l| (*l).to_owned())
+            .collect();
+        StepFailed {
+            step,
+            log,
+            tail,
+            advice,
+        }
+    }
+
+    /// The lines to print after the error itself: end of the log, its path, what to do.
+    pub fn report(&self) -> String {
+        let mut report = String::new();
+        if !self.tail.is_empty() {
+            report.push_str("last lines of the log:\n");
+            for line in &self.tail {
+                report.push_str(&format!("  | {line}\n"));
+            }
+        }
+        report.push_str(&format!(
+            "log: {}\nwhat to do: {}",
+            self.log.display(),
+            self.advice
+        ));
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_shows_the_end_of_the_log_its_path_and_advice() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let log = dir.path().join("kernel.log");
+        let text: String = (0..100).map(|n| format!("line {n}\n")).collect();
+        std::fs::write(&log, text)?;
+        let report = StepFailed::new("kernel", log.clone(), "mend it".into()).report();
+        assert!(!report.contains("line 74\n") && report.contains("| line 75\n"));
+        assert!(report.contains("| line 99\n") && report.contains(&log.display().to_string()));
+        assert!(report.ends_with("what to do: mend it"));
+        Ok(())
+    }
+}

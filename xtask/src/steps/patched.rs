@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The patch series applied: the files it touches, with their new contents.
+
+use std::fs;
+
+use anyhow::Result;
+
+use crate::engine::{Inputs, Job, Output, Step};
+use crate::series::{self, Patch};
+
+/// Makes `files/`, the patched files, and `touched`, the list of all that the series touches.
+#[derive(Debug)]
+pub struct Patched<'a> {
+    /// The pristine source.
+    pub source: &'a Output,
+    /// The series, in order.
+    pub series: &'a [Patch],
+}
+
+impl Step for Patched<'_> {
+    const NAME: &'static str = "patches";
+
+    fn inputs(&self) -> Result<Inputs> {
+        let mut inputs = Inputs::default();
+        inputs.value("recipe", 1).output(self.source);
+        let order: Vec<_> = self
+            .series
+            .iter()
+            .map(|patch| patch.file.as_str())
+            .collect();
+        inputs.value(series::SERIES, order.join(" "));
+        for patch in self.series {
+            inputs.value(patch.name(), crate::engine::key::digest_bytes(&patch.text));
+        }
+        Ok(inputs)
+    }
+
+    fn build(&self, job: &mut Job<'_>) -> Result<()> {
+        let files = job.out().join("files");
+        fs::create_dir(&files)?;
+        for patch in self.series {
+            job.say(&format!("applying {}", patch.name()))?;
+        }
+        let touched = series::apply(&self.source.path("tree"), self.series, &files)?;
+        let list: String = touched
+            .paths
+            .iter()
+            .map(|path| format!("{path}\n"))
+            .collect();
+        fs::write(job.out().join("touched"), list)?;
+        Ok(())
+    }
+
+    fn advice(&self) -> String {
+        "`cargo xtask patches checkout` gives a git tree to mend the series in, `cargo xtask patches \
+         export` writes it back"
+            .into()
+    }
+}

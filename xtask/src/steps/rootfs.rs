@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The base system: the profile's overlay, busybox and its applets.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::definitions::Profile;
+use crate::engine::key::list_files;
+use crate::engine::{Inputs, Job, Output, Sandbox, Step};
+
+/// Makes `overlay/` (files to go into the image as they are), `busybox`, and `applets`, the list of
+/// its applets.
+#[derive(Debug)]
+pub struct Rootfs<'a> {
+    /// Busybox is taken from here.
+    pub root: &'a Output,
+    /// The checkout.
+    pub checkout: &'a Path,
+    /// Names the overlay.
+    pub profile: &'a Profile,
+}
+
+impl Step for Rootfs<'_> {
+    const NAME: &'static str = "rootfs";
+
+    fn inputs(&self) -> Result<Inputs> {
+        let mut inputs = Inputs::default();
+        inputs.value("recipe", 1).output(self.root);
+        inputs.tree(self.checkout, &self.profile.overlay(), |_| true)?;
+        Ok(inputs)
+    }
+
+    fn build(&self, job: &mut Job<'_>) -> Result<()> {
+        let overlay = job.out().join("overlay");
+        fs::create_dir(&overlay)?;
+        let from = self.profile.overlay();
+        for name in list_files(self.checkout, &from)? {
+            let to = overlay.join(name.strip_prefix(&from)?);
+            fs::create_dir_all(to.parent().context("a file without a folder")?)?;
+            let source = self.checkout.join(&name);
+            if fs::symlink_metadata(&source)?.is_symlink() {
+                std::os::unix::fs::symlink(fs::read_link(&source)?, &to)?;
+            } else {
+                fs::copy(&source, &to)
+                    .with_context(|| format!("cannot copy {}", name.display()))?;
+            }
+        }
+        let busybox = self.root.path("root/usr/bin/busybox");
+        fs::copy(&busybox, job.out().join("busybox")).context(
+            "the build root has no busybox; rootfs/build-root.toml must name busybox-static",
+        )?;
+        let list = Sandbox::new(self.root).command(["/usr/bin/busybox", "--list"]);
+        let applets = job.read("busybox --list", &list)?;
+        fs::write(job.out().join("applets"), applets)?;
+        Ok(())
+    }
+
+    fn advice(&self) -> String {
+        format!(
+            "see {} and the rootfs table of images/{}.toml",
+            self.profile.overlay(),
+            self.profile.name
+        )
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `cargo xtask image`: a bootable image.
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::context::Context;
+use crate::definitions::Profile;
+use crate::engine::progress::duration;
+use crate::engine::Run;
+use crate::steps::image::{INITRAMFS, KERNEL};
+use crate::{host, pipeline, Xtask};
+
+/// Build an image, with everything it needs, into target/images/PROFILE.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  cargo xtask image --profile minimal")]
+pub struct Image {
+    /// The profile: a file of images/, without its ending.
+    #[arg(long, default_value = "minimal")]
+    profile: String,
+}
+
+impl Xtask for Image {
+    fn run(self, ctx: &Context) -> Result<ExitCode> {
+        build(ctx, &self.profile)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Builds what is stale of the image `profile` and says what it did.
+pub fn build(ctx: &Context, profile: &str) -> Result<()> {
+    let started = Instant::now();
+    let profile = Profile::load(ctx, profile)?;
+    host::ensure(ctx)?;
+    let mut run = Run::build(ctx, &profile.name);
+    let (base, image) = pipeline::image(&mut run, &profile)?;
+    let image = image.context("a building pass ended without an image")?;
+    let deployed = pipeline::deploy(ctx, &profile, &image)?;
+    for warning in base.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    let dir = ctx.image_dir(&profile.name);
+    let shown = dir.strip_prefix(ctx.root()).unwrap_or(&dir).display();
+    let elapsed = duration(started.elapsed());
+    if run.all_fresh() && !deployed {
+        println!("{shown}: all is fresh ({elapsed})");
+    } else {
+        let size = |name: &str| fs::metadata(dir.join(name)).map_or(0.0, |m| m.len() as f64 / 1e6);
+        println!(
+            "{shown}: {KERNEL} {:.1} MB, {INITRAMFS} {:.1} MB ({elapsed})",
+            size(KERNEL),
+            size(INITRAMFS)
+        );
+    }
+    Ok(())
+}

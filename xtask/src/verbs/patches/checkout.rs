@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `patches checkout`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{bail, Context as _, Result};
+use xshell::cmd;
+
+use super::git::{self, BASE};
+use crate::context::Context;
+use crate::series::{self, Patch, PROJECT_EMAIL, PROJECT_NAME};
+
+/// Makes a git tree at `dir`: the pristine source, and one commit per patch.
+pub fn checkout(ctx: &Context, dir: &Path) -> Result<()> {
+    if dir.exists() {
+        bail!(
+            "{} is there already; remove it, or name another place",
+            dir.display()
+        );
+    }
+    let patches = series::load(ctx.root())?;
+    let source = super::pristine(ctx)?;
+    let parent = dir.parent().context("the place has no parent directory")?;
+    fs::create_dir_all(parent)?;
+    let temp = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir_in(parent)?;
+    let tree = temp.path().join("linux");
+    eprintln!("making {}: this takes a minute", dir.display());
+    duct::cmd!("cp", "-a", "--reflink=auto", source.path("tree"), &tree)
+        .run()
+        .context("cannot copy the kernel source")?;
+    make_repository(&tree, ctx.root(), &patches)?;
+    fs::rename(&tree, dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    println!("{}: {} commits on {BASE}", dir.display(), patches.len());
+    Ok(())
+}
+
+/// Makes `tree` a git repository with the series on top.
+pub(super) fn make_repository(tree: &Path, root: &Path, patches: &[Patch]) -> Result<()> {
+    let sh = git::shell(tree)?;
+    cmd!(sh, "git init -q -b podos").quiet().run()?;
+    cmd!(sh, "git config user.name {PROJECT_NAME}")
+        .quiet()
+        .run()?;
+    cmd!(sh, "git config user.email {PROJECT_EMAIL}")
+        .quiet()
+        .run()?;
+    // Also what the kernel's .gitignore names: the tree is to be the source to the last file.
+    cmd!(sh, "git add --all --force").quiet().run()?;
+    cmd!(sh, "git commit -q -m")
+        .arg("linux: the source below the series")
+        .quiet()
+        .run()?;
+    cmd!(sh, "git tag {BASE}").quiet().run()?;
+    for patch in patches {
+        let file = root.join(patch.name());
+        cmd!(
+            sh,
+            "git am -q --keep-cr --whitespace=nowarn --committer-date-is-author-date {file}"
+        )
+        .quiet()
+        .ignore_stdout()
+        .run()
+        .with_context(|| format!("{} does not apply", patch.name()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `cargo xtask test`: everything that CI checks.
+
+mod headers;
+mod tally;
+
+use std::io::{BufRead, BufReader};
+use std::process::ExitCode;
+
+use anyhow::{bail, Context as _, Result};
+use xshell::{cmd, Shell};
+
+use crate::context::Context;
+use crate::definitions::Profile;
+use crate::engine::job::StepFailed;
+use crate::engine::Run;
+use crate::{host, pipeline, verbs, Xtask};
+use tally::Tally;
+
+/// The profile that is built and booted.
+const PROFILE: &str = "minimal";
+/// The package whose tests boot clusters, and are run by their own verb.
+const CLUSTER_TESTS: &str = "cluster-tests";
+
+/// Run every check: format, lints, all tests, the patch series, the image, the cluster tests.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  cargo xtask test --host-only")]
+pub struct Test {
+    /// Leave out what needs a kernel: patches, modules, image, cluster.
+    #[arg(long)]
+    host_only: bool,
+}
+
+impl Xtask for Test {
+    fn run(self, ctx: &Context) -> Result<ExitCode> {
+        host::ensure(ctx)?;
+        let sh = Shell::new()?;
+        sh.change_dir(ctx.root());
+        let mut report = Report::default();
+        report.check("format", || {
+            Ok(cmd!(sh, "cargo fmt --all --check").quiet().run()?)
+        });
+        report.check("licence headers", || headers::check(ctx.root()));
+        report.check("clippy", || {
+            let offline = ctx.flags.offline.then_some("--offline");
+            Ok(cmd!(sh, "cargo clippy --quiet --locked --workspace --all-targets {offline...} -- -D warnings")
+                .quiet()
+                .run()?)
+        });
+        for (name, arguments) in host_tests(&sh) {
+            report.tests(name, || count(ctx, "cargo", &arguments));
+        }
+        if !self.host_only {
+            report.check("patches", || verbs::patches::check(ctx, false));
+            report.check("modules clippy", || {
+                let profile = Profile::load(ctx, PROFILE)?;
+                pipeline::modules_clippy(&mut Run::build(ctx, PROFILE), &profile)
+            });
+            let image = report.check("image", || verbs::image::build(ctx, PROFILE));
+            report.tests("cluster tests", || {
+                if !image {
+                    bail!("there is no image to boot");
+                }
+                let program = std::env::current_exe()?;
+                count(
+                    ctx,
+                    &program.to_string_lossy(),
+                    &["cluster-test".to_owned()],
+                )
+            });
+        }
+        Ok(report.end())
+    }
+}
+
+/// The commands for the tests that need no cluster.
+fn host_tests(sh: &Shell) -> Vec<(&'static str, Vec<String>)> {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    let options = format!("--locked --workspace --exclude {CLUSTER_TESTS}");
+    let nextest = cmd!(sh, "cargo nextest --version")
+        .quiet()
+        .ignore_stdout()
+        .ignore_stderr()
+        .run();
+    if nextest.is_ok() {
+        vec![
+            (
+                "host tests",
+                words(&format!(
+                    "nextest run {options} --no-fail-fast --status-level fail"
+                )),
+            ),
+            // nextest runs no documentation tests.
+            (
+                "documentation tests",
+                words(&format!("test {options} --doc --no-fail-fast")),
+            ),
+        ]
+    } else {
+        vec![(
+            "host tests",
+            words(&format!("test {options} --no-fail-fast")),
+        )]
+    }
+}
+
+/// Runs a command that ends with counts of tests, showing what it says.
+fn count(ctx: &Context, program: &str, arguments: &[String]) -> Result<Tally> {
+    let mut arguments = arguments.to_vec();
+    if ctx.flags.offline {
+        arguments.push("--offline".to_owned());
+    }
+    let reader = duct::cmd(program, &arguments)
+        .dir(ctx.root())
+        .env("CARGO_TERM_COLOR", "never")
+        .stdin_null()
+        .stderr_to_stdout()
+        .unchecked()
+        .reader()
+        .with_context(|| format!("cannot start {program}"))?;
+    let mut tally = Tally::default();
+    let mut lines = BufReader::new(reader);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        println!("{text}");
+        tally.read_line(&text);
+        line.clear();
+    }
+    let status = lines.get_ref().try_wait()?.map(|output| output.status);
+    match status {
+        Some(status) if status.success() => Ok(tally),
+        // A crash after the count, or before there was one, must not pass.
+        _ if tally.failed() == 0 => {
+            bail!(
+                "`{program} {}` failed without a failed test",
+                arguments.join(" ")
+            )
+        }
+        _ => Ok(tally),
+    }
+}
+
+/// What passed and failed so far.
+#[derive(Debug, Default)]
+struct Report {
+    total: Tally,
+    failures: Vec<String>,
+}
+
+impl Report {
+    /// Does a check that counts as one; tells whether it passed.
+    fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) -> bool {
+        let before = self.failures.len();
+        self.tests(name, || check().map(|()| Tally::new(1, 0)));
+        self.failures.len() == before
+    }
+
+    /// Does something that counts for itself.
+    fn tests(&mut self, name: &str, tests: impl FnOnce() -> Result<Tally>) {
+        println!("== {name}");
+        match tests() {
+            Ok(tally) => {
+                self.total.add(tally);
+                if tally.failed() > 0 {
+                    self.failures
+                        .push(format!("{name}: {} failed", tally.failed()));
+                }
+            }
+            Err(error) => {
+                self.total.add(Tally::new(0, 1));
+                println!("error: {error:#}");
+                if let Some(failed) = error.downcast_ref::<StepFailed>() {
+                    println!("{}", failed.report());
+                }
+                self.failures.push(format!("{name}: {error:#}"));
+            }
+        }
+    }
+
+    fn end(self) -> ExitCode {
+        println!("==");
+        for failure in &self.failures {
+            println!("FAILED {}", failure.lines().next().unwrap_or_default());
+        }
+        println!("{}", self.total);
+        match self.failures.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_fails_is_counted_and_does_not_stop_the_rest() {
+        let mut report = Report::default();
+        assert!(report.check("good", || Ok(())));
+        assert!(!report.check("bad", || bail!("broken")));
+        report.tests("tests", || Ok(Tally::new(5, 2)));
+        assert_eq!(report.total.to_string(), "6 passed, 3 failed");
+        assert_eq!(report.failures, ["bad: broken", "tests: 2 failed"]);
+    }
+
+    #[test]
+    fn a_command_that_dies_without_a_failed_test_is_an_error() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let ctx = Context::for_test(dir.path());
+        std::fs::create_dir(ctx.root())?;
+        let run = |script: &str| count(&ctx, "sh", &["-c".to_owned(), script.to_owned()]);
+        let good = run("echo 'test result: ok. 3 passed; 0 failed; 0 ignored'")?;
+        assert_eq!(good, Tally::new(3, 0));
+        let failed = run("echo 'test result: FAILED. 3 passed; 1 failed; 0 ignored'; exit 1")?;
+        assert_eq!(failed, Tally::new(3, 1));
+        assert!(run("echo 'test result: ok. 3 passed; 0 failed; 0 ignored'; kill -9 $$").is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Counts of tests, read from what test runners print.
+
+use std::fmt;
+
+/// How many tests passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+impl Tally {
+    /// A count.
+    pub fn new(passed: u64, failed: u64) -> Self {
+        Tally { passed, failed }
+    }
+
+    /// The failed ones.
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// Adds another count.
+    pub fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+
+    /// Takes a line of output: the result line of cargo test and libtest, or the summary of
+    /// nextest. Others count nothing.
+    pub fn read_line(&mut self, line: &str) {
+        let line = line.trim();
+        let counts = match line.strip_prefix("test result: ") {
+            Some(rest) => rest,
+            None if line.starts_with("Summary [") => line,
+            None => return,
+        };
+        let words: Vec<_> = counts
+            .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '.' | ':'))
+            .filter(|w| !w.is_empty())
+            .collect();
+        for pair in words.windows(2) {
+            let Ok(number) = pair[0].parse::<u64>() else {
+                continue;
+            };
+            match pair[1] {
+                "passed" => self.passed += number,
+                // nextest tells tests that ran out of time and that could not be run apart.
+                "failed" | "timed" | "exec" => self.failed += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(lines: &str) -> Tally {
+        let mut tally = Tally::default();
+        lines.lines().for_each(|line| tally.read_line(line));
+        tally
+    }
+
+    #[test]
+    fn results_of_cargo_test_are_summed() {
+        let text = "running 2 tests\ntest a ... ok\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n\
+                    test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n";
+        assert_eq!(tally(text), Tally::new(3, 3));
+    }
+
+    #[test]
+    fn the_summary_of_nextest_is_read() {
+        assert_eq!(
+            tally("     Summary [   0.016s] 4 tests run: 4 passed, 0 skipped"),
+            Tally::new(4, 0)
+        );
+        let mixed = "Summary [ 2.0s] 9/12 tests run: 5 passed (1 slow), 2 failed, 1 timed out, 1 exec failed, 0 skipped";
+        assert_eq!(tally(mixed), Tally::new(5, 4));
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        assert_eq!(tally("note: 7 passed\n3 failed"), Tally::default());
+    }
+}
