@@ -14,6 +14,8 @@ mod config;
 mod recv;
 mod rtt;
 mod send;
+#[cfg(test)]
+mod tests;
 
 pub use config::Config;
 
@@ -698,6 +700,12 @@ impl<B: Payload> Circuit<B> {
             self.send.on_timeout(now);
         }
         Activity::NONE
+    }
+
+    #[cfg(test)]
+    fn assert_invariants(&self) {
+        self.send.assert_invariants();
+        self.recv.assert_invariants();
     }
 
     fn probe(&mut self, now: Instant) {

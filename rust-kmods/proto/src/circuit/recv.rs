@@ -234,6 +234,16 @@ impl<B> RecvHalf<B> {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn assert_invariants(&self) {
+        let readable = self.next.wrapping_sub(self.read);
+        assert!(readable <= self.window + u32::from(self.fin_came()));
+        for ahead in 0..readable - u32::from(self.fin_came() && readable > 0) {
+            assert!(self.slots[place(self.read.wrapping_add(ahead))].is_some());
+        }
+        assert!(self.slots.iter().flatten().count() as u32 <= self.window);
+    }
+
     /// Drops everything that was kept for the reader.
     pub(super) fn clear(&mut self) {
         self.slots.iter_mut().for_each(|slot| *slot = None);

@@ -462,6 +462,25 @@ impl<B> SendHalf<B> {
         self.unsent = self.next;
     }
 
+    #[cfg(test)]
+    pub(super) fn assert_invariants(&self) {
+        let queued = self.next.wrapping_sub(self.una);
+        let sent = self.unsent.wrapping_sub(self.una);
+        assert!(sent <= queued && queued <= WINDOW as u32, "{sent} {queued}");
+        let count = |state| {
+            let slots = self.slots.iter().flatten();
+            slots.filter(|slot| slot.state == state).count() as u32
+        };
+        let filled = self.slots.iter().flatten().count() as u32;
+        assert!(filled == queued || filled == 0);
+        assert_eq!(
+            (self.flight, self.lost),
+            (count(State::Sent), count(State::Lost))
+        );
+        assert!(filled == 0 || self.timer.is_some() || !self.is_outstanding());
+        assert!((1..=WINDOW as u32).contains(&self.cwnd));
+    }
+
     /// Drops everything.
     pub(super) fn clear(&mut self) {
         self.slots.iter_mut().for_each(|slot| *slot = None);
