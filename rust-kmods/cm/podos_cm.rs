@@ -23,6 +23,7 @@ mod transmit;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
+use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::wire::ETHERTYPE;
 use podos_proto::Gpid;
 
@@ -100,4 +101,12 @@ pub fn local_gpid() -> Gpid {
 /// `ENXIO` while the module is not up.
 pub fn local_node() -> Result<Gpid> {
     Ok(NODE.get()?.gpid())
+}
+
+/// Hardware addresses of this node's rails, by rail.
+pub fn interfaces() -> [Option<[u8; 6]>; MAX_RAILS] {
+    match NODE.get() {
+        Ok(node) => node.rails().addresses(),
+        Err(_) => [None; MAX_RAILS],
+    }
 }

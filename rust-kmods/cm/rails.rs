@@ -65,6 +65,12 @@ impl Rails {
         self.devices.lock().get(rail)?.clone()
     }
 
+    /// The rails' hardware addresses.
+    pub(crate) fn addresses(&self) -> [Option<[u8; 6]>; MAX_RAILS] {
+        let devices = self.devices.lock();
+        core::array::from_fn(|rail| devices[rail].as_ref().map(NetDevice::mac))
+    }
+
     /// The rail that a device is.
     pub(crate) fn number(&self, dev: &NetDevice) -> Option<usize> {
         let devices = self.devices.lock();
