@@ -132,7 +132,9 @@ pub fn list_files(root: &Path, dir: &str) -> Result<Vec<PathBuf>> {
             .collect()
     } else {
         let mut files = Vec::new();
-        walk(root, Path::new(dir), &mut files)?;
+        // git says `a`, not `./a`, of the files of `.`.
+        let dir = Path::new(dir).strip_prefix(".").unwrap_or(Path::new(dir));
+        walk(root, dir, &mut files)?;
         files
     };
     // A tracked file that is deleted in the working tree is no input.
