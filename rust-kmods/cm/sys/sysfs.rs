@@ -169,11 +169,7 @@ impl<A: Attribute> Drop for AttributeFile<A> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant; the call waits until nobody is inside `show` or `store`.
         unsafe {
-            bindings::sysfs_remove_file_ns(
-                self.directory.as_ptr(),
-                self.inner.attr(),
-                ptr::null(),
-            )
+            bindings::sysfs_remove_file_ns(self.directory.as_ptr(), self.inner.attr(), ptr::null())
         }
     }
 }

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a service thread does for one circuit (paper, section 5.3.2).
+
+use core::time::Duration;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use podos_cm::sys::{KThread, StopToken, Wake};
+use podos_cm::{Circuit, Incoming};
+use podos_proto::gipc::{Command, Exit, Failed, Op, OpenRequest, Signal, MAX_COMMAND};
+use zerocopy::IntoBytes;
+
+use crate::execution::{Event, Execution};
+use crate::launch::Launch;
+use crate::programs::Programs;
+use crate::sys;
+
+/// How long a program whose caller is gone may take to end after SIGHUP.
+const GRACE: Duration = Duration::from_millis(500);
+
+const SIGHUP: i32 = kernel::bindings::SIGHUP as i32;
+const SIGKILL: i32 = kernel::bindings::SIGKILL as i32;
+
+/// Serves one circuit until its end.
+pub(crate) fn serve(circuit: Circuit, programs: &Programs, stop: &StopToken) {
+    match receive(&circuit, stop) {
+        Ok(Some(first)) => match Op::from_raw(first.op()) {
+            Some(Op::Open) => execute(circuit, first, programs, stop),
+            Some(Op::Signal) => signal(circuit, first.data(), programs, stop),
+            _ => circuit.abort(),
+        },
+        // The caller has thought better of it.
+        Ok(None) | Err(_) => circuit.abort(),
+    }
+}
+
+/// The next segment; `ESHUTDOWN` if the thread is to end.
+fn receive(circuit: &Circuit, stop: &StopToken) -> Result<Option<Incoming>> {
+    circuit.waiters().wait_until(Wake::Idle, || {
+        (circuit.readable() || stop.is_stopping()).then_some(())
+    })?;
+    if stop.is_stopping() {
+        return Err(ESHUTDOWN);
+    }
+    circuit.recv()
+}
+
+/// Finishes a circuit on which nothing more is sent, once the caller has done so too.
+fn finish(circuit: &Circuit, stop: &StopToken) {
+    circuit.shutdown();
+    while let Ok(Some(_)) = receive(circuit, stop) {}
+}
+
+fn signal(circuit: Circuit, body: &[u8], programs: &Programs, stop: &StopToken) {
+    let sent = Signal::decode(body)
+        .map_err(|_| EINVAL)
+        .and_then(|(target, signal)| programs.signal(circuit.remote(), target, signal));
+    if let Err(e) = sent {
+        let answer = Failed::new(e.to_errno());
+        // A caller that is gone needs no answer.
+        let _ = circuit.send(Op::Failed as u8, &[answer.as_bytes()]);
+    }
+    finish(&circuit, stop);
+}
+
+/// Receives a command, runs it, and watches over it.
+fn execute(circuit: Circuit, open: Incoming, programs: &Programs, stop: &StopToken) {
+    let Ok(request) = OpenRequest::decode(open.data()).copied() else {
+        return circuit.abort();
+    };
+    let mut command = KVVec::new();
+    if receive_command(&circuit, &mut command, stop).is_err() {
+        return circuit.abort();
+    }
+    let Ok(execution) = Arc::pin_init(Execution::new(circuit), GFP_KERNEL) else {
+        return;
+    };
+    let runner = programs.enter(execution.clone()).and_then(|entered| {
+        let parsed = Command::parse(&command).map_err(|_| EINVAL)?;
+        let launch = Launch::new(execution.clone(), &request, &parsed)?;
+        let execution = execution.clone();
+        let runner = KThread::spawn(c"podos_run", move |_| run(&execution, &launch))?;
+        Ok((entered, runner))
+    });
+    drop(command);
+    let runner = match runner {
+        Ok(runner) => Some(runner),
+        Err(e) => {
+            execution.end(Op::Failed, Failed::new(e.to_errno()).as_bytes());
+            None
+        }
+    };
+    watch(&execution, stop);
+    if !execution.has_ended() {
+        terminate(&execution);
+    }
+    // Joins the thread, which has ended the execution and so has nothing more to wait for.
+    drop(runner);
+    execution.sender.close(&execution.circuit);
+    while !execution.input_has_ended() {
+        execution.drain_input();
+        let waiters = execution.circuit.waiters();
+        let _ = waiters.wait_until(Wake::Idle, || {
+            (execution.circuit.readable() || stop.is_stopping()).then_some(())
+        });
+        if stop.is_stopping() {
+            break;
+        }
+    }
+}
+
+/// The whole message of [`Op::Exec`].
+fn receive_command(circuit: &Circuit, command: &mut KVVec<u8>, stop: &StopToken) -> Result {
+    loop {
+        let segment = receive(circuit, stop)?.ok_or(ECONNRESET)?;
+        if Op::from_raw(segment.op()) != Some(Op::Exec) {
+            return Err(EPROTO);
+        }
+        if command.len() + segment.data().len() > MAX_COMMAND {
+            return Err(E2BIG);
+        }
+        command.extend_from_slice(segment.data(), GFP_KERNEL)?;
+        if segment.is_end() {
+            return Ok(());
+        }
+    }
+}
+
+/// The thread in which a program's process is waited for.
+fn run(execution: &Execution, launch: &Launch) {
+    match sys::run(launch.argv(), launch.envp(), launch) {
+        Ok(status) => execution.end(Op::Exit, Exit::new(status).as_bytes()),
+        Err(e) => execution.end(Op::Failed, Failed::new(e.to_errno()).as_bytes()),
+    }
+}
+
+/// Waits until the program has ended and nobody uses its streams, or until its caller is gone.
+fn watch(execution: &Execution, stop: &StopToken) {
+    loop {
+        let event = execution.circuit.waiters().wait_until(Wake::Idle, || {
+            let stopping = stop.is_stopping().then_some(Event::Orphaned);
+            stopping.or_else(|| execution.event())
+        });
+        match event {
+            Ok(Event::Unread) => execution.drain_input(),
+            Ok(Event::Orphaned) => return orphaned(execution),
+            Ok(Event::Finished) | Err(_) => return,
+        }
+    }
+}
+
+/// Lets nothing of a program survive whose caller is gone: neither it nor what it has started, as
+/// far as that stayed in its process group.
+fn orphaned(execution: &Execution) {
+    execution.circuit.abort();
+    execution.cancel();
+    // `ESRCH`: all of them have ended already.
+    let _ = execution.signal(-SIGHUP);
+    let ended = || execution.has_ended().then_some(());
+    let _ = execution
+        .circuit
+        .waiters()
+        .wait_until_timeout(Wake::Idle, GRACE, ended);
+    terminate(execution);
+}
+
+/// Kills what is left of a program, and waits for its end.
+fn terminate(execution: &Execution) {
+    let _ = execution.signal(-SIGKILL);
+    let ended = || execution.has_ended().then_some(());
+    let _ = execution.circuit.waiters().wait_until(Wake::Idle, ended);
+}

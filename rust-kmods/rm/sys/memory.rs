@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Memory.
+
+use core::mem::MaybeUninit;
+use kernel::bindings;
+
+/// The node's memory, in bytes.
+pub(crate) struct Memory {
+    pub(crate) total: u64,
+    pub(crate) free: u64,
+}
+
+impl Memory {
+    /// The figures now.
+    pub(crate) fn now() -> Self {
+        let mut info = MaybeUninit::<bindings::sysinfo>::zeroed();
+        // SAFETY: `info` is valid for writes; zeroes are a `sysinfo`, so it is initialised
+        // whatever the call leaves out.
+        let info = unsafe {
+            bindings::si_meminfo(info.as_mut_ptr());
+            info.assume_init()
+        };
+        let unit = u64::from(info.mem_unit);
+        Self {
+            total: info.totalram.saturating_mul(unit as _) as u64,
+            free: info.freeram.saturating_mul(unit as _) as u64,
+        }
+    }
+}
