@@ -4,7 +4,9 @@
 //! what depends on the files it touches.
 //!
 //! It is no output: what is published is copied out of it. A tree whose last user did not end by
-//! itself may hold files that only look finished, and is made anew.
+//! itself may hold files that only look finished; they are told and removed first.
+
+mod unfinished;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -59,11 +61,17 @@ impl KernelTree {
         let kept = fs::read_to_string(&state_file)
             .ok()
             .and_then(|text| toml::from_str::<State>(&text).ok())
-            .filter(|state| {
-                !state.busy && state.source == source.identity && state.build_root == root.identity
-            });
+            .filter(|state| state.source == source.identity && state.build_root == root.identity);
         let state = match kept {
-            Some(state) => state,
+            Some(state) => {
+                if state.busy {
+                    job.say("the last build in the tree was killed")?;
+                    for path in unfinished::remove(&tree)? {
+                        job.say(&format!("not finished: {}", path.display()))?;
+                    }
+                }
+                state
+            }
             None => {
                 job.say(&format!("making the kernel tree {}", tree.display()))?;
                 // The state goes first: without it the tree counts for nothing.
@@ -101,8 +109,8 @@ impl KernelTree {
             fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
         let now: BTreeSet<String> = list.lines().map(str::to_owned).collect();
         let all: BTreeSet<String> = self.state.touched.union(&now).cloned().collect();
-        // A run that is killed from here on leaves a tree that is busy, hence worthless.
-        self.state.touched = now.clone();
+        // A run that is killed from here on may have left any of them half-way.
+        self.state.touched.clone_from(&all);
         self.save()?;
         for path in &all {
             let from = if now.contains(path) {
@@ -114,7 +122,8 @@ impl KernelTree {
                 job.say(&format!("updated {path}"))?;
             }
         }
-        Ok(())
+        self.state.touched = now;
+        self.save()
     }
 
     /// The build root with the tree in its place.
@@ -283,14 +292,33 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_that_was_not_given_back_is_made_anew() -> Result<()> {
+    fn a_tree_that_was_not_given_back_loses_what_only_looks_finished() -> Result<()> {
         let lab = Lab::new()?;
         let tree = lab.take(&[])?;
-        let half = tree.path("half.o");
+        let (half, whole) = (tree.path("half.o"), tree.path("whole.o"));
         fs::write(&half, "ha")?;
+        fs::write(&whole, "built")?;
+        fs::write(tree.path(".whole.o.cmd"), "savedcmd_whole.o := clang\n")?;
         drop(tree);
         lab.take(&[])?.give_back()?;
-        assert!(!half.exists());
+        assert!(!half.exists() && whole.exists());
+        Ok(())
+    }
+
+    #[test]
+    fn a_kill_while_the_sources_change_loses_no_file() -> Result<()> {
+        let lab = Lab::new()?;
+        lab.take(&[("fs/namei.c", Some("walk and cross\n"))])?
+            .give_back()?;
+        let mut tree = lab.take(&[])?;
+        let namei = tree.path("fs/namei.c");
+        // As a kill between saving the state and the first file would leave it.
+        tree.state.touched = ["fs/namei.c".to_owned()].into();
+        tree.save()?;
+        fs::write(&namei, "walk and")?;
+        drop(tree);
+        lab.take(&[])?.give_back()?;
+        assert_eq!(fs::read_to_string(&namei)?, "walk\n");
         Ok(())
     }
 

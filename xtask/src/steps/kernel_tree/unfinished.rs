@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What a killed build leaves: files that look made and are not.
+//!
+//! Kbuild writes a target's command file (`.NAME.cmd`) after the target, and makes anew what has
+//! none. So a target that is newer than its command file, or whose command file was cut short, was
+//! not finished; without both files make starts it over, and keeps all the rest.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+/// Endings of targets that always have a command file.
+const COMPILED: &[&str] = &["o", "a", "so", "ko", "s", "elf", "bin"];
+
+/// Removes unfinished targets below `dir`; tells which.
+pub fn remove(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut removed = Vec::new();
+    remove_below(dir, &mut removed)?;
+    Ok(removed)
+}
+
+fn remove_below(dir: &Path, removed: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        let entry = entry?;
+        let path = entry.path();
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            remove_below(&path, removed)?;
+            continue;
+        }
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|_| kind.is_file()) else {
+            continue;
+        };
+        let command = match name
+            .strip_prefix('.')
+            .and_then(|name| name.strip_suffix(".cmd"))
+        {
+            // The target may be gone while its command file is cut short.
+            Some(_) if !is_whole(&path)? => path.clone(),
+            Some(_) => continue,
+            None => dir.join(format!(".{name}.cmd")),
+        };
+        let finished = match fs::metadata(&command) {
+            Ok(meta) if command != path => {
+                is_whole(&command)? && entry.metadata()?.modified()? <= meta.modified()?
+            }
+            Ok(_) => false,
+            Err(_) => !is_compiled(&path),
+        };
+        if !finished {
+            for doomed in [&path, &command] {
+                match fs::remove_file(doomed) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(error)
+                            .with_context(|| format!("cannot remove {}", doomed.display()))
+                    }
+                    _ => {}
+                }
+            }
+            removed.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_compiled(path: &Path) -> bool {
+    path.extension()
+        .and_then(OsStr::to_str)
+        .is_some_and(|kind| COMPILED.contains(&kind))
+}
+
+/// Whether a command file was written to its end: one with dependencies ends with the rule that
+/// they may be gone.
+fn is_whole(command: &Path) -> Result<bool> {
+    let text = match fs::read(command) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        other => other.with_context(|| format!("cannot read {}", command.display()))?,
+    };
+    let text = String::from_utf8_lossy(&text);
+    let last = text.lines().last().unwrap_or_default();
+    let has_dependencies = text.lines().any(|line| line.starts_with("deps_"));
+    let ends_well = !has_dependencies || last.starts_with("$(deps_");
+    Ok(text.ends_with('\n') && text.starts_with("savedcmd_") && ends_well)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    const WHOLE: &str = "savedcmd_a.o := clang\n\nsource_a.o := a.c\n\ndeps_a.o := \\\n  a.h \\\n\na.o: $(deps_a.o)\n\n$(deps_a.o):\n";
+
+    /// Makes target and command file, `lag` seconds between them.
+    fn target(dir: &Path, name: &str, command: &str, lag: u64) -> Result<()> {
+        let start = SystemTime::now() - Duration::from_secs(3600);
+        fs::write(dir.join(name), "made")?;
+        File::open(dir.join(name))?.set_modified(start + Duration::from_secs(60))?;
+        let file = dir.join(format!(".{name}.cmd"));
+        fs::write(&file, command)?;
+        File::open(file)?.set_modified(start + Duration::from_secs(lag))?;
+        Ok(())
+    }
+
+    #[test]
+    fn only_what_was_finished_stays() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let sub = dir.path().join("fs");
+        fs::create_dir(&sub)?;
+        fs::write(sub.join("namei.c"), "a source has no command file")?;
+        fs::write(sub.join("never.o"), "its command file was not written yet")?;
+        target(&sub, "done.o", WHOLE, 61)?;
+        target(&sub, "simple.a", "savedcmd_simple.a := ar\n", 61)?;
+        target(&sub, "again.o", WHOLE, 59)?;
+        target(&sub, "cut.o", &WHOLE[..WHOLE.len() - 20], 61)?;
+        target(&sub, "empty.o", "", 61)?;
+        fs::write(sub.join(".lost.o.cmd"), "savedcmd_lost.o := cla")?;
+        remove(dir.path())?;
+        let mut left: Vec<_> = fs::read_dir(&sub)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<Result<_>>()?;
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                ".done.o.cmd",
+                ".simple.a.cmd",
+                "done.o",
+                "namei.c",
+                "simple.a"
+            ]
+        );
+        Ok(())
+    }
+}
