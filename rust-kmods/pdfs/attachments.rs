@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The directories that lead to other nodes: `/sys/kernel/podos/pdfs/attach` and `detach`.
+
+use core::fmt::Write;
+use kernel::new_mutex;
+use kernel::prelude::*;
+use kernel::str::CString;
+use kernel::sync::{Arc, Mutex};
+use podos_cm::sys::{Attribute, AttributeFile, Kobject};
+
+use crate::client::{name_of_host, Options, Pdfs};
+use crate::sys::{thread, Destination, FileSystem, Mount, Path, Remap};
+
+/// What is found when a task walks into a node's directory: the node's tree, if it is alive
+/// (paper, section 4.3.2: assumed mounts).
+struct Gate {
+    host: u32,
+    /// The directory's name, as it was attached.
+    name: CString,
+}
+
+impl Destination for Gate {
+    const MODULE: &'static ThisModule = Pdfs::MODULE;
+
+    fn mount(&self, at: &Path) -> Result<Mount> {
+        if thread::is_kernel_thread() {
+            // A node serves its own files, not those of a third one.
+            return Err(ELOOP);
+        }
+        if !podos_rm::is_alive(self.host) {
+            return Err(EHOSTDOWN);
+        }
+        let options = Options {
+            links: Some(CString::try_from(&*self.name)?),
+        };
+        Mount::automount::<Pdfs>(at, &name_of_host(self.host)?, options)
+    }
+}
+
+/// All attached directories.
+#[pin_data]
+struct Attachments {
+    #[pin]
+    all: Mutex<KVec<Remap<Gate>>>,
+}
+
+impl Attachments {
+    /// "HOST PATH".
+    fn attach(&self, text: &str) -> Result {
+        let (host, path) = text.split_once(' ').ok_or(EINVAL)?;
+        let host: u32 = host.parse().map_err(|_| EINVAL)?;
+        if host == 0 || host == podos_cm::local_node()?.host() || !path.starts_with('/') {
+            return Err(EINVAL);
+        }
+        let name = CString::try_from_fmt(fmt!("{path}"))?;
+        let mut all = self.all.lock();
+        if all.iter().any(|other| *other.destination().name == *name) {
+            return Err(EEXIST);
+        }
+        all.reserve(1, GFP_KERNEL)?;
+        let at = Path::of_task(&name)?;
+        let remap = Remap::attach(&at, Gate { host, name })?;
+        Ok(all.push(remap, GFP_KERNEL)?)
+    }
+
+    /// "PATH".
+    fn detach(&self, path: &str) -> Result {
+        let mut all = self.all.lock();
+        let found = all
+            .iter()
+            .position(|other| other.destination().name.to_bytes() == path.as_bytes())
+            .ok_or(ENOENT)?;
+        let gone = all.remove(found).map_err(|_| ENOENT)?;
+        // Not under the lock: it waits for walks that are on their way in.
+        drop(all);
+        drop(gone);
+        Ok(())
+    }
+
+    fn list(&self, text: &mut dyn Write) -> Result {
+        for other in self.all.lock().iter() {
+            let gate = other.destination();
+            let name = gate.name.to_str()?;
+            writeln!(text, "{} {name}", gate.host).map_err(|_| ENOSPC)?;
+        }
+        Ok(())
+    }
+}
+
+fn line(text: &[u8]) -> Result<&str> {
+    Ok(core::str::from_utf8(text)
+        .map_err(|_| EINVAL)?
+        .trim_end_matches('\n'))
+}
+
+/// Written: "HOST PATH"; read: all that are attached.
+struct Attach(Arc<Attachments>);
+
+impl Attribute for Attach {
+    const WRITABLE: bool = true;
+
+    fn show(&self, text: &mut dyn Write) -> Result {
+        self.0.list(text)
+    }
+
+    fn store(&self, text: &[u8]) -> Result {
+        self.0.attach(line(text)?)
+    }
+}
+
+/// Written: "PATH".
+struct Detach(Arc<Attachments>);
+
+impl Attribute for Detach {
+    const READABLE: bool = false;
+    const WRITABLE: bool = true;
+
+    fn store(&self, text: &[u8]) -> Result {
+        self.0.detach(line(text)?)
+    }
+}
+
+/// The files in sysfs. Dropped, it gives all directories back.
+pub(crate) struct Control {
+    _attach: AttributeFile<Attach>,
+    _detach: AttributeFile<Detach>,
+}
+
+impl Control {
+    /// Makes the files.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        let attachments = Arc::pin_init(
+            pin_init!(Attachments {
+                all <- new_mutex!(KVec::new(), "pdfs_attachments"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let directory: Kobject = podos_cm::sysfs_root()?.child(c"pdfs")?;
+        let directory = Arc::new(directory, GFP_KERNEL)?;
+        let attach = Attach(attachments.clone());
+        Ok(Self {
+            _attach: AttributeFile::new(directory.clone(), c"attach", attach)?,
+            _detach: AttributeFile::new(directory, c"detach", Detach(attachments))?,
+        })
+    }
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! An open remote file: one circuit, with a thread of its own at the other end (paper, section
+//! 4.4.2).
+
+use core::time::Duration;
+use kernel::bindings;
+use kernel::iov::{IovIterDest, IovIterSource};
+use kernel::new_mutex;
+use kernel::prelude::*;
+use kernel::sync::{Arc, Mutex};
+use kernel::time::{Instant, Monotonic};
+use podos_cm::Circuit;
+use podos_proto::pdfs::{Attr, FsyncArgs, Op, OpenArgs, PathArgs, Reply, SetAttr, TruncateArgs};
+use podos_proto::wire::Class;
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::line::Line;
+use super::session::{lost, relative};
+use super::{node, Dentry, Inode};
+use crate::convert;
+use crate::sys::attributes::AttributeChanges;
+
+/// Most bytes that are held in memory for one read or write; more is done in several steps.
+const STEP: usize = 512 * 1024;
+
+/// Bytes of a file that the answer to its open brings along (paper, section 4.4.3).
+const FIRST: u32 = 4096;
+
+/// How long those are given to reads: for the programs that open, read and close. Longer, and a
+/// change made by another node would be seen late.
+const FIRST_FRESH: Duration = Duration::from_millis(20);
+
+/// An open remote file.
+#[pin_data]
+pub(crate) struct RemoteFile {
+    writes: bool,
+    appends: bool,
+    #[pin]
+    line: Mutex<Line>,
+    #[pin]
+    first: Mutex<Option<First>>,
+}
+
+/// The first bytes of a file, as they were when it was opened.
+struct First {
+    data: KVec<u8>,
+    /// Whether they are all.
+    whole: bool,
+    at: Instant<Monotonic>,
+}
+
+impl RemoteFile {
+    /// Opens the file that `dentry` names; `flags` are `O_*`.
+    ///
+    /// # Errors
+    ///
+    /// `EHOSTDOWN`; `ESTALE` if the name means another file by now; those of the node.
+    pub(super) fn open(dentry: &Dentry, inode: &Inode, flags: u32) -> Result<Arc<Self>> {
+        let host = dentry.super_block().volume().host();
+        if !podos_rm::is_alive(host) {
+            return Err(EHOSTDOWN);
+        }
+        let access = flags & bindings::O_ACCMODE;
+        let reads = access != bindings::O_WRONLY;
+        let passed = bindings::O_ACCMODE | bindings::O_APPEND | bindings::O_SYNC;
+        let args = OpenArgs {
+            flags: (flags & passed).into(),
+            mode: 0.into(),
+            first: if reads { FIRST } else { 0 }.into(),
+            reserved: 0.into(),
+        };
+        let path = dentry.path()?;
+        let path = relative(path.as_bytes());
+        let head = PathArgs::new(convert::creds_of_task(), path, &[]).map_err(|_| ENAMETOOLONG)?;
+        let parts = [head.as_bytes(), args.as_bytes(), path];
+        let circuit = Circuit::connect(host, Class::Pdfs, Op::Open as u8, &parts)?;
+        let mut message = KVec::new();
+        match circuit.recv_message(&mut message).map_err(lost)? {
+            Some(op) if op == Op::Open as u8 => {}
+            Some(_) => return Err(EPROTO),
+            None => return Err(ECONNRESET),
+        }
+        let (reply, data) = Reply::decode_open(&message).map_err(convert::reply_error)?;
+        node::update(inode, &reply.attr)?;
+        let first = if reads {
+            let mut first = KVec::with_capacity(data.len(), GFP_KERNEL)?;
+            first.extend_from_slice(data, GFP_KERNEL)?;
+            Some(First {
+                whole: data.len() as u64 == reply.attr.size.get(),
+                data: first,
+                at: Instant::now(),
+            })
+        } else {
+            None
+        };
+        Arc::pin_init(
+            pin_init!(Self {
+                writes: access != bindings::O_RDONLY,
+                appends: flags & bindings::O_APPEND != 0,
+                line <- new_mutex!(Line::new(circuit), "pdfs_line"),
+                first <- new_mutex!(first, "pdfs_first"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Whether it is open for writing.
+    pub(super) fn writes(&self) -> bool {
+        self.writes
+    }
+
+    /// The file is closed when this returns, as far as the other end is there.
+    pub(super) fn close(&self) {
+        // Who only read need not wait; the circuit's end does the same.
+        if self.writes {
+            let _ = self.line.lock().ask(Op::Close, &[]);
+        }
+    }
+
+    /// What came with the open is not what the file has now.
+    pub(super) fn forget_first(&self) {
+        let old = self.first.lock().take();
+        drop(old);
+    }
+
+    /// Reads from what came with the open, if it is still good for that.
+    fn read_first(&self, position: u64, to: &mut IovIterDest<'_>) -> Option<usize> {
+        let mut first = self.first.lock();
+        let known = first.as_ref()?;
+        let start = usize::try_from(position).ok()?;
+        let fresh = known.at.elapsed().as_nanos() < FIRST_FRESH.as_nanos() as i64;
+        let rest = known.data.get(start..);
+        let useful = rest.filter(|rest| known.whole || rest.len() >= to.len());
+        let Some(rest) = useful.filter(|_| fresh) else {
+            let old = first.take();
+            drop(first);
+            drop(old);
+            return None;
+        };
+        // The copy may fault a page of this very file in, which takes no lock of ours but the
+        // line's.
+        Some(to.copy_to_iter(rest))
+    }
+
+    /// See [`crate::sys::FileSystem::read`].
+    pub(super) fn read(&self, position: u64, to: &mut IovIterDest<'_>) -> Result<usize> {
+        if to.is_empty() {
+            return Ok(0);
+        }
+        if let Some(read) = self.read_first(position, to) {
+            return Ok(read);
+        }
+        let mut done = 0;
+        while !to.is_empty() {
+            let wanted = to.len().min(STEP);
+            let mut buffer = KVVec::from_elem(0u8, wanted, GFP_KERNEL)?;
+            let read = match self.read_pages(position + done as u64, &mut buffer) {
+                Ok(read) => read,
+                Err(_) if done > 0 => break,
+                Err(e) => return Err(e),
+            };
+            // Not under the line's lock: the copy may fault a page of this very file in.
+            let copied = to.copy_to_iter(&buffer[..read]);
+            done += copied;
+            if copied < read && done == 0 {
+                return Err(EFAULT);
+            }
+            if copied < wanted {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Fills `buffer` from the file's byte `position`; fewer bytes only at its end.
+    pub(super) fn read_pages(&self, position: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.line.lock().read(position, buffer)
+    }
+
+    /// See [`crate::sys::FileSystem::write`].
+    pub(super) fn write(
+        &self,
+        inode: &Inode,
+        position: u64,
+        append: bool,
+        from: &mut IovIterSource<'_>,
+    ) -> Result<(usize, u64)> {
+        let mut position = position;
+        if append && !self.appends {
+            // Asked for since the open: the other end doesn't know.
+            position = self.attributes()?.size.get();
+        }
+        let mut done = 0;
+        while !from.is_empty() {
+            let wanted = from.len().min(STEP);
+            let mut buffer = KVVec::from_elem(0u8, wanted, GFP_KERNEL)?;
+            let taken = from.copy_from_iter(&mut buffer);
+            if taken == 0 {
+                break;
+            }
+            let written = self.line.lock().write(position, &buffer[..taken]);
+            let written = match written {
+                Ok(written) => written,
+                Err(_) if done > 0 => break,
+                Err(e) => return Err(e),
+            };
+            done += written.len;
+            position = written.end;
+            node::wrote(inode, written.size);
+            if written.len < wanted {
+                break;
+            }
+        }
+        if done == 0 && !from.is_empty() {
+            return Err(EFAULT);
+        }
+        // Mapped pages are read again. One that is being read just now gets what was written.
+        let _ = inode.forget_pages(position.saturating_sub(done as u64), position);
+        Ok((done, position))
+    }
+
+    /// Makes what was written last.
+    pub(super) fn sync(&self, data_only: bool) -> Result {
+        let args = FsyncArgs {
+            datasync: u32::from(data_only).into(),
+        };
+        self.ask(Op::Fsync, args.as_bytes()).map(drop)
+    }
+
+    /// The file's attributes, whatever became of its name.
+    pub(super) fn attributes(&self) -> Result<Attr> {
+        attr(&self.ask(Op::Fgetattr, &[])?)
+    }
+
+    /// Changes the file's attributes, whatever became of its name; gives those after it.
+    pub(super) fn set_attributes(&self, changes: &AttributeChanges) -> Result<Attr> {
+        let mut after = None;
+        if let Some(size) = changes.size {
+            let args = TruncateArgs { size: size.into() };
+            after = Some(self.ask(Op::Truncate, args.as_bytes())?);
+        }
+        // A change of the size brings these along by itself.
+        let mut others = *changes;
+        if others.size.take().is_some() {
+            others.mtime = None;
+        }
+        if others != AttributeChanges::default() || after.is_none() {
+            let args: SetAttr = convert::changes_to_wire(&others);
+            after = Some(self.ask(Op::Fsetattr, args.as_bytes())?);
+        }
+        attr(&after.unwrap_or_default())
+    }
+
+    fn ask(&self, op: Op, args: &[u8]) -> Result<KVec<u8>> {
+        self.line.lock().ask(op, &[args])
+    }
+}
+
+fn attr(body: &[u8]) -> Result<Attr> {
+    Attr::read_from_bytes(body).map_err(|_| EPROTO)
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Names in a remote tree: what they mean, and how they come and go.
+
+use kernel::prelude::*;
+use kernel::str::CString;
+use podos_proto::pdfs::{Attr, CreateArgs, Op, RenameArgs};
+
+use super::{node, Dentry, Inode, InodeRef, SuperBlock};
+use crate::convert;
+use crate::sys::thread;
+
+/// A node does not go on to a third one for somebody else: whoever wants its files asks it himself.
+fn refuse_server() -> Result {
+    if thread::is_kernel_thread() {
+        return Err(ELOOP);
+    }
+    Ok(())
+}
+
+/// What the name means now.
+pub(super) fn attributes(dentry: &Dentry, op: Op) -> Result<Attr> {
+    let path = dentry.path()?;
+    let sessions = dentry.super_block().volume().sessions();
+    let answer = sessions.ask(op, &(), path.as_bytes(), &[])?;
+    answer.read::<Attr>().copied()
+}
+
+pub(super) fn revalidate(dentry: &Dentry, inode: &Inode) -> Result<bool> {
+    refuse_server()?;
+    match attributes(dentry, Op::Lookup) {
+        Ok(attr) if node::is_same(inode, &attr) => {
+            node::update(inode, &attr)?;
+            Ok(true)
+        }
+        Ok(_) => Ok(false),
+        Err(e) if e == ENOENT || e == ENOTDIR => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+pub(super) fn lookup(dentry: &Dentry, sb: &SuperBlock) -> Result<Option<InodeRef>> {
+    refuse_server()?;
+    match attributes(dentry, Op::Lookup) {
+        Ok(attr) => node::inode(sb, &attr).map(Some),
+        Err(e) if e == ENOENT => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Makes a file, a directory or a special file.
+pub(super) fn make(
+    dentry: &Dentry,
+    sb: &SuperBlock,
+    op: Op,
+    mode: u16,
+    rdev: u32,
+) -> Result<InodeRef> {
+    let (major, minor) = convert::device_parts(rdev);
+    let args = CreateArgs {
+        mode: u32::from(mode).into(),
+        flags: CreateArgs::EXCLUSIVE.into(),
+        rdev_major: major.into(),
+        rdev_minor: minor.into(),
+    };
+    let path = dentry.path()?;
+    let answer = sb
+        .volume()
+        .sessions()
+        .ask(op, &args, path.as_bytes(), &[])?;
+    node::inode(sb, answer.read::<Attr>()?)
+}
+
+pub(super) fn symlink(dentry: &Dentry, sb: &SuperBlock, target: &CStr) -> Result<InodeRef> {
+    let path = dentry.path()?;
+    let sessions = sb.volume().sessions();
+    let answer = sessions.ask(Op::Symlink, &(), path.as_bytes(), target.to_bytes())?;
+    node::inode(sb, answer.read::<Attr>()?)
+}
+
+/// The path of a second name as it is on the wire.
+pub(super) fn link(old: &Dentry, inode: &Inode, new: &Dentry) -> Result {
+    let (from, to) = (old.path()?, new.path()?);
+    let to = super::session::relative(to.as_bytes());
+    let sessions = old.super_block().volume().sessions();
+    let answer = sessions.ask(Op::Link, &(), from.as_bytes(), to)?;
+    node::update(inode, answer.read::<Attr>()?)
+}
+
+pub(super) fn unlink(dentry: &Dentry, inode: &Inode) -> Result {
+    remove(dentry, Op::Unlink)?;
+    inode.drop_link();
+    inode.node().expire();
+    Ok(())
+}
+
+pub(super) fn rmdir(dentry: &Dentry) -> Result {
+    remove(dentry, Op::Rmdir)
+}
+
+fn remove(dentry: &Dentry, op: Op) -> Result {
+    let path = dentry.path()?;
+    let sessions = dentry.super_block().volume().sessions();
+    sessions.ask(op, &(), path.as_bytes(), &[]).map(drop)
+}
+
+pub(super) fn rename(old: &Dentry, new: &Dentry, flags: u32) -> Result {
+    let args = RenameArgs {
+        flags: flags.into(),
+        reserved: 0.into(),
+    };
+    let (from, to) = (old.path()?, new.path()?);
+    let to = super::session::relative(to.as_bytes());
+    let sessions = old.super_block().volume().sessions();
+    sessions.ask(Op::Rename, &args, from.as_bytes(), to)?;
+    for inode in [old.inode(), new.inode()].into_iter().flatten() {
+        inode.node().expire();
+    }
+    Ok(())
+}
+
+/// The target of a symbolic link. An absolute one means a place in the tree that the link is in,
+/// which is not at the root here.
+pub(super) fn read_link(dentry: &Dentry) -> Result<CString> {
+    refuse_server()?;
+    let path = dentry.path()?;
+    let volume = dentry.super_block().volume();
+    let answer = volume
+        .sessions()
+        .ask(Op::Readlink, &(), path.as_bytes(), &[])?;
+    let target = answer.body()?;
+    let mut text = KVec::new();
+    if target.starts_with(b"/") {
+        text.extend_from_slice(volume.links().to_bytes(), GFP_KERNEL)?;
+    }
+    text.extend_from_slice(target, GFP_KERNEL)?;
+    text.push(0, GFP_KERNEL)?;
+    let text = CStr::from_bytes_with_nul(&text).map_err(|_| EPROTO)?;
+    Ok(CString::try_from(text)?)
+}

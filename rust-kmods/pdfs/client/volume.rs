@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! One remote node's tree: what belongs to a superblock.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use kernel::prelude::*;
+use kernel::str::CString;
+
+use super::session::Sessions;
+
+/// What `mount` was told: `mount -t pdfs -o links=/mnt linus2 /mnt`.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// The directory that the target of an absolute symbolic link is prefixed with: where the tree
+    /// is mounted. `/linus2` for node 2 if not given.
+    pub(crate) links: Option<CString>,
+}
+
+/// A remote node's tree.
+#[pin_data]
+pub(crate) struct Volume {
+    host: u32,
+    links: CString,
+    /// The device number, at its node, of the file system that the root directory is in.
+    root_device: AtomicU64,
+    #[pin]
+    sessions: Sessions,
+}
+
+/// The host id of a node's name: `linus2`, or just `2`.
+///
+/// # Errors
+///
+/// `EINVAL` for other names.
+pub(crate) fn host_of_name(name: &CStr) -> Result<u32> {
+    let name = name.to_str()?;
+    let digits = name.strip_prefix("linus").unwrap_or(name);
+    match digits.parse() {
+        Ok(host) if host != 0 => Ok(host),
+        _ => Err(EINVAL),
+    }
+}
+
+/// The name of a node: `linus2`.
+pub(crate) fn name_of_host(host: u32) -> Result<CString> {
+    CString::try_from_fmt(fmt!("linus{host}"))
+}
+
+impl Volume {
+    /// The tree of `host`.
+    ///
+    /// # Errors
+    ///
+    /// `EHOSTDOWN` if it is not alive; `ENOMEM`.
+    pub(crate) fn new(host: u32, options: Options) -> Result<Pin<KBox<Self>>> {
+        if !podos_rm::is_alive(host) {
+            return Err(EHOSTDOWN);
+        }
+        let links = match options.links {
+            Some(links) => links,
+            None => CString::try_from_fmt(fmt!("/linus{host}"))?,
+        };
+        KBox::pin_init(
+            pin_init!(Self {
+                host,
+                links,
+                root_device: AtomicU64::new(0),
+                sessions <- Sessions::new(*host),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Whether `other` shows the same files in the same way.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.host == other.host && self.links.to_bytes() == other.links.to_bytes()
+    }
+
+    /// The node whose tree it is.
+    pub(crate) fn host(&self) -> u32 {
+        self.host
+    }
+
+    /// Where absolute symbolic links are to lead.
+    pub(crate) fn links(&self) -> &CStr {
+        &self.links
+    }
+
+    /// The circuits for requests that name files by path.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Notes in which of its node's file systems the root directory is.
+    pub(crate) fn set_root_device(&self, device: u64) {
+        self.root_device.store(device, Ordering::Relaxed);
+    }
+
+    /// The inode number to show for inode `ino` of the node's file system `device`.
+    ///
+    /// A node has several file systems, each with numbers of its own, and shows them all in one
+    /// tree. Numbers of the file system that the root is in stay what they are; others get the
+    /// device mixed in, above the numbers that are in use in practice.
+    pub(crate) fn inode_number(&self, device: u64, ino: u64) -> u64 {
+        if device == self.root_device.load(Ordering::Relaxed) {
+            ino
+        } else {
+            ino ^ (device.wrapping_add(1) << 40)
+        }
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Directory entries of our own file system.
+
+use core::marker::PhantomData;
+use kernel::prelude::*;
+use kernel::types::Opaque;
+use kernel::{bindings, error::from_err_ptr};
+
+use super::{FileSystem, Inode, SuperBlock};
+
+/// A `struct dentry` of a superblock of `T`.
+///
+/// # Invariants
+///
+/// The dentry belongs to a superblock of `T` and is referenced for as long as a reference to this
+/// value lives.
+#[repr(transparent)]
+pub struct Dentry<T: FileSystem>(Opaque<bindings::dentry>, PhantomData<T>);
+
+/// The way from a superblock's root to a dentry: `/`, or `/` and names with `/` between them.
+///
+/// # Invariants
+///
+/// `buffer[start..]` is a null-terminated string.
+pub struct DentryPath {
+    buffer: KVec<u8>,
+    start: usize,
+}
+
+impl DentryPath {
+    /// The path, without a null.
+    pub fn as_bytes(&self) -> &[u8] {
+        let bytes = &self.buffer[self.start..];
+        bytes.strip_suffix(&[0]).unwrap_or(bytes)
+    }
+}
+
+impl<T: FileSystem> Dentry<T> {
+    /// # Safety
+    ///
+    /// `raw` is a dentry of a superblock of `T`, referenced for `'a`.
+    pub(super) unsafe fn from_raw<'a>(raw: *mut bindings::dentry) -> &'a Self {
+        // SAFETY: By the safety requirement; `Self` is transparent.
+        unsafe { &*raw.cast() }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::dentry {
+        self.0.get()
+    }
+
+    /// Its superblock.
+    pub fn super_block(&self) -> &SuperBlock<T> {
+        // SAFETY: `d_sb` never changes, and by the type invariant is one of `T`; it lives at least
+        // as long as its dentries.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
+    }
+
+    /// What it names, `None` if nothing.
+    pub fn inode(&self) -> Option<&Inode<T>> {
+        // SAFETY: The dentry is referenced, so that a positive one stays so; the volatile read is
+        // `d_inode_rcu()`'s, for the other direction.
+        let inode = unsafe { core::ptr::addr_of!((*self.as_ptr()).d_inode).read_volatile() };
+        // SAFETY: An inode of a dentry of `T` is one of `T`, and is held by the dentry.
+        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+    }
+
+    /// Whether the name was removed, or turned out to mean something else, so that the path leads
+    /// elsewhere or nowhere.
+    pub fn is_gone(&self) -> bool {
+        // SAFETY: By the type invariant. A root is its own parent, and never in the hash table.
+        unsafe { bindings::d_unhashed(self.as_ptr()) && (*self.as_ptr()).d_parent != self.as_ptr() }
+    }
+
+    /// The path from the superblock's root.
+    ///
+    /// # Errors
+    ///
+    /// `ENAMETOOLONG`, `ENOMEM`.
+    pub fn path(&self) -> Result<DentryPath> {
+        let mut buffer = KVec::from_elem(0u8, bindings::PATH_MAX as usize, GFP_KERNEL)?;
+        // SAFETY: The dentry is referenced, and the buffer has the length that is given.
+        let start = from_err_ptr(unsafe {
+            bindings::dentry_path_raw(
+                self.as_ptr(),
+                buffer.as_mut_ptr(),
+                bindings::PATH_MAX as c_int,
+            )
+        })?;
+        // INVARIANT: The path ends, with its null, at the buffer's end.
+        let start = start as usize - buffer.as_ptr() as usize;
+        Ok(DentryPath { buffer, start })
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The `address_space_operations` of our file system: the page cache is for mappings only.
+
+use kernel::bindings;
+use kernel::error::from_result;
+use kernel::prelude::*;
+
+use super::{file_ops, FileSystem};
+
+struct Table<T>(core::marker::PhantomData<T>);
+
+/// The operations of regular files.
+pub(super) fn table<T: FileSystem>() -> &'static bindings::address_space_operations {
+    Table::<T>::TABLE
+}
+
+/// Most bytes that are read ahead at once.
+const MAX_AHEAD: usize = 128 * 1024;
+
+/// A folio that VFS wants filled, locked until then.
+///
+/// # Invariants
+///
+/// `0` is a locked folio of our file system's page cache, referenced by whoever gave it.
+struct LockedFolio(*mut bindings::folio);
+
+impl LockedFolio {
+    fn position(&self) -> u64 {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::folio_pos(self.0) as u64 }
+    }
+
+    fn len(&self) -> usize {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::folio_size(self.0) }
+    }
+
+    /// Fills it with `data`, and zeroes behind it, and unlocks it.
+    fn fill(self, data: &[u8]) {
+        let len = data.len().min(self.len());
+        // SAFETY: By the type invariant; nobody else writes to a locked folio that is not up to
+        // date, and the lengths are within it.
+        unsafe {
+            bindings::memcpy_to_folio(self.0, 0, data.as_ptr().cast(), len);
+            if len < self.len() {
+                bindings::folio_zero_range(self.0, len, self.len() - len);
+            }
+            bindings::folio_end_read(self.0, true);
+        }
+    }
+
+    /// Unlocks it as it is: whoever wanted it gets an error.
+    fn fail(self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::folio_end_read(self.0, false) };
+    }
+}
+
+impl<T: FileSystem> Table<T> {
+    const TABLE: &'static bindings::address_space_operations =
+        &bindings::address_space_operations {
+            read_folio: Some(Self::read_folio),
+            readahead: Some(Self::readahead),
+            ..pin_init::zeroed()
+        };
+
+    /// VFS's `read_folio`.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn read_folio(
+        file: *mut bindings::file,
+        folio: *mut bindings::folio,
+    ) -> c_int {
+        let folio = LockedFolio(folio);
+        // SAFETY: The file, where there is one, is open during the call.
+        let handle = unsafe { file_ops::handle::<T>(file) };
+        let filled = handle.ok_or(EBADF).and_then(|handle| {
+            let mut buffer = KVVec::from_elem(0u8, folio.len(), GFP_KERNEL)?;
+            let len = T::read_pages(handle, folio.position(), &mut buffer)?;
+            buffer.truncate(len);
+            Ok(buffer)
+        });
+        match filled {
+            Ok(data) => {
+                folio.fill(&data);
+                0
+            }
+            Err(e) => {
+                folio.fail();
+                from_result(|| Err(e))
+            }
+        }
+    }
+
+    /// VFS's `readahead`.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn readahead(ahead: *mut bindings::readahead_control) {
+        // SAFETY: VFS gives a valid request; the file, where there is one, is open during the call.
+        let (handle, position, len) = unsafe {
+            (
+                file_ops::handle::<T>((*ahead).file),
+                bindings::readahead_pos(ahead) as u64,
+                bindings::readahead_length(ahead).min(MAX_AHEAD),
+            )
+        };
+        let Some(handle) = handle else { return };
+        let Ok(mut buffer) = KVVec::from_elem(0u8, len, GFP_KERNEL) else {
+            return;
+        };
+        // What is not read ahead is asked for when it is needed, and then says why it fails.
+        let Ok(read) = T::read_pages(handle, position, &mut buffer) else {
+            return;
+        };
+        let mut rest: &[u8] = &buffer[..read];
+        let mut left = len;
+        while left > 0 {
+            // SAFETY: VFS gives a valid request.
+            let folio = unsafe { bindings::readahead_folio(ahead) };
+            if folio.is_null() {
+                break;
+            }
+            // INVARIANT: `readahead_folio` gives locked folios, which stay in the page cache for as
+            // long as they are locked.
+            let folio = LockedFolio(folio);
+            let whole = folio.len();
+            if whole > left {
+                // Cut in the middle by the limit.
+                folio.fail();
+                break;
+            }
+            let (now, later) = rest.split_at(rest.len().min(whole));
+            folio.fill(now);
+            rest = later;
+            left -= whole;
+        }
+    }
+}
