@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-/// Endings of targets that always have a command file.
-const COMPILED: &[&str] = &["o", "a", "so", "ko", "s", "elf", "bin"];
+/// Endings of targets that always have a command file (an archive of the tools has none).
+const COMPILED: &[&str] = &["o", "so", "ko", "s", "elf", "bin"];
 
 /// Removes unfinished targets below `dir`; tells which.
 pub fn remove(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -73,18 +73,17 @@ fn is_compiled(path: &Path) -> bool {
         .is_some_and(|kind| COMPILED.contains(&kind))
 }
 
-/// Whether a command file was written to its end: one with dependencies ends with the rule that
-/// they may be gone.
+/// Whether a command file was written to its end: one with dependencies has, after them, the
+/// rule that they may be gone.
 fn is_whole(command: &Path) -> Result<bool> {
     let text = match fs::read(command) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         other => other.with_context(|| format!("cannot read {}", command.display()))?,
     };
     let text = String::from_utf8_lossy(&text);
-    let last = text.lines().last().unwrap_or_default();
-    let has_dependencies = text.lines().any(|line| line.starts_with("deps_"));
-    let ends_well = !has_dependencies || last.starts_with("$(deps_");
-    Ok(text.ends_with('\n') && text.starts_with("savedcmd_") && ends_well)
+    let has = |start: &str| text.lines().any(|line| line.starts_with(start));
+    let ends_well = !has("deps_") || has("$(deps_");
+    Ok(text.ends_with('\n') && ends_well)
 }
 
 #[cfg(test)]
@@ -116,6 +115,8 @@ mod tests {
         fs::write(sub.join("never.o"), "its command file was not written yet")?;
         target(&sub, "done.o", WHOLE, 61)?;
         target(&sub, "simple.a", "savedcmd_simple.a := ar\n", 61)?;
+        let checked = format!("{WHOLE}\na.o: $(wildcard ./tools/objtool/objtool)\n");
+        target(&sub, "checked.o", &checked, 61)?;
         target(&sub, "again.o", WHOLE, 59)?;
         target(&sub, "cut.o", &WHOLE[..WHOLE.len() - 20], 61)?;
         target(&sub, "empty.o", "", 61)?;
@@ -125,16 +126,16 @@ mod tests {
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect::<Result<_>>()?;
         left.sort();
-        assert_eq!(
-            left,
-            [
-                ".done.o.cmd",
-                ".simple.a.cmd",
-                "done.o",
-                "namei.c",
-                "simple.a"
-            ]
-        );
+        let kept = [
+            ".checked.o.cmd",
+            ".done.o.cmd",
+            ".simple.a.cmd",
+            "checked.o",
+            "done.o",
+            "namei.c",
+            "simple.a",
+        ];
+        assert_eq!(left, kept);
         Ok(())
     }
 }
