@@ -10,7 +10,6 @@ use kernel::sync::{Arc, Mutex};
 use kernel::uaccess::{UserPtr, UserSlice};
 use podos_cm::sys::Wake;
 use podos_cm::Circuit;
-use podos_pdfs::root_open::OpeningFile;
 use podos_proto::gipc::{Command, Failed, Op, OpenRequest, Signal, MAX_COMMAND};
 use podos_proto::wire::Class;
 use podos_proto::Gpid;
@@ -19,7 +18,7 @@ use zerocopy::IntoBytes;
 use crate::abi;
 use crate::received::Received;
 use crate::sender::Sender;
-use crate::sys::{self, Poller, Stream};
+use crate::sys::{self, OpeningFile, Poller, Stream};
 
 /// What [`ActiveEnd::known`] tells without the lock.
 mod known {
@@ -61,13 +60,12 @@ pub(crate) struct ActiveEnd {
     phase: AtomicU32,
 }
 
-/// Opens a circuit to `host` and makes `file` its active end; PDFS calls this when the root of a
-/// node is opened with `O_GIPC`.
+/// Opens a circuit to `host` and makes `file`, the node's directory, its active end.
 ///
 /// # Errors
 ///
 /// `EHOSTDOWN` if the node is not alive, and those of [`Circuit::connect`].
-pub(crate) fn open(host: u32, file: OpeningFile<'_>, program_at_caller: bool) -> Result {
+pub(crate) fn open(host: u32, file: OpeningFile, program_at_caller: bool) -> Result {
     if !podos_rm::is_alive(host) {
         return Err(EHOSTDOWN);
     }

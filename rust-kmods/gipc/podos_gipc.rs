@@ -42,7 +42,7 @@ impl kernel::Module for Gipc {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
             _passive: PassiveEnd::new()?,
-            _active: root_open::register(active::open)?,
+            _active: root_open::register(sys::open_root)?,
         })
     }
 }

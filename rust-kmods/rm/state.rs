@@ -107,10 +107,10 @@ impl State {
         let now = sys::now();
         loop {
             let table = self.table.lock();
-            let missing = table.len().saturating_sub(seen.capacity());
-            if missing > 0 {
+            let len = table.len();
+            if len > seen.capacity() {
                 drop(table);
-                seen.reserve(missing, GFP_KERNEL)?;
+                seen.reserve(len, GFP_KERNEL)?;
                 continue;
             }
             for (host, entry) in table.iter() {

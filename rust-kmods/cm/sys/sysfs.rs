@@ -73,6 +73,11 @@ impl<A: Attribute> AttributeFile<A> {
         let mut attribute = bindings::kobj_attribute::default();
         attribute.attr.name = name.as_char_ptr();
         attribute.attr.mode = Self::mode();
+        // lockdep wants a static key; sysfs's own default is inside the attribute.
+        #[cfg(CONFIG_DEBUG_LOCK_ALLOC)]
+        {
+            attribute.attr.key = kernel::static_lock_class!().as_ptr();
+        }
         attribute.__bindgen_anon_1.show = Some(Self::show);
         attribute.__bindgen_anon_2.store = Some(Self::store);
         let inner = KBox::new(

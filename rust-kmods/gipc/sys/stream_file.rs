@@ -13,7 +13,6 @@ use kernel::sync::{Arc, ArcBorrow};
 use kernel::types::ForeignOwnable;
 use kernel::{bindings, ffi};
 use podos_cm::sys::WaitQueue;
-use podos_pdfs::root_open::OpeningFile;
 
 use crate::Gipc;
 
@@ -190,19 +189,33 @@ fn give(result: Result<usize>) -> isize {
     }
 }
 
+/// A file inside its `open` operation.
+///
+/// # Invariants
+///
+/// `0` is valid, its `open` operation is running, has not set its private data, and will succeed
+/// exactly if the function does that was given this value.
+pub(crate) struct OpeningFile(*mut bindings::file);
+
+/// What PDFS calls when a node's root is opened with `O_GIPC`.
+pub(crate) fn open_root(host: u32, file: *mut bindings::file, program_at_caller: bool) -> Result {
+    // INVARIANT: PDFS calls this inside the file's `open`, and gives that our result.
+    crate::active::open(host, OpeningFile(file), program_at_caller)
+}
+
 /// Makes a file that is being opened the given stream's (the paper's section 5.3.1: the open
 /// replaces the file operations).
 ///
 /// # Errors
 ///
 /// `ENODEV` while the module is being unloaded; the open must fail then too.
-pub(crate) fn adopt<S: Stream>(file: OpeningFile<'_>, stream: Arc<S>) -> Result {
+pub(crate) fn adopt<S: Stream>(file: OpeningFile, stream: Arc<S>) -> Result {
     let operations = Operations::<S>::table();
     // SAFETY: A module's own pointer is valid.
     if !unsafe { bindings::try_module_get(operations.owner) } {
         return Err(ENODEV);
     }
-    let file = file.as_ptr();
+    let OpeningFile(file) = file;
     // SAFETY: By `OpeningFile`'s invariant the file is valid and ours, has operations whose
     // module it holds and no private data yet, and will be released with the new ones, whose
     // module was taken above.
