@@ -8,22 +8,22 @@ use kernel::prelude::*;
 use kernel::types::NotThreadSafe;
 
 /// Most groups that are looked at.
-pub const MAX_GROUPS: usize = podos_proto::codec::MAX_GROUPS;
+pub(crate) const MAX_GROUPS: usize = podos_proto::codec::MAX_GROUPS;
 
 /// User and groups, as the file systems look at them.
 #[derive(Clone, Copy)]
-pub struct Ids {
+pub(crate) struct Ids {
     /// User.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// Group.
-    pub gid: u32,
+    pub(crate) gid: u32,
     groups: [u32; MAX_GROUPS],
     count: usize,
 }
 
 impl Ids {
     /// The ids with the first [`MAX_GROUPS`] of `groups`.
-    pub fn new(uid: u32, gid: u32, groups: impl IntoIterator<Item = u32>) -> Self {
+    pub(crate) fn new(uid: u32, gid: u32, groups: impl IntoIterator<Item = u32>) -> Self {
         let mut ids = Self {
             uid,
             gid,
@@ -38,7 +38,7 @@ impl Ids {
     }
 
     /// Those of the current task.
-    pub fn of_task() -> Self {
+    pub(crate) fn of_task() -> Self {
         // SAFETY: A task's own credentials stay as they are while it looks at them; the group list
         // has as many members as it says.
         unsafe {
@@ -54,7 +54,7 @@ impl Ids {
     }
 
     /// The supplementary groups.
-    pub fn groups(&self) -> &[u32] {
+    pub(crate) fn groups(&self) -> &[u32] {
         &self.groups[..self.count]
     }
 
@@ -64,7 +64,7 @@ impl Ids {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn assume(&self) -> Result<Assumed> {
+    pub(crate) fn assume(&self) -> Result<Assumed> {
         // SAFETY: `init_task` is always there; what we get is ours alone until it is put to use.
         unsafe {
             let cred = bindings::prepare_kernel_cred(ptr::addr_of_mut!(bindings::init_task));
@@ -103,7 +103,7 @@ impl Ids {
 ///
 /// `old` are the credentials that the current thread had when it assumed the present ones, of which
 /// this value holds the reference.
-pub struct Assumed {
+pub(crate) struct Assumed {
     old: *const bindings::cred,
     _here: NotThreadSafe,
 }

@@ -16,21 +16,21 @@ use super::{FileSystem, Inode, SuperBlock};
 /// The dentry belongs to a superblock of `T` and is referenced for as long as a reference to this
 /// value lives.
 #[repr(transparent)]
-pub struct Dentry<T: FileSystem>(Opaque<bindings::dentry>, PhantomData<T>);
+pub(crate) struct Dentry<T: FileSystem>(Opaque<bindings::dentry>, PhantomData<T>);
 
 /// The way from a superblock's root to a dentry: `/`, or `/` and names with `/` between them.
 ///
 /// # Invariants
 ///
 /// `buffer[start..]` is a null-terminated string.
-pub struct DentryPath {
+pub(crate) struct DentryPath {
     buffer: KVec<u8>,
     start: usize,
 }
 
 impl DentryPath {
     /// The path, without a null.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         let bytes = &self.buffer[self.start..];
         bytes.strip_suffix(&[0]).unwrap_or(bytes)
     }
@@ -50,14 +50,14 @@ impl<T: FileSystem> Dentry<T> {
     }
 
     /// Its superblock.
-    pub fn super_block(&self) -> &SuperBlock<T> {
+    pub(crate) fn super_block(&self) -> &SuperBlock<T> {
         // SAFETY: `d_sb` never changes, and by the type invariant is one of `T`; it lives at least
         // as long as its dentries.
         unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
     }
 
     /// What it names, `None` if nothing.
-    pub fn inode(&self) -> Option<&Inode<T>> {
+    pub(crate) fn inode(&self) -> Option<&Inode<T>> {
         // SAFETY: The dentry is referenced, so that a positive one stays so; the volatile read is
         // `d_inode_rcu()`'s, for the other direction.
         let inode = unsafe { core::ptr::addr_of!((*self.as_ptr()).d_inode).read_volatile() };
@@ -67,7 +67,7 @@ impl<T: FileSystem> Dentry<T> {
 
     /// Whether the name was removed, or turned out to mean something else, so that the path leads
     /// elsewhere or nowhere.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         // SAFETY: By the type invariant. A root is its own parent, and never in the hash table.
         unsafe { bindings::d_unhashed(self.as_ptr()) && (*self.as_ptr()).d_parent != self.as_ptr() }
     }
@@ -77,7 +77,7 @@ impl<T: FileSystem> Dentry<T> {
     /// # Errors
     ///
     /// `ENAMETOOLONG`, `ENOMEM`.
-    pub fn path(&self) -> Result<DentryPath> {
+    pub(crate) fn path(&self) -> Result<DentryPath> {
         let mut buffer = KVec::from_elem(0u8, bindings::PATH_MAX as usize, GFP_KERNEL)?;
         // SAFETY: The dentry is referenced, and the buffer has the length that is given.
         let start = from_err_ptr(unsafe {

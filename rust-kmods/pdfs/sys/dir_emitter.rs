@@ -12,7 +12,7 @@ use kernel::prelude::*;
 /// # Invariants
 ///
 /// `context` is valid and used by nobody else for `'a`.
-pub struct DirEmitter<'a> {
+pub(crate) struct DirEmitter<'a> {
     context: NonNull<bindings::dir_context>,
     _borrow: PhantomData<&'a mut bindings::dir_context>,
 }
@@ -30,13 +30,13 @@ impl DirEmitter<'_> {
     }
 
     /// Where to go on: 0 at the start, else the `next` of the last entry.
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         // SAFETY: By the type invariant.
         unsafe { (*self.context.as_ptr()).pos as u64 }
     }
 
     /// Hands one entry over; false, and the position stays, when there is no room.
-    pub fn emit(&mut self, name: &[u8], ino: u64, kind: u8, next: u64) -> bool {
+    pub(crate) fn emit(&mut self, name: &[u8], ino: u64, kind: u8, next: u64) -> bool {
         let Ok(len) = c_int::try_from(name.len()) else {
             return false;
         };

@@ -10,7 +10,7 @@ use super::path::{qstr, WriteAccess};
 use super::Path;
 
 /// A change of a directory; holds write access to its mount.
-pub struct DirOp<'a> {
+pub(crate) struct DirOp<'a> {
     dir: &'a Path,
     _writing: WriteAccess<'a>,
 }
@@ -65,7 +65,7 @@ impl<'a> DirOp<'a> {
     }
 
     /// Makes a regular file.
-    pub fn create(&self, name: &[u8], mode: u16) -> Result {
+    pub(crate) fn create(&self, name: &[u8], mode: u16) -> Result {
         let at = self.start_creating(name)?;
         // SAFETY: The directory is locked and the name free.
         to_result(unsafe {
@@ -74,7 +74,7 @@ impl<'a> DirOp<'a> {
     }
 
     /// Makes a directory.
-    pub fn mkdir(&self, name: &[u8], mode: u16) -> Result {
+    pub(crate) fn mkdir(&self, name: &[u8], mode: u16) -> Result {
         let mut at = self.start_creating(name)?;
         // SAFETY: The directory is locked and the name free. The call takes the dentry, and gives
         // back the one that is to be ended in its place, which may be an error: that is ended, too.
@@ -91,7 +91,7 @@ impl<'a> DirOp<'a> {
     }
 
     /// Makes a device node, FIFO or socket.
-    pub fn mknod(&self, name: &[u8], mode: u16, rdev: u32) -> Result {
+    pub(crate) fn mknod(&self, name: &[u8], mode: u16, rdev: u32) -> Result {
         let at = self.start_creating(name)?;
         // SAFETY: The directory is locked and the name free.
         to_result(unsafe {
@@ -107,7 +107,7 @@ impl<'a> DirOp<'a> {
     }
 
     /// Makes a symbolic link.
-    pub fn symlink(&self, name: &[u8], target: &CStr) -> Result {
+    pub(crate) fn symlink(&self, name: &[u8], target: &CStr) -> Result {
         let at = self.start_creating(name)?;
         // SAFETY: The directory is locked and the name free; the target is a string.
         to_result(unsafe {
@@ -122,7 +122,7 @@ impl<'a> DirOp<'a> {
     }
 
     /// Gives `file` one more name.
-    pub fn link(&self, file: &Path, name: &[u8]) -> Result {
+    pub(crate) fn link(&self, file: &Path, name: &[u8]) -> Result {
         if file.mount() != self.dir.mount() {
             return Err(EXDEV);
         }
@@ -140,7 +140,7 @@ impl<'a> DirOp<'a> {
     }
 
     /// Removes a name that is not a directory's.
-    pub fn unlink(&self, name: &[u8]) -> Result {
+    pub(crate) fn unlink(&self, name: &[u8]) -> Result {
         let at = self.start_removing(name)?;
         // SAFETY: The directory is locked and the name taken.
         to_result(unsafe {
@@ -154,7 +154,7 @@ impl<'a> DirOp<'a> {
     }
 
     /// Removes an empty directory.
-    pub fn rmdir(&self, name: &[u8]) -> Result {
+    pub(crate) fn rmdir(&self, name: &[u8]) -> Result {
         let at = self.start_removing(name)?;
         // SAFETY: The directory is locked and the name taken.
         to_result(unsafe {
@@ -168,7 +168,7 @@ impl<'a> DirOp<'a> {
     }
 
     /// Renames `old` in this directory to `new` in `to`; `flags` are `RENAME_*`.
-    pub fn rename(&self, old: &[u8], to: &Path, new: &[u8], flags: u32) -> Result {
+    pub(crate) fn rename(&self, old: &[u8], to: &Path, new: &[u8], flags: u32) -> Result {
         if to.mount() != self.dir.mount() {
             return Err(EXDEV);
         }

@@ -44,11 +44,11 @@ pub(super) unsafe fn handle<'a, T: FileSystem>(file: *mut bindings::file) -> Opt
 
 /// A `struct file` that is being opened, for whoever takes it over.
 #[repr(transparent)]
-pub struct RawFile(Opaque<bindings::file>);
+pub(crate) struct RawFile(Opaque<bindings::file>);
 
 impl RawFile {
     /// The C object.
-    pub fn as_ptr(&self) -> *mut bindings::file {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::file {
         self.0.get()
     }
 }

@@ -12,14 +12,14 @@ use super::attributes::{AttributeChanges, Statistics};
 use super::{Dentry, DirEmitter, FileSystemType, Inode, SuperBlock};
 
 /// A reference to an inode of `T`.
-pub type InodeRef<T> = ARef<Inode<T>>;
+pub(crate) type InodeRef<T> = ARef<Inode<T>>;
 
 /// A network file system: the operations that VFS asks of it.
 ///
 /// The callbacks of the C tables (`super_operations`, `inode_operations`, ...) are thin shims in
 /// this folder that check what can be checked and call these. All may sleep. Names are given as
 /// dentries: [`Dentry::path`] is the way from the file system's root.
-pub trait FileSystem: Sized + 'static {
+pub(crate) trait FileSystem: Sized + 'static {
     /// What `mount` was told.
     type Options: Send + Default;
     /// What belongs to a superblock.

@@ -15,7 +15,7 @@ use super::{super_block, FileSystem, Path, SuperBlock};
 const SB_ACTIVE: c_ulong = 1 << 30;
 
 /// A `struct file_system_type`, to be kept in a `static`.
-pub struct FileSystemType(UnsafeCell<bindings::file_system_type>);
+pub(crate) struct FileSystemType(UnsafeCell<bindings::file_system_type>);
 
 // SAFETY: VFS changes it under its own lock, and we only take its address.
 unsafe impl Sync for FileSystemType {}
@@ -26,7 +26,7 @@ impl FileSystemType {
         clippy::disallowed_methods,
         reason = "the kernel's own is not a const fn"
     )]
-    pub const fn new<T: FileSystem>(name: &'static CStr) -> Self {
+    pub(crate) const fn new<T: FileSystem>(name: &'static CStr) -> Self {
         Self(UnsafeCell::new(bindings::file_system_type {
             name: name.as_ptr().cast(),
             init_fs_context: Some(Contexts::<T>::init),
@@ -45,7 +45,7 @@ impl FileSystemType {
     /// # Errors
     ///
     /// `EBUSY` if one of that name is known.
-    pub fn register(&'static self) -> Result<Registration> {
+    pub(crate) fn register(&'static self) -> Result<Registration> {
         // SAFETY: The type is static and completely set.
         to_result(unsafe { bindings::register_filesystem(self.as_ptr()) })?;
         // INVARIANT: Registered just now.
@@ -58,7 +58,7 @@ impl FileSystemType {
 /// # Invariants
 ///
 /// `0` is registered.
-pub struct Registration(&'static FileSystemType);
+pub(crate) struct Registration(&'static FileSystemType);
 
 impl Drop for Registration {
     fn drop(&mut self) {
@@ -231,7 +231,7 @@ impl<T: FileSystem> Contexts<T> {
 /// # Invariants
 ///
 /// `0` is a mount of which this value holds the one reference.
-pub struct Mount(NonNull<bindings::vfsmount>);
+pub(crate) struct Mount(NonNull<bindings::vfsmount>);
 
 impl Mount {
     /// Mounts `source` for a walk that reached `reference`.
@@ -239,7 +239,7 @@ impl Mount {
     /// # Errors
     ///
     /// Those of [`FileSystem::volume`] and [`FileSystem::root`]; `ENOMEM`.
-    pub fn automount<T: FileSystem>(
+    pub(crate) fn automount<T: FileSystem>(
         reference: &Path,
         source: &CStr,
         options: T::Options,

@@ -20,7 +20,7 @@ use super::{file_ops, inode_ops, mapping_ops, FileSystem, InodeRef, SuperBlock};
 /// value lives, and its `i_private` comes from `into_foreign` of a `Pin<KBox<T::Node>>` and is freed only by
 /// [`destroy`].
 #[repr(transparent)]
-pub struct Inode<T: FileSystem>(Opaque<bindings::inode>, PhantomData<T>);
+pub(crate) struct Inode<T: FileSystem>(Opaque<bindings::inode>, PhantomData<T>);
 
 // SAFETY: An inode has its own locks and reference counter; what belongs to it is `Send + Sync`.
 unsafe impl<T: FileSystem> Send for Inode<T> {}
@@ -60,26 +60,26 @@ impl<T: FileSystem> Inode<T> {
     }
 
     /// What belongs to it.
-    pub fn node(&self) -> &T::Node {
+    pub(crate) fn node(&self) -> &T::Node {
         // SAFETY: By the type invariant.
         unsafe { &*(*self.as_ptr()).i_private.cast() }
     }
 
     /// Its superblock.
-    pub fn super_block(&self) -> &SuperBlock<T> {
+    pub(crate) fn super_block(&self) -> &SuperBlock<T> {
         // SAFETY: `i_sb` never changes, and by the type invariant is one of `T`; it lives at least
         // as long as its inodes.
         unsafe { SuperBlock::from_raw((*self.as_ptr()).i_sb) }
     }
 
     /// Its type: the bits `S_IFMT` of its mode.
-    pub fn kind(&self) -> u16 {
+    pub(crate) fn kind(&self) -> u16 {
         // SAFETY: By the type invariant; the type bits never change.
         unsafe { (*self.as_ptr()).i_mode & bindings::S_IFMT as u16 }
     }
 
     /// Lets VFS know the size.
-    pub fn set_size(&self, size: u64) {
+    pub(crate) fn set_size(&self, size: u64) {
         // SAFETY: By the type invariant. There is no torn read of a size on 64-bit machines.
         unsafe { bindings::i_size_write(self.as_ptr(), i64::try_from(size).unwrap_or(i64::MAX)) };
     }
@@ -87,7 +87,7 @@ impl<T: FileSystem> Inode<T> {
     /// Lets VFS know all attributes but the type and the inode number, which stay. Calls for the
     /// same inode must not run at the same time, or the superblock's count of removed files goes
     /// wrong.
-    pub fn set_attributes(&self, attributes: &Attributes) {
+    pub(crate) fn set_attributes(&self, attributes: &Attributes) {
         let inode = self.as_ptr();
         self.set_size(attributes.size);
         // SAFETY: By the type invariant. The fields are plain numbers, each of which VFS reads by
@@ -112,7 +112,7 @@ impl<T: FileSystem> Inode<T> {
     }
 
     /// The last name is gone.
-    pub fn set_removed(&self) {
+    pub(crate) fn set_removed(&self) {
         // SAFETY: By the type invariant.
         unsafe {
             if (*self.as_ptr()).__bindgen_anon_1.i_nlink != 0 {
@@ -122,7 +122,7 @@ impl<T: FileSystem> Inode<T> {
     }
 
     /// One name less.
-    pub fn drop_link(&self) {
+    pub(crate) fn drop_link(&self) {
         // SAFETY: By the type invariant.
         unsafe {
             if (*self.as_ptr()).__bindgen_anon_1.i_nlink != 0 {
@@ -132,7 +132,7 @@ impl<T: FileSystem> Inode<T> {
     }
 
     /// Whether some process has the file in its address space.
-    pub fn is_mapped(&self) -> bool {
+    pub(crate) fn is_mapped(&self) -> bool {
         // SAFETY: By the type invariant; `i_mapping` is the inode's own.
         unsafe { bindings::mapping_mapped((*self.as_ptr()).i_mapping) }
     }
@@ -143,7 +143,7 @@ impl<T: FileSystem> Inode<T> {
     /// # Errors
     ///
     /// `EBUSY` when a page could not be taken out; it stays as it is.
-    pub fn forget_pages(&self, from: u64, to: u64) -> Result {
+    pub(crate) fn forget_pages(&self, from: u64, to: u64) -> Result {
         if to <= from {
             return Ok(());
         }
@@ -290,7 +290,7 @@ impl<T: FileSystem> Inode<T> {
     /// # Errors
     ///
     /// `ENOTDIR`.
-    pub fn make_root(&self) -> Result {
+    pub(crate) fn make_root(&self) -> Result {
         if self.kind() != S_IFDIR {
             return Err(ENOTDIR);
         }

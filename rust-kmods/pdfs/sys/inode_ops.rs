@@ -360,12 +360,17 @@ fn changes(attr: &bindings::iattr) -> AttributeChanges {
             }
         })
     };
+    // SAFETY: Both variants of the unions are one number.
+    let (uid, gid) = unsafe {
+        (
+            attr.__bindgen_anon_1.ia_uid.val,
+            attr.__bindgen_anon_2.ia_gid.val,
+        )
+    };
     AttributeChanges {
         mode: valid(bindings::ATTR_MODE).then_some(attr.ia_mode & 0o7777),
-        // SAFETY: Both variants of the unions are one number.
-        uid: valid(bindings::ATTR_UID).then(|| unsafe { attr.__bindgen_anon_1.ia_uid.val }),
-        // SAFETY: As above.
-        gid: valid(bindings::ATTR_GID).then(|| unsafe { attr.__bindgen_anon_2.ia_gid.val }),
+        uid: valid(bindings::ATTR_UID).then_some(uid),
+        gid: valid(bindings::ATTR_GID).then_some(gid),
         size: valid(bindings::ATTR_SIZE).then(|| u64::try_from(attr.ia_size).unwrap_or(0)),
         atime: time(
             bindings::ATTR_ATIME,

@@ -6,7 +6,7 @@
 //! of our own, described by [`FileSystem`]; the second for the files of this node that are served
 //! to others.
 
-pub mod attributes;
+pub(crate) mod attributes;
 mod cred;
 mod dentry;
 mod dentry_ops;
@@ -22,18 +22,18 @@ mod own_file;
 mod path;
 mod remap;
 mod super_block;
-pub mod thread;
+pub(crate) mod thread;
 
-pub use cred::{Assumed, Ids};
-pub use dentry::Dentry;
-pub use dir_emitter::DirEmitter;
-pub use file_ops::RawFile;
-pub use filesystem::{FileSystem, InodeRef};
-pub use fs_context::{FileSystemType, Mount, Registration};
-pub use inode::Inode;
-pub use super_block::SuperBlock;
+pub(crate) use cred::{Assumed, Ids};
+pub(crate) use dentry::Dentry;
+pub(crate) use dir_emitter::DirEmitter;
+pub(crate) use file_ops::RawFile;
+pub(crate) use filesystem::{FileSystem, InodeRef};
+pub(crate) use fs_context::{FileSystemType, Mount, Registration};
+pub(crate) use inode::Inode;
+pub(crate) use super_block::SuperBlock;
 
-pub use dir_op::DirOp;
-pub use own_file::{OpenFlags, OwnFile};
-pub use path::Path;
-pub use remap::{Destination, Remap};
+pub(crate) use dir_op::DirOp;
+pub(crate) use own_file::{OpenFlags, OwnFile};
+pub(crate) use path::Path;
+pub(crate) use remap::{Destination, Remap};

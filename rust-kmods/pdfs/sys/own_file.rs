@@ -16,22 +16,22 @@ use super::Path;
 /// # Invariants
 ///
 /// `file` is an open file of which this value holds the one reference, opened by `path`.
-pub struct OwnFile {
+pub(crate) struct OwnFile {
     file: NonNull<bindings::file>,
     path: Path,
 }
 
 /// How a file is to be opened.
 #[derive(Clone, Copy)]
-pub struct OpenFlags {
+pub(crate) struct OpenFlags {
     /// To be read.
-    pub read: bool,
+    pub(crate) read: bool,
     /// To be written.
-    pub write: bool,
+    pub(crate) write: bool,
     /// Every write goes to the end.
-    pub append: bool,
+    pub(crate) append: bool,
     /// Every write goes to the disk: `O_SYNC`, `O_DSYNC` or 0.
-    pub sync: u32,
+    pub(crate) sync: u32,
 }
 
 impl OwnFile {
@@ -41,7 +41,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// `EACCES`, `EPERM`, `EROFS`, `ETXTBSY` and the file system's.
-    pub fn open(path: Path, flags: OpenFlags, made: bool) -> Result<Self> {
+    pub(crate) fn open(path: Path, flags: OpenFlags, made: bool) -> Result<Self> {
         let mut mask = bindings::MAY_OPEN;
         let mut bits = bindings::O_LARGEFILE | flags.sync;
         bits |= match (flags.read, flags.write) {
@@ -66,10 +66,8 @@ impl OwnFile {
             })?;
         }
         // SAFETY: By the path's type invariant.
-        if flags.write
-            && !flags.append
-            && unsafe { (*path.inode()).i_flags } & bindings::S_APPEND != 0
-        {
+        let append_only = unsafe { (*path.inode()).i_flags } & bindings::S_APPEND != 0;
+        if append_only && flags.write && !flags.append {
             return Err(EPERM);
         }
         Self::open_checked(path, bits)
@@ -80,7 +78,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// `EACCES`, `ENOTDIR` and the file system's.
-    pub fn open_directory(path: Path) -> Result<Self> {
+    pub(crate) fn open_directory(path: Path) -> Result<Self> {
         let mask = bindings::MAY_OPEN | bindings::MAY_READ;
         // SAFETY: By the path's type invariant.
         to_result(unsafe {
@@ -122,7 +120,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// `EBADF` if not open for reading; the file system's, if nothing was read before.
-    pub fn read(&self, position: u64, buffer: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read(&self, position: u64, buffer: &mut [u8]) -> Result<usize> {
         self.has_mode(bindings::FMODE_READ)?;
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
         let mut done = 0;
@@ -153,7 +151,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// `EBADF` if not open for writing; the file system's, if nothing was written before.
-    pub fn write(&self, position: u64, data: &[u8]) -> Result<(usize, u64)> {
+    pub(crate) fn write(&self, position: u64, data: &[u8]) -> Result<(usize, u64)> {
         self.has_mode(bindings::FMODE_WRITE)?;
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
         let mut done = 0;
@@ -183,7 +181,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// The file system's.
-    pub fn sync(&self, data_only: bool) -> Result {
+    pub(crate) fn sync(&self, data_only: bool) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::vfs_fsync(self.as_ptr(), data_only.into()) })
     }
@@ -193,7 +191,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// Those of `ftruncate(2)`.
-    pub fn truncate(&self, size: u64) -> Result {
+    pub(crate) fn truncate(&self, size: u64) -> Result {
         self.has_mode(bindings::FMODE_WRITE)?;
         let mut attr = bindings::iattr {
             ia_valid: bindings::ATTR_SIZE
@@ -218,7 +216,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// The file system's.
-    pub fn attributes(&self) -> Result<Attributes> {
+    pub(crate) fn attributes(&self) -> Result<Attributes> {
         self.path.attributes()
     }
 
@@ -227,7 +225,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// Those of `fchmod(2)` and its like.
-    pub fn set_attributes(&self, changes: &AttributeChanges) -> Result {
+    pub(crate) fn set_attributes(&self, changes: &AttributeChanges) -> Result {
         debug_assert!(to_iattr(changes, 0).ia_valid & bindings::ATTR_SIZE == 0);
         self.path.set_attributes(changes)
     }
@@ -239,7 +237,7 @@ impl OwnFile {
     /// # Errors
     ///
     /// `EINVAL` for a position that can't be; the file system's.
-    pub fn entries<F>(&self, from: u64, take: &mut F) -> Result<u64>
+    pub(crate) fn entries<F>(&self, from: u64, take: &mut F) -> Result<u64>
     where
         F: FnMut(&[u8], u64, u8, u64) -> bool,
     {

@@ -26,7 +26,7 @@ pub(super) fn qstr(name: &[u8]) -> bindings::qstr {
 /// # Invariants
 ///
 /// Mount and dentry are referenced by this value, and the dentry is positive.
-pub struct Path(bindings::path);
+pub(crate) struct Path(bindings::path);
 
 // SAFETY: A path is two reference-counted objects with locks of their own.
 unsafe impl Send for Path {}
@@ -35,7 +35,7 @@ unsafe impl Sync for Path {}
 
 impl Path {
     /// The root directory of this node, which is that of PID 1.
-    pub fn root() -> Self {
+    pub(crate) fn root() -> Self {
         let mut path = MaybeUninit::uninit();
         // SAFETY: `userspace_init_fs` is set at boot and never changes; the call fills the path.
         unsafe {
@@ -50,7 +50,7 @@ impl Path {
     /// # Errors
     ///
     /// Those of a walk: `ENOENT`, `EACCES`, ...
-    pub fn of_task(name: &CStr) -> Result<Self> {
+    pub(crate) fn of_task(name: &CStr) -> Result<Self> {
         let mut path = MaybeUninit::uninit();
         // SAFETY: The name is a string, the call fills the path if it succeeds.
         unsafe {
@@ -106,13 +106,13 @@ impl Path {
     /// # Errors
     ///
     /// Those of a walk.
-    pub fn walk(&self, name: &CStr) -> Result<Self> {
+    pub(crate) fn walk(&self, name: &CStr) -> Result<Self> {
         self.walk_with(name, 0)
     }
 
     /// As [`Path::walk`]; `ENOTDIR` if it is not a directory in the end. Symbolic links are
     /// followed in the end, too.
-    pub fn walk_to_directory(&self, name: &CStr) -> Result<Self> {
+    pub(crate) fn walk_to_directory(&self, name: &CStr) -> Result<Self> {
         self.walk_with(name, bindings::LOOKUP_FOLLOW | bindings::LOOKUP_DIRECTORY)
     }
 
@@ -135,7 +135,7 @@ impl Path {
     }
 
     /// Whether it lies in a file system of this type.
-    pub fn is_of(&self, kind: &FileSystemType) -> bool {
+    pub(crate) fn is_of(&self, kind: &FileSystemType) -> bool {
         // SAFETY: By the type invariant; a superblock lives as long as its mounts.
         unsafe { core::ptr::eq((*(*self.mount()).mnt_sb).s_type, kind.as_ptr()) }
     }
@@ -145,7 +145,7 @@ impl Path {
     /// # Errors
     ///
     /// `ENOENT` for a root that is mounted on nothing.
-    pub fn covered(mut self) -> Result<Self> {
+    pub(crate) fn covered(mut self) -> Result<Self> {
         // SAFETY: By the type invariant, which the call keeps: it exchanges the references.
         if unsafe { bindings::follow_up(&mut self.0) } == 0 {
             return Err(ENOENT);
@@ -158,7 +158,7 @@ impl Path {
     /// # Errors
     ///
     /// The file system's.
-    pub fn attributes(&self) -> Result<Attributes> {
+    pub(crate) fn attributes(&self) -> Result<Attributes> {
         let mut stat = MaybeUninit::zeroed();
         // SAFETY: By the type invariant; the call fills the `kstat` if it succeeds, and all zeroes
         // are one, too.
@@ -181,7 +181,7 @@ impl Path {
     /// # Errors
     ///
     /// The file system's.
-    pub fn statistics(&self) -> Result<Statistics> {
+    pub(crate) fn statistics(&self) -> Result<Statistics> {
         let mut figures = MaybeUninit::<bindings::kstatfs>::zeroed();
         // SAFETY: As in `attributes`.
         let figures = unsafe {
@@ -206,7 +206,7 @@ impl Path {
     /// # Errors
     ///
     /// `EPERM`, `EROFS` and the file system's.
-    pub fn set_attributes(&self, changes: &AttributeChanges) -> Result {
+    pub(crate) fn set_attributes(&self, changes: &AttributeChanges) -> Result {
         let _writing = WriteAccess::new(self)?;
         // SAFETY: By the type invariant.
         let regular_bits = unsafe { (*self.inode()).i_mode };
@@ -245,7 +245,7 @@ impl Path {
     /// # Errors
     ///
     /// Those of `truncate(2)`.
-    pub fn truncate(&self, size: u64) -> Result {
+    pub(crate) fn truncate(&self, size: u64) -> Result {
         let size = i64::try_from(size).map_err(|_| EFBIG)?;
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::vfs_truncate(self.as_ptr(), size) })
@@ -256,7 +256,7 @@ impl Path {
     /// # Errors
     ///
     /// `EINVAL` if it is not one.
-    pub fn read_link(&self) -> Result<CString> {
+    pub(crate) fn read_link(&self) -> Result<CString> {
         let mut done = bindings::delayed_call::default();
         // SAFETY: By the type invariant; the target lives until the delayed call is done, and the
         // delayed call is valid if there is one.
@@ -271,7 +271,7 @@ impl Path {
     }
 
     /// Begins a change of the directory that this is.
-    pub fn change(&self) -> Result<DirOp<'_>> {
+    pub(crate) fn change(&self) -> Result<DirOp<'_>> {
         DirOp::begin(self)
     }
 }

@@ -10,7 +10,7 @@ use kernel::prelude::*;
 use super::{Mount, Path};
 
 /// What is found in a remapped directory.
-pub trait Destination: Send + Sync + 'static {
+pub(crate) trait Destination: Send + Sync + 'static {
     /// The module that has all this code.
     const MODULE: &'static ThisModule;
 
@@ -24,7 +24,7 @@ pub trait Destination: Send + Sync + 'static {
 /// # Invariants
 ///
 /// `remap` was given by `inode_remap_attach` with `destination`, and was not detached.
-pub struct Remap<D: Destination> {
+pub(crate) struct Remap<D: Destination> {
     remap: NonNull<bindings::inode_remap>,
     destination: NonNull<D>,
 }
@@ -48,7 +48,7 @@ impl<D: Destination> Remap<D> {
     ///
     /// `ENOTDIR`; `EBUSY` if it is remapped or a mount point already; `ESTALE` if it was removed;
     /// `ENOMEM`.
-    pub fn attach(at: &Path, destination: D) -> Result<Self> {
+    pub(crate) fn attach(at: &Path, destination: D) -> Result<Self> {
         let destination = KBox::into_raw(KBox::new(destination, GFP_KERNEL)?);
         // SAFETY: The operations are static, and the destination lives until it is detached.
         let remap = from_err_ptr(unsafe {
@@ -66,7 +66,7 @@ impl<D: Destination> Remap<D> {
     }
 
     /// Where it leads.
-    pub fn destination(&self) -> &D {
+    pub(crate) fn destination(&self) -> &D {
         // SAFETY: By the type invariant.
         unsafe { self.destination.as_ref() }
     }

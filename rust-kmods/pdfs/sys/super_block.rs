@@ -17,7 +17,7 @@ use super::{dentry_ops, inode, Dentry, FileSystem, InodeRef};
 /// `s_fs_info` comes from `into_foreign` of a `Pin<KBox<T::Volume>>` and is freed only when the superblock has
 /// been killed.
 #[repr(transparent)]
-pub struct SuperBlock<T: FileSystem>(Opaque<bindings::super_block>, PhantomData<T>);
+pub(crate) struct SuperBlock<T: FileSystem>(Opaque<bindings::super_block>, PhantomData<T>);
 
 impl<T: FileSystem> SuperBlock<T> {
     /// # Safety
@@ -33,7 +33,7 @@ impl<T: FileSystem> SuperBlock<T> {
     }
 
     /// What belongs to it.
-    pub fn volume(&self) -> &T::Volume {
+    pub(crate) fn volume(&self) -> &T::Volume {
         // SAFETY: By the type invariant.
         unsafe { &*(*self.as_ptr()).s_fs_info.cast() }
     }
@@ -44,7 +44,11 @@ impl<T: FileSystem> SuperBlock<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn inode(&self, attributes: &Attributes, node: Pin<KBox<T::Node>>) -> Result<InodeRef<T>> {
+    pub(crate) fn inode(
+        &self,
+        attributes: &Attributes,
+        node: Pin<KBox<T::Node>>,
+    ) -> Result<InodeRef<T>> {
         inode::get(self, attributes, node)
     }
 
@@ -53,7 +57,7 @@ impl<T: FileSystem> SuperBlock<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn private_inode(
+    pub(crate) fn private_inode(
         &self,
         attributes: &Attributes,
         node: Pin<KBox<T::Node>>,

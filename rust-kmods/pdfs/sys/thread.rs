@@ -7,7 +7,7 @@ use kernel::error::to_result;
 use kernel::prelude::*;
 
 /// Whether this is a kernel thread, and not a program in a system call.
-pub fn is_kernel_thread() -> bool {
+pub(crate) fn is_kernel_thread() -> bool {
     // SAFETY: A task may look at its own flags.
     unsafe { (*bindings::get_current()).flags & bindings::PF_KTHREAD != 0 }
 }
@@ -18,7 +18,7 @@ pub fn is_kernel_thread() -> bool {
 /// # Errors
 ///
 /// `ENOMEM`.
-pub fn clear_umask() -> Result {
+pub(crate) fn clear_umask() -> Result {
     // SAFETY: The call is for the current task; after it nobody shares its `fs_struct`.
     unsafe {
         to_result(bindings::unshare_fs_struct())?;
