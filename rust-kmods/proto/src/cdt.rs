@@ -216,15 +216,15 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
     /// [`Full`], and `make` was not called.
     pub fn insert_active(&mut self, make: impl FnOnce(CdtIndex) -> T) -> Result<CdtIndex, Full> {
         let index = self.free_head;
-        let slot = self.slots.get_mut(usize::from(index)).ok_or(Full)?;
-        self.free_head = slot.next;
-        if self.free_head == NIL {
-            self.free_tail = NIL;
-        }
-        slot.next = NIL;
+        let slot = self.slot_mut(index).ok_or(Full)?;
+        let next = core::mem::replace(&mut slot.next, NIL);
         slot.generation = slot.generation.wrapping_add(1);
         let at = CdtIndex::new(index, slot.generation);
         slot.value = Some(make(at));
+        self.free_head = next;
+        if next == NIL {
+            self.free_tail = NIL;
+        }
         self.len += 1;
         Ok(at)
     }
@@ -243,12 +243,12 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
         let at = self.insert_active(make)?;
         let chain = self.chain_of(key);
         let head = self.chain_head(chain);
-        if let Some(slot) = self.slots.get_mut(usize::from(at.index)) {
+        if let Some(slot) = self.slot_mut(at.index) {
             slot.key = Some(key);
             slot.next = head;
             slot.prev = NIL;
         }
-        if let Some(slot) = self.slots.get_mut(usize::from(head)) {
+        if let Some(slot) = self.slot_mut(head) {
             slot.prev = at.index;
         }
         self.set_chain_head(chain, at.index);
@@ -257,7 +257,7 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
 
     /// The entry with this index, unless it is gone.
     pub fn get(&self, at: CdtIndex) -> Option<&T> {
-        let slot = self.slots.get(usize::from(at.index))?;
+        let slot = self.slot(at.index)?;
         slot.value
             .as_ref()
             .filter(|_| slot.generation == at.generation)
@@ -265,14 +265,14 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
 
     /// The entry with this index, to be changed.
     pub fn get_mut(&mut self, at: CdtIndex) -> Option<&mut T> {
-        let slot = self.slots.get_mut(usize::from(at.index))?;
+        let slot = self.slot_mut(at.index)?;
         let generation = slot.generation;
         slot.value.as_mut().filter(|_| generation == at.generation)
     }
 
     /// Takes the entry with this index out; the index and its copies find nothing from now on.
     pub fn remove(&mut self, at: CdtIndex) -> Option<T> {
-        let slot = self.slots.get_mut(usize::from(at.index))?;
+        let slot = self.slot_mut(at.index)?;
         if slot.generation != at.generation {
             return None;
         }
@@ -283,7 +283,7 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
         if let Some(key) = key {
             self.unchain(key, next, prev);
         }
-        match self.slots.get_mut(usize::from(self.free_tail)) {
+        match self.slot_mut(self.free_tail) {
             Some(tail) => tail.next = at.index,
             None => self.free_head = at.index,
         }
@@ -295,7 +295,7 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
     /// The index of the circuit that another node opened and knows by `key`.
     pub fn find_passive(&self, key: PeerKey) -> Option<CdtIndex> {
         let mut index = self.chain_head(self.chain_of(key));
-        while let Some(slot) = self.slots.get(usize::from(index)) {
+        while let Some(slot) = self.slot(index) {
             if slot.key == Some(key) {
                 return Some(CdtIndex::new(index, slot.generation));
             }
@@ -320,6 +320,17 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
             })
     }
 
+    /// Slot `index`; none for [`NIL`], though the slots may go on behind it.
+    fn slot(&self, index: u16) -> Option<&Slot<T>> {
+        self.slots.get(usize::from(index)).filter(|_| index != NIL)
+    }
+
+    fn slot_mut(&mut self, index: u16) -> Option<&mut Slot<T>> {
+        self.slots
+            .get_mut(usize::from(index))
+            .filter(|_| index != NIL)
+    }
+
     fn chain_of(&self, key: PeerKey) -> usize {
         // Scales the hash to the number of chains without a division.
         ((u64::from(key.hash()) * self.capacity() as u64) >> 32) as usize
@@ -336,12 +347,15 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
     }
 
     fn unchain(&mut self, key: PeerKey, next: u16, prev: u16) {
-        match self.slots.get_mut(usize::from(prev)) {
+        match self.slot_mut(prev) {
             Some(slot) => slot.next = next,
             None => self.set_chain_head(self.chain_of(key), next),
         }
-        if let Some(slot) = self.slots.get_mut(usize::from(next)) {
+        if let Some(slot) = self.slot_mut(next) {
             slot.prev = prev;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

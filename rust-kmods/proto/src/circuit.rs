@@ -11,15 +11,17 @@
 //! - sleeps until [`Circuit::deadline`] and then calls [`Circuit::on_timeout`].
 
 mod config;
+mod news;
 mod recv;
 mod rtt;
+mod segment;
 mod send;
 #[cfg(test)]
 mod tests;
 
 pub use config::Config;
-
-use core::fmt;
+pub use news::{Activity, ReceiveState, Stats};
+pub use segment::{Payload, Segment, SendError};
 
 use recv::{Accepted, RecvHalf};
 use send::SendHalf;
@@ -31,133 +33,6 @@ use crate::wire::{Class, Flags, Header, Kind, ResetReason};
 
 /// Most segments that an end keeps for sending, or for its reader.
 pub const WINDOW: usize = 64;
-
-/// What a circuit carries: bytes that somebody else stores.
-pub trait Payload {
-    /// How many bytes, at most [`MAX_DATA`](crate::wire::MAX_DATA).
-    fn len(&self) -> usize;
-
-    /// Whether there are none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// What one frame carries of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment<B> {
-    /// The layer's operation.
-    pub op: u8,
-    /// Whether this is the last segment of its message.
-    pub end: bool,
-    /// The data.
-    pub payload: B,
-}
-
-/// What a call changed for those who wait on the circuit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Activity {
-    /// There is something new to receive, the end of the stream among it.
-    pub readable: bool,
-    /// There is room to send again.
-    pub writable: bool,
-    /// The circuit was answered for the first time, was reset, or is done.
-    pub state: bool,
-}
-
-impl Activity {
-    /// Nothing changed.
-    pub const NONE: Activity = Activity {
-        readable: false,
-        writable: false,
-        state: false,
-    };
-    /// Everybody must look.
-    pub const ALL: Activity = Activity {
-        readable: true,
-        writable: true,
-        state: true,
-    };
-
-    /// Whether anything changed.
-    pub const fn is_some(self) -> bool {
-        self.readable || self.writable || self.state
-    }
-}
-
-/// Whether more can come, once [`Circuit::recv`] gives nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceiveState {
-    /// It may.
-    Open,
-    /// The other end has finished, and everything was received.
-    Eof,
-    /// The circuit was cut off.
-    Reset(ResetReason),
-}
-
-/// A segment that was not taken, and why.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum SendError<B> {
-    /// There is no room now; wait for [`Activity::writable`].
-    Full(B),
-    /// This end has finished already.
-    Finished(B),
-    /// The circuit was cut off.
-    Reset(ResetReason, B),
-}
-
-impl<B> SendError<B> {
-    /// The payload that was not taken.
-    pub fn into_payload(self) -> B {
-        match self {
-            SendError::Full(payload)
-            | SendError::Finished(payload)
-            | SendError::Reset(_, payload) => payload,
-        }
-    }
-}
-
-impl<B> fmt::Debug for SendError<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SendError::Full(_) => f.write_str("Full"),
-            SendError::Finished(_) => f.write_str("Finished"),
-            SendError::Reset(reason, _) => write!(f, "Reset({reason:?})"),
-        }
-    }
-}
-
-impl<B> fmt::Display for SendError<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SendError::Full(_) => f.write_str("the circuit's window is full"),
-            SendError::Finished(_) => f.write_str("this end of the circuit has finished"),
-            SendError::Reset(reason, _) => write!(f, "the circuit was reset: {reason:?}"),
-        }
-    }
-}
-
-impl<B> core::error::Error for SendError<B> {}
-
-/// What a circuit counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Segments sent, again or not.
-    pub sent: u64,
-    /// Segments sent again.
-    pub retransmitted: u64,
-    /// Segments taken in.
-    pub received: u64,
-    /// Segments that had come before.
-    pub duplicates: u64,
-    /// Frames that do not fit the circuit's state.
-    pub rejected: u64,
-    /// Frames sent without data, but for resets.
-    pub acks: u64,
-    /// Retransmission time-outs.
-    pub timeouts: u64,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {

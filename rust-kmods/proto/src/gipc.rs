@@ -235,3 +235,55 @@ impl Failed {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_survive_the_wire() {
+        let caller = Gpid::new(3, 4, 5);
+        let request = OpenRequest::new(caller, Creds::new(1, 2, [3]), 1);
+        assert_eq!(OpenRequest::decode(request.as_bytes()), Ok(&request));
+        assert_eq!((request.caller(), request.caller_host.get()), (caller, 3));
+        assert_eq!(Started::decode(Started::new(caller).as_bytes()), Ok(caller));
+        for signo in [1, 15, 64, -9] {
+            let signal = Signal::new(caller, signo);
+            assert_eq!(Signal::decode(signal.as_bytes()), Ok((caller, signo)));
+        }
+        assert_eq!(Exit::decode(Exit::new(7 << 8).as_bytes()), Ok(7 << 8));
+        assert_eq!(Failed::decode(Failed::new(2).as_bytes()), Ok(-2));
+        for raw in 0..=u8::MAX {
+            assert!(Op::from_raw(raw).is_none_or(|op| op as u8 == raw));
+        }
+    }
+
+    #[test]
+    fn bodies_that_lie() {
+        let request = OpenRequest::new(Gpid::new(3, 4, 5), Creds::new(1, 2, [3]), 2);
+        assert_eq!(
+            OpenRequest::decode(request.as_bytes()),
+            Err(Malformed::Value)
+        );
+        let mut crowded = OpenRequest {
+            flags: U32::ZERO,
+            ..request
+        };
+        crowded.creds.ngroups.set(17);
+        assert_eq!(
+            OpenRequest::decode(crowded.as_bytes()),
+            Err(Malformed::Length)
+        );
+        for signo in [i32::MIN, -65, 0, 65] {
+            assert_eq!(
+                Signal::decode(Signal::new(Gpid::default(), signo).as_bytes()),
+                Err(Malformed::Value)
+            );
+        }
+        for errno in [0, 4096, i32::MIN] {
+            assert_eq!(Failed::decode(I32::new(errno).as_bytes()), Ok(-5));
+        }
+        assert_eq!(Exit::decode(&[0; 3]), Err(Malformed::Truncated));
+        assert_eq!(Exit::decode(&[0; 5]), Err(Malformed::Trailing));
+    }
+}

@@ -89,3 +89,27 @@ impl Hello {
         Ok(hello)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hellos_survive_the_wire() {
+        let hello = Hello::new(2, 3, 0x0102_0304);
+        assert_eq!(hello.as_bytes(), [2, 3, 0, 0, 1, 2, 3, 4, 0x01, 0x2c, 0, 0]);
+        assert_eq!(Hello::decode(hello.as_bytes()), Ok(&hello));
+        assert!(!hello.is_leaving() && hello.leaving().is_leaving());
+        assert_eq!(Hello::decode(&[1; 40]).map(|hello| hello.rail), Ok(1));
+        assert_eq!(
+            Hello::decode(&hello.as_bytes()[..11]),
+            Err(Malformed::Truncated)
+        );
+        assert_eq!(Hello::decode(&[0; 12]), Err(Malformed::Value));
+        let header = Hello::header(Gpid::new(1, 2, 3), 9);
+        assert_eq!(
+            (header.from, header.seq, header.len),
+            (Gpid::new(1, 2, 0), 9, 12)
+        );
+    }
+}

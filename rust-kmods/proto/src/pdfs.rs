@@ -283,3 +283,6 @@ impl ReaddirReply {
     /// There are no entries after these.
     pub const EOF: u32 = 1;
 }
+
+#[cfg(test)]
+mod tests;

@@ -290,3 +290,6 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,75 @@ impl Beacon {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn beacon() -> Beacon {
+        let mut beacon = Beacon {
+            seq: U32::new(7),
+            ..Beacon::default()
+        };
+        beacon.set_hostname(b"linus2");
+        beacon.set_interfaces((0..3).map(|rail| [0x52, 0x54, 0, 0x50, rail, 2]));
+        beacon
+    }
+
+    #[test]
+    fn beacons_survive_the_wire() {
+        let beacon = beacon();
+        let decoded = Beacon::decode(beacon.as_bytes()).unwrap();
+        assert_eq!(decoded, &beacon);
+        assert_eq!(decoded.hostname(), b"linus2");
+        assert_eq!(decoded.interfaces().len(), 3);
+        assert_eq!(beacon.as_bytes().len(), 136);
+        assert_eq!(&beacon.as_bytes()[24..28], [3, 0, 0, 0]);
+    }
+
+    #[test]
+    fn names_that_cannot_be_directories() {
+        let named = |name: &[u8]| {
+            let mut beacon = beacon();
+            beacon.set_hostname(name);
+            Beacon::decode(beacon.as_bytes()).map(|_| ())
+        };
+        assert_eq!(named(b"a-b.c_D9"), Ok(()));
+        assert_eq!(named(b"nineteen-characters-and-more"), Ok(()));
+        for bad in [
+            &b""[..],
+            b".",
+            b"..",
+            b".hidden",
+            b"a/b",
+            b"a b",
+            b"a\nb",
+            b"\xc3\xa4",
+        ] {
+            assert_eq!(named(bad), Err(Malformed::Name), "{bad:?}");
+        }
+        let mut endless = beacon();
+        endless.hostname = [b'a'; HOSTNAME_LEN];
+        assert_eq!(Beacon::decode(endless.as_bytes()), Err(Malformed::Name));
+    }
+
+    #[test]
+    fn a_count_that_lies() {
+        let mut beacon = beacon();
+        beacon.interface_count = 9;
+        assert_eq!(Beacon::decode(beacon.as_bytes()), Err(Malformed::Length));
+        assert_eq!(beacon.interfaces().len(), MAX_INTERFACES);
+        beacon.set_interfaces([[1; 6]; 20]);
+        assert_eq!(usize::from(beacon.interface_count), MAX_INTERFACES);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(beacon) = Beacon::decode(&bytes) {
+                prop_assert!(!beacon.hostname().is_empty());
+            }
+        }
+    }
+}

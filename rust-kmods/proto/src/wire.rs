@@ -496,3 +496,6 @@ impl Header {
         Some(reply)
     }
 }
+
+#[cfg(test)]
+mod tests;

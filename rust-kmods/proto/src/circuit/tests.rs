@@ -401,6 +401,12 @@ fn the_answer_names_the_serving_process() {
 }
 
 #[test]
+fn a_circuit_fits_on_a_kernel_stack() {
+    // As in the kernel, where the payload is an owned pointer.
+    assert!(size_of::<Circuit<std::boxed::Box<u8>>>() <= 3072);
+}
+
+#[test]
 fn frames_of_others_are_rejected() {
     let (mut a, mut b) = pair();
     a.send(1, true, vec![1]).unwrap();

@@ -85,7 +85,8 @@ impl<'a> Command<'a> {
 
     /// The working directory, if the caller gave one.
     pub fn cwd(&self) -> Option<&'a [u8]> {
-        Strings { rest: self.cwd }.next()
+        let cwd = Strings { rest: self.cwd }.next();
+        cwd.filter(|directory| !directory.is_empty())
     }
 }
 
@@ -146,9 +147,14 @@ impl<'a> Iterator for Strings<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::format;
     use std::vec::Vec;
 
-    fn parts(bytes: &[u8]) -> (Vec<&[u8]>, Vec<&[u8]>, Option<&[u8]>) {
+    /// Arguments, environment and directory.
+    type Parts<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>, Option<&'a [u8]>);
+
+    fn parts(bytes: &[u8]) -> Parts<'_> {
         let command = Command::parse(bytes).unwrap();
         (
             command.argv().collect(),
@@ -201,6 +207,68 @@ mod tests {
             (&[b'a'; MAX_COMMAND + 1], Malformed::Length),
         ] {
             assert_eq!(Command::parse(bytes), Err(error), "{bytes:?}");
+        }
+    }
+
+    fn strings(least: usize) -> impl Strategy<Value = Vec<Vec<u8>>> {
+        prop::collection::vec(prop::collection::vec(1u8.., 1..9), least..6)
+    }
+
+    fn join(sections: [&[Vec<u8>]; 3]) -> Vec<u8> {
+        let section = |strings: &[Vec<u8>]| strings.join(&0);
+        let mut bytes = Vec::new();
+        for (number, strings) in sections.into_iter().enumerate() {
+            if number > 0 {
+                bytes.push(0);
+            }
+            bytes.extend(section(strings));
+            if !strings.is_empty() {
+                bytes.push(0);
+            }
+        }
+        bytes
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_put_in_comes_out(
+            argv in strings(1),
+            env in strings(0),
+            cwd in prop::option::of(prop::collection::vec(1u8.., 1..9)),
+        ) {
+            let cwd: Vec<Vec<u8>> = cwd.into_iter().collect();
+            let bytes = join([&argv, &env, &cwd]);
+            let command = Command::parse(&bytes).unwrap();
+            prop_assert!(command.argv().eq(argv.iter().map(|string| &string[..])));
+            prop_assert!(command.env().eq(env.iter().map(|string| &string[..])));
+            prop_assert_eq!(command.cwd(), cwd.first().map(|s| &s[..]));
+        }
+
+        #[test]
+        fn counted_strings_may_be_empty(
+            argv in prop::collection::vec(prop::collection::vec(1u8.., 0..4), 1..6),
+            env in prop::collection::vec(prop::collection::vec(1u8.., 0..4), 0..6),
+        ) {
+            let counts = format!("\0{}\0{}\0", argv.len(), env.len());
+            let strings = argv.iter().chain(&env).flat_map(|string| string.iter().chain(&[0]));
+            let bytes: Vec<u8> = counts.bytes().chain(strings.copied()).collect();
+            match Command::parse(&bytes) {
+                Ok(command) => {
+                    prop_assert!(command.argv().eq(argv.iter().map(|string| &string[..])));
+                    prop_assert!(command.env().eq(env.iter().map(|string| &string[..])));
+                    prop_assert_eq!(command.cwd(), None);
+                }
+                Err(error) => prop_assert!(error == Malformed::Name && argv[0].is_empty()),
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(prop_oneof![0u8..4, b'0'..b'5'], 0..40)) {
+            if let Ok(command) = Command::parse(&bytes) {
+                prop_assert!(!command.program().is_empty());
+            }
         }
     }
 }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What goes through a circuit, or does not.
+
+use core::fmt;
+
+use crate::wire::ResetReason;
+
+/// What a circuit carries: bytes that somebody else stores.
+pub trait Payload {
+    /// How many bytes, at most [`MAX_DATA`](crate::wire::MAX_DATA).
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What one frame carries of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<B> {
+    /// The layer's operation.
+    pub op: u8,
+    /// Whether this is the last segment of its message.
+    pub end: bool,
+    /// The data.
+    pub payload: B,
+}
+
+/// A segment that was not taken, and why.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendError<B> {
+    /// There is no room now; wait for [`Activity::writable`].
+    Full(B),
+    /// This end has finished already.
+    Finished(B),
+    /// The circuit was cut off.
+    Reset(ResetReason, B),
+}
+
+impl<B> SendError<B> {
+    /// The payload that was not taken.
+    pub fn into_payload(self) -> B {
+        match self {
+            SendError::Full(payload)
+            | SendError::Finished(payload)
+            | SendError::Reset(_, payload) => payload,
+        }
+    }
+}
+
+impl<B> fmt::Debug for SendError<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Full(_) => f.write_str("Full"),
+            SendError::Finished(_) => f.write_str("Finished"),
+            SendError::Reset(reason, _) => write!(f, "Reset({reason:?})"),
+        }
+    }
+}
+
+impl<B> fmt::Display for SendError<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Full(_) => f.write_str("the circuit's window is full"),
+            SendError::Finished(_) => f.write_str("this end of the circuit has finished"),
+            SendError::Reset(reason, _) => write!(f, "the circuit was reset: {reason:?}"),
+        }
+    }
+}
+
+impl<B> core::error::Error for SendError<B> {}

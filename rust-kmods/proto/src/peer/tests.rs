@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Nodes that come, go, reboot and lose rails.
+
+use std::vec;
+use std::vec::Vec;
+
+use super::*;
+
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0x50, 0, 2];
+
+fn peers(room: usize) -> Peers<Vec<PeerSlot>> {
+    Peers::new((0..room).map(|_| PeerSlot::new()).collect())
+}
+
+fn at(millis: u64) -> Instant {
+    Instant::default() + Duration::from_millis(millis)
+}
+
+fn node(boot: u16) -> Gpid {
+    Gpid::new(2, boot, 0)
+}
+
+fn lost(peers: &mut Peers<Vec<PeerSlot>>, millis: u64) -> Vec<Lost> {
+    peers.tick(at(millis)).collect()
+}
+
+#[test]
+fn rails_come_and_go() {
+    let mut peers = peers(4);
+    assert!(!peers.is_up(2));
+    assert_eq!(peers.heard(at(0), Gpid::new(2, 1, 500), 0, MAC), Event::New);
+    assert_eq!(peers.heard(at(100), node(1), 2, MAC), Event::RailUp);
+    assert_eq!(peers.heard(at(600), node(1), 2, MAC), Event::None);
+    assert_eq!(
+        peers.get(2).unwrap().rails().iter().collect::<Vec<_>>(),
+        [0, 2]
+    );
+    assert_eq!(peers.get(2).unwrap().rail(2).unwrap().mac, MAC);
+    assert_eq!(lost(&mut peers, 1199), []);
+    assert_eq!(
+        lost(&mut peers, 1200),
+        [Lost::RailDown {
+            node: node(1),
+            rail: 0
+        }]
+    );
+    assert_eq!(lost(&mut peers, 1200), []);
+    assert!(peers.is_up(2));
+    assert_eq!(lost(&mut peers, 1800), [Lost::Down { node: node(1) }]);
+    assert!(!peers.is_up(2) && peers.get(2).unwrap().rails().is_empty());
+    assert_eq!(peers.heard(at(5000), node(1), 0, MAC), Event::Up);
+}
+
+#[test]
+fn all_rails_at_once_are_one_death() {
+    let mut peers = peers(4);
+    for rail in 0..3 {
+        peers.heard(at(0), node(1), rail, MAC);
+    }
+    let lost = lost(&mut peers, 2000);
+    let down = [0, 1].map(|rail| Lost::RailDown {
+        node: node(1),
+        rail,
+    });
+    assert_eq!(lost, vec![down[0], down[1], Lost::Down { node: node(1) }]);
+}
+
+#[test]
+fn a_reboot_forgets_and_the_past_cannot_return() {
+    let mut peers = peers(4);
+    peers.heard(at(0), node(7), 0, MAC);
+    peers.heard(at(0), node(7), 1, MAC);
+    assert_eq!(peers.accept_open(2, 50), OpenCheck::Fresh);
+    assert_eq!(peers.accept_open(2, 50), OpenCheck::Duplicate);
+    assert_eq!(peers.heard(at(10), node(8), 1, MAC), Event::Rebooted);
+    assert_eq!(
+        peers.get(2).unwrap().rails().iter().collect::<Vec<_>>(),
+        [1]
+    );
+    assert_eq!(peers.accept_open(2, 50), OpenCheck::Fresh);
+    assert_eq!(peers.heard(at(11), node(7), 0, MAC), Event::Ignored);
+    assert_eq!(peers.get(2).unwrap().node(), node(8));
+}
+
+#[test]
+fn a_reloaded_cm_is_like_a_reboot() {
+    let mut peers = peers(4);
+    assert_eq!(
+        peers.hello(at(0), node(1), 0, MAC, &Hello::new(0, 3, 10)),
+        Event::New
+    );
+    assert_eq!(
+        peers.hello(at(1), node(1), 0, MAC, &Hello::new(0, 3, 10)),
+        Event::None
+    );
+    peers.accept_open(2, 1);
+    peers.heard(at(2), node(1), 1, MAC);
+    assert_eq!(
+        peers.hello(at(3), node(1), 0, MAC, &Hello::new(0, 3, 11)),
+        Event::Rebooted
+    );
+    assert_eq!(peers.accept_open(2, 1), OpenCheck::Fresh);
+    assert_eq!(
+        peers.get(2).unwrap().rails().iter().collect::<Vec<_>>(),
+        [0]
+    );
+    assert_eq!(
+        peers.hello(at(4), node(1), 0, MAC, &Hello::new(0, 3, 10)),
+        Event::Ignored
+    );
+}
+
+#[test]
+fn the_first_frame_need_not_be_a_hello() {
+    let mut peers = peers(4);
+    peers.heard(at(0), node(1), 0, MAC);
+    assert_eq!(
+        peers.hello(at(1), node(1), 0, MAC, &Hello::new(0, 3, 10)),
+        Event::None
+    );
+}
+
+#[test]
+fn who_leaves_is_down_at_once() {
+    let mut peers = peers(4);
+    peers.hello(at(0), node(1), 0, MAC, &Hello::new(0, 3, 10));
+    peers.heard(at(0), node(1), 1, MAC);
+    assert_eq!(
+        peers.hello(at(5), node(1), 0, MAC, &Hello::new(0, 3, 10).leaving()),
+        Event::Left
+    );
+    assert!(!peers.is_up(2));
+    // The same farewell on another rail, or a hello that it overtook, revives nobody.
+    assert_eq!(
+        peers.hello(at(6), node(1), 1, MAC, &Hello::new(1, 3, 10).leaving()),
+        Event::Ignored
+    );
+    assert_eq!(
+        peers.hello(at(6), node(1), 1, MAC, &Hello::new(1, 3, 10)),
+        Event::Ignored
+    );
+    assert_eq!(
+        peers.hello(at(900), node(1), 1, MAC, &Hello::new(1, 3, 11)),
+        Event::Up
+    );
+}
+
+#[test]
+fn open_sequences_never_repeat() {
+    let mut peers = peers(4);
+    assert_eq!(peers.next_open_seq(2), None);
+    assert_eq!(peers.accept_open(2, 1), OpenCheck::Old);
+    peers.heard(at(0), node(1), 0, MAC);
+    assert_eq!(
+        (peers.next_open_seq(2), peers.next_open_seq(2)),
+        (Some(1), Some(2))
+    );
+    peers.heard(at(0), node(2), 0, MAC);
+    assert_eq!(peers.next_open_seq(2), Some(3));
+}
+
+#[test]
+fn what_does_not_fit_is_ignored() {
+    let mut peers = peers(1);
+    assert_eq!(peers.heard(at(0), node(1), MAX_RAILS, MAC), Event::Ignored);
+    assert!(peers.is_empty());
+    peers.heard(at(0), node(1), 0, MAC);
+    assert_eq!(
+        peers.heard(at(0), Gpid::new(3, 1, 0), 0, MAC),
+        Event::Ignored
+    );
+    assert_eq!((peers.len(), peers.iter().count()), (1, 1));
+}
