@@ -1,5 +1,76 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! podos-testtool
+//! What cluster tests do on a node and a shell can't: patterns of any size, calls whose time and
+//! error number are measured, GIPC through its bare file interface, load from many threads.
+//!
+//! One verb per file. Every answer is `key=value` lines on standard output. Status 0 says that
+//! the verb did its work, whatever it found out; 1 that something is not as it was said to be.
 
-fn main() {}
+mod call;
+mod gipc;
+mod gpids;
+mod many;
+mod map;
+mod pattern;
+mod report;
+mod tally;
+mod verify;
+mod walk;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "podos-testtool",
+    version,
+    about = "The guest's part of the cluster tests"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Write(verify::Write),
+    Check(verify::Check),
+    Map(map::Map),
+    Call(call::Call),
+    Gipc(gipc::Gipc),
+    Many(many::Many),
+    Walk(walk::Walk),
+    Gpids(gpids::Gpids),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Write(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
+        Verb::Map(verb) => verb.run(),
+        Verb::Call(verb) => verb.run(),
+        Verb::Gipc(verb) => verb.run(),
+        Verb::Many(verb) => verb.run(),
+        Verb::Walk(verb) => verb.run(),
+        Verb::Gpids(verb) => verb.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("podos-testtool: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `map`: files through `mmap(2)`.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
+use std::ptr::{self, NonNull};
+
+use anyhow::{Context, Result};
+use rustix::mm::{mmap, munmap, MapFlags, ProtFlags};
+use sha2::{Digest, Sha256};
+
+use crate::report::{say, say_outcome};
+use crate::verify::hexadecimal;
+
+/// Read a file through a mapping
+#[derive(Debug, clap::Args)]
+pub struct Map {
+    path: PathBuf,
+
+    /// A shared, writable mapping instead of a private one
+    #[arg(long)]
+    shared: bool,
+}
+
+impl Map {
+    pub fn run(&self) -> Result<()> {
+        let path = self.path.display();
+        let mut options = OpenOptions::new();
+        options.read(true).write(self.shared);
+        let file = options
+            .open(&self.path)
+            .with_context(|| format!("opening {path}"))?;
+        let len = file
+            .metadata()
+            .with_context(|| format!("stat of {path}"))?
+            .len();
+        let len = usize::try_from(len).with_context(|| format!("{path} is too long to map"))?;
+        let mapping = Mapping::new(&file, len, self.shared);
+        say_outcome(&mapping);
+        if let Ok(mapping) = mapping {
+            say("bytes", len);
+            say(
+                "sha256",
+                hexadecimal(Sha256::new_with_prefix(mapping.bytes())),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A mapping of a whole file.
+struct Mapping {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapping {
+    fn new(file: &std::fs::File, len: usize, shared: bool) -> io::Result<Self> {
+        let (protection, flags) = match shared {
+            true => (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED),
+            false => (ProtFlags::READ, MapFlags::PRIVATE),
+        };
+        // SAFETY: With no address asked for, the kernel maps where nothing else is.
+        let start = unsafe { mmap(ptr::null_mut(), len, protection, flags, file, 0) }?;
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::Other)?;
+        Ok(Self { start, len })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: `start` and `len` are a readable mapping that lives as long as `self`; the tests
+        // change a file only while nobody maps it.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: The mapping is ours and no slice of it is left, as they borrow `self`.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_mapping_is_the_file() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 5000]).unwrap();
+        for shared in [false, true] {
+            let mapping = Mapping::new(&file, 5000, shared).unwrap();
+            assert_eq!(mapping.bytes(), [7; 5000]);
+        }
+        assert!(Mapping::new(&file, 0, false).is_err());
+    }
+}
