@@ -21,10 +21,10 @@ impl Memory {
             bindings::si_meminfo(info.as_mut_ptr());
             info.assume_init()
         };
-        let unit = u64::from(info.mem_unit);
+        let bytes = |units: usize| (units as u64).saturating_mul(info.mem_unit.into());
         Self {
-            total: info.totalram.saturating_mul(unit as _) as u64,
-            free: info.freeram.saturating_mul(unit as _) as u64,
+            total: bytes(info.totalram),
+            free: bytes(info.freeram),
         }
     }
 }

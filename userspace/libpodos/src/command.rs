@@ -2,7 +2,9 @@
 
 //! Building a remote command.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitStatus;
 
 use crate::{Child, Error, Node, Output, Program, ProgramAt, Remote, Result};
@@ -86,10 +88,25 @@ impl Command {
     pub fn spawn(&self) -> Result<Child> {
         let node: Node = self.node.as_deref().ok_or(Error::NoNode)?.parse()?;
         let name = self.program.args[0].to_string_lossy().into_owned();
+        let program = self.program_to_send()?;
         let remote = Remote::open_with(node, self.program_at)?;
         remote.use_records()?;
-        remote.exec(&self.program)?;
+        remote.exec(&program)?;
         Ok(Child::new(remote, name))
+    }
+
+    /// The other node does not know where the caller is: to it, a file here has a full path.
+    fn program_to_send(&self) -> Result<Cow<'_, Program>> {
+        let name = Path::new(&self.program.args[0]);
+        let plain = name.components().count() == 1 && name.parent() == Some(Path::new(""));
+        if self.program_at == ProgramAt::Remote || name.is_absolute() || plain {
+            return Ok(Cow::Borrowed(&self.program));
+        }
+        let path = std::path::absolute(name)
+            .map_err(|_| Error::BadCommand("the program's path can't be made a full one"))?;
+        let mut program = self.program.clone();
+        program.args[0] = path.into_os_string();
+        Ok(Cow::Owned(program))
     }
 
     /// Runs the program with an empty input, its output going to the caller's own, and waits for
@@ -127,6 +144,24 @@ mod tests {
         let names: Vec<_> = command.program().env.iter().map(|(n, _)| n).collect();
         assert_eq!(names, ["B", "A"]);
         assert_eq!(command.program().env[1].1, "3");
+    }
+
+    #[test]
+    fn a_file_of_the_callers_gets_a_full_path() {
+        let sent = |name: &str, program_at| {
+            let mut command = Command::new(name);
+            command.program_at(program_at);
+            let sent = command.program_to_send().unwrap().args[0].clone();
+            sent.into_string().unwrap()
+        };
+        let here = std::env::current_dir().unwrap();
+        let full = here.join("bin/x").to_str().unwrap().to_owned();
+        assert_eq!(sent("bin/x", ProgramAt::Caller), full);
+        assert_eq!(sent("./bin/x", ProgramAt::Caller), full);
+        for name in ["x", "/bin/x"] {
+            assert_eq!(sent(name, ProgramAt::Caller), name);
+        }
+        assert_eq!(sent("bin/x", ProgramAt::Remote), "bin/x");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub enum Error {
     },
 
     /// The program could not be started on the node.
-    #[error("{program} can't be run on {node}: {source}")]
+    #[error("{program} can't be run on {node}")]
     Exec {
         /// The node's name.
         node: String,
@@ -81,7 +81,7 @@ pub enum Error {
     },
 
     /// Anything else that the kernel refused.
-    #[error("{operation} on node {node}: {source}")]
+    #[error("{operation} on node {node} failed")]
     Io {
         /// What was tried.
         operation: &'static str,
