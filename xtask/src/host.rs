@@ -86,7 +86,8 @@ impl Tool {
         }
     }
 
-    fn wanted(&self) -> bool {
+    /// Whether this user needs it.
+    pub fn wanted(&self) -> bool {
         !self.user_only || !rustix::process::geteuid().is_root()
     }
 }

@@ -2,6 +2,7 @@
 
 //! A step at work: its output directory, its scratch directory, its log and its commands.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub struct Job<'a> {
     out: &'a Path,
     scratch: TempDir,
     log: File,
+    tail: VecDeque<String>,
     task: &'a mut Task,
     store: &'a Store,
     offline: bool,
@@ -39,6 +41,7 @@ impl<'a> Job<'a> {
             out,
             scratch,
             log,
+            tail: VecDeque::new(),
             task,
             store,
             offline,
@@ -65,11 +68,22 @@ impl<'a> Job<'a> {
         self.offline
     }
 
+    /// The last lines of the log.
+    pub(super) fn into_tail(self) -> Vec<String> {
+        self.tail.into()
+    }
+
     /// Writes a line to the log and the screen.
-    pub fn say(&mut self, line: &str) -> Result<()> {
-        writeln!(self.log, "{line}").context("cannot write the log")?;
+    ///
+    /// A log that cannot be written (a full disk) is no reason to leave a command half-way: the
+    /// command meets the same disk, and its own failure is the one to tell.
+    pub fn say(&mut self, line: &str) {
+        let _ = writeln!(self.log, "{line}");
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line.to_owned());
         self.task.line(line);
-        Ok(())
     }
 
     /// Runs a command to its end, its output going to the log. `what` names it in the error.
@@ -84,7 +98,7 @@ impl<'a> Job<'a> {
         command: &duct::Expression,
         mut see: impl FnMut(&str),
     ) -> Result<()> {
-        self.say(&format!("$ {what}"))?;
+        self.say(&format!("$ {what}"));
         let reader = command
             .stdin_null()
             .stderr_to_stdout()
@@ -99,7 +113,7 @@ impl<'a> Job<'a> {
             > 0
         {
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            self.say(&text)?;
+            self.say(&text);
             see(&text);
             line.clear();
         }
@@ -113,7 +127,7 @@ impl<'a> Job<'a> {
 
     /// Reads a command's standard output; its errors go to the log.
     pub fn read(&mut self, what: &str, command: &duct::Expression) -> Result<String> {
-        self.say(&format!("$ {what}"))?;
+        self.say(&format!("$ {what}"));
         let log = self.log.try_clone()?;
         let output = command
             .stdin_null()
@@ -140,15 +154,8 @@ pub struct StepFailed {
 }
 
 impl StepFailed {
-    /// Reads the end of the log for the report.
-    pub fn new(step: &'static str, log: PathBuf, advice: String) -> Self {
-        let text = std::fs::read(&log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<_> = text.lines().collect();
-        let tail = lines[lines.len().saturating_sub(TAIL)..]
-            .iter()
-            .map(|l| (*l).to_owned())
-            .collect();
+    /// The failure of `step`, with the last lines of its log.
+    pub fn new(step: &'static str, log: PathBuf, tail: Vec<String>, advice: String) -> Self {
         StepFailed {
             step,
             log,
@@ -182,12 +189,27 @@ mod tests {
     #[test]
     fn a_failure_shows_the_end_of_the_log_its_path_and_advice() -> Result<()> {
         let dir = tempfile::tempdir()?;
+        let store = Store::new(dir.path());
+        let mut task = Task::start("kernel", "a test");
+        // A log that takes no byte: the disk is full.
+        let log = File::options().write(true).open("/dev/full")?;
+        let mut job = Job::new(
+            dir.path(),
+            tempfile::tempdir()?,
+            log,
+            &mut task,
+            &store,
+            true,
+        );
+        job.run("count", &duct::cmd!("seq", "-f", "line %g", "100"))?;
+        let tail = job.into_tail();
         let log = dir.path().join("kernel.log");
-        let text: String = (0..100).map(|n| format!("line {n}\n")).collect();
-        std::fs::write(&log, text)?;
-        let report = StepFailed::new("kernel", log.clone(), "mend it".into()).report();
-        assert!(!report.contains("line 74\n") && report.contains("| line 75\n"));
-        assert!(report.contains("| line 99\n") && report.contains(&log.display().to_string()));
+        let report = StepFailed::new("kernel", log.clone(), tail, "mend it".into()).report();
+        assert!(
+            !report.contains("| line 75\n") && report.contains("| line 76\n"),
+            "{report}"
+        );
+        assert!(report.contains("| line 100\n") && report.contains(&log.display().to_string()));
         assert!(report.ends_with("what to do: mend it"));
         Ok(())
     }

@@ -142,14 +142,14 @@ impl<'a> Run<'a> {
         let result = step
             .build(&mut job)
             .and_then(|()| step.identity(&key, made.path()));
-        drop(job);
+        let tail = job.into_tail();
         let published =
             result.and_then(|identity| self.store.publish(S::NAME, &inputs, identity, made, &lock));
         let out = match published {
             Ok(out) => out,
             Err(error) => {
                 task.failed();
-                return Err(error.context(StepFailed::new(S::NAME, log_path, step.advice())));
+                return Err(error.context(StepFailed::new(S::NAME, log_path, tail, step.advice())));
             }
         };
         task.done();

@@ -92,6 +92,12 @@ impl Step for BuildRoot<'_> {
             &self.definition.suite,
             "-"
         );
+        // What a killed mmdebstrap leaves then goes with the scratch directory. An ordinary user's
+        // runs under ids that may not enter a home directory, and stays in /tmp.
+        let bootstrap = match mode {
+            "root" => bootstrap.env("TMPDIR", job.scratch()),
+            _ => bootstrap,
+        };
         let unpack = duct::cmd!(
             "tar",
             "-x",

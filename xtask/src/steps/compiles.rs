@@ -53,7 +53,7 @@ impl Step for Compiles<'_> {
         let Some(last) = self.series.last() else {
             bail!("there is no patch to compile after")
         };
-        job.say(&format!("compiling after {}", last.name()))?;
+        job.say(&format!("compiling after {}", last.name()));
         let dir = job.scratch();
         let files = dir.join("files");
         fs::create_dir(&files)?;

@@ -83,7 +83,7 @@ impl Step for Config<'_> {
         let dropped = kconfig::dropped(&requests, &config);
         if !dropped.is_empty() {
             for sentence in &dropped {
-                job.say(sentence)?;
+                job.say(sentence);
             }
             bail!(
                 "the kernel does not take every option:\n  {}",

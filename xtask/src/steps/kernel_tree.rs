@@ -65,15 +65,15 @@ impl KernelTree {
         let state = match kept {
             Some(state) => {
                 if state.busy {
-                    job.say("the last build in the tree was killed")?;
+                    job.say("the last build in the tree was killed");
                     for path in unfinished::remove(&tree)? {
-                        job.say(&format!("not finished: {}", path.display()))?;
+                        job.say(&format!("not finished: {}", path.display()));
                     }
                 }
                 state
             }
             None => {
-                job.say(&format!("making the kernel tree {}", tree.display()))?;
+                job.say(&format!("making the kernel tree {}", tree.display()));
                 // The state goes first: without it the tree counts for nothing.
                 if state_file.exists() {
                     fs::remove_file(&state_file)?;
@@ -119,7 +119,7 @@ impl KernelTree {
                 source.to_owned()
             };
             if update(&from.join(path), &self.tree.join(path))? {
-                job.say(&format!("updated {path}"))?;
+                job.say(&format!("updated {path}"));
             }
         }
         self.state.touched = now;

@@ -39,9 +39,7 @@ impl Step for Patched<'_> {
     fn build(&self, job: &mut Job<'_>) -> Result<()> {
         let files = job.out().join("files");
         fs::create_dir(&files)?;
-        for patch in self.series {
-            job.say(&format!("applying {}", patch.name()))?;
-        }
+        job.say(&format!("applying {} patches", self.series.len()));
         let touched = series::apply(&self.source.path("tree"), self.series, &files)?;
         let list: String = touched
             .paths

@@ -170,7 +170,7 @@ impl Source<'_> {
             .trim()
             .to_owned();
         let sha256 = digest_file(&scratch.join("source").join(&deb))?;
-        job.say(&format!("{package} {version} sha256 {sha256}"))?;
+        job.say(&format!("{package} {version} sha256 {sha256}"));
         let pin = KernelPin {
             package: package.clone(),
             version,

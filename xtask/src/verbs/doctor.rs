@@ -17,7 +17,7 @@ pub struct Doctor {}
 
 impl Xtask for Doctor {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        for tool in host::TOOLS {
+        for tool in host::TOOLS.iter().filter(|tool| tool.wanted()) {
             match tool.find() {
                 Some(path) => println!("ok       {:22} {}", tool.name, path.display()),
                 None => println!("MISSING  {:22} {}", tool.name, tool.why),
