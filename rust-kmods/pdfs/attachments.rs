@@ -3,14 +3,15 @@
 //! The directories that lead to other nodes: `/sys/kernel/podos/pdfs/attach` and `detach`.
 
 use core::fmt::Write;
+use core::time::Duration;
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{Arc, Mutex};
-use podos_cm::sys::{Attribute, AttributeFile, Kobject};
+use podos_cm::sys::{Attribute, AttributeFile, KThread, Kobject, StopToken, WaitQueue, Wake};
 
 use crate::client::{name_of_host, Options, Pdfs};
-use crate::sys::{thread, Destination, FileSystem, Mount, Path, Remap};
+use crate::sys::{thread, Destination, FileSystem, IdleMounts, Mount, Path, Remap};
 
 /// What is found when a task walks into a node's directory: the node's tree, if it is alive
 /// (paper, section 4.3.2: assumed mounts).
@@ -18,6 +19,7 @@ struct Gate {
     host: u32,
     /// The directory's name, as it was attached.
     name: CString,
+    mounts: Arc<IdleMounts>,
 }
 
 impl Destination for Gate {
@@ -34,7 +36,9 @@ impl Destination for Gate {
         let options = Options {
             links: Some(CString::try_from(&*self.name)?),
         };
-        Mount::automount::<Pdfs>(at, &name_of_host(self.host)?, options)
+        let mount = Mount::automount::<Pdfs>(at, &name_of_host(self.host)?, options)?;
+        self.mounts.add(&mount);
+        Ok(mount)
     }
 }
 
@@ -43,6 +47,7 @@ impl Destination for Gate {
 struct Attachments {
     #[pin]
     all: Mutex<KVec<Remap<Gate>>>,
+    mounts: Arc<IdleMounts>,
 }
 
 impl Attachments {
@@ -60,7 +65,8 @@ impl Attachments {
         }
         all.reserve(1, GFP_KERNEL)?;
         let at = Path::of_task(&name)?;
-        let remap = Remap::attach(&at, Gate { host, name })?;
+        let mounts = self.mounts.clone();
+        let remap = Remap::attach(&at, Gate { host, name, mounts })?;
         Ok(all.push(remap, GFP_KERNEL)?)
     }
 
@@ -121,10 +127,24 @@ impl Attribute for Detach {
     }
 }
 
+/// How long a node's tree stays mounted that nobody uses: from once to twice this.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// The thread that unmounts what is idle.
+fn expire(mounts: &IdleMounts, woken: &WaitQueue, stop: &StopToken) {
+    while !stop.is_stopping() {
+        mounts.expire();
+        let stopping = || stop.is_stopping().then_some(());
+        // `Wake::Idle` is not ended by signals.
+        let _ = woken.wait_until_timeout(Wake::Idle, IDLE, stopping);
+    }
+}
+
 /// The files in sysfs. Dropped, it gives all directories back.
 pub(crate) struct Control {
     _attach: AttributeFile<Attach>,
     _detach: AttributeFile<Detach>,
+    _expiry: KThread,
 }
 
 impl Control {
@@ -134,9 +154,15 @@ impl Control {
     ///
     /// `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
+        let mounts = Arc::pin_init(IdleMounts::new(), GFP_KERNEL)?;
+        let idle = mounts.clone();
+        let woken = WaitQueue::new(c"pdfs_expiry", kernel::static_lock_class!());
+        let woken = KBox::pin_init(woken, GFP_KERNEL)?;
+        let expiry = KThread::spawn(c"pdfs_expiry", move |stop| expire(&idle, &woken, stop))?;
         let attachments = Arc::pin_init(
             pin_init!(Attachments {
                 all <- new_mutex!(KVec::new(), "pdfs_attachments"),
+                mounts,
             }),
             GFP_KERNEL,
         )?;
@@ -146,6 +172,7 @@ impl Control {
         Ok(Self {
             _attach: AttributeFile::new(directory.clone(), c"attach", attach)?,
             _detach: AttributeFile::new(directory, c"detach", Detach(attachments))?,
+            _expiry: expiry,
         })
     }
 }

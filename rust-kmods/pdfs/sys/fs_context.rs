@@ -268,6 +268,10 @@ impl Mount {
         Ok(Self(NonNull::new(mount).ok_or(ENOMEM)?))
     }
 
+    pub(super) fn as_ptr(&self) -> *mut bindings::vfsmount {
+        self.0.as_ptr()
+    }
+
     /// Gives the reference to C code.
     pub(super) fn into_raw(self) -> *mut bindings::vfsmount {
         let raw = self.0.as_ptr();
