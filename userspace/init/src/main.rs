@@ -1,5 +1,42 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! (to be filled in)
+//! `/init` of the `minimal` profile: process 1 of a node, and the agent that the test harness
+//! talks to.
+//!
+//! Process 1 itself only mounts, reaps, and serves; whatever may hang (modules, the share) is
+//! done by the boot process, its child, so that a node whose boot fails can still be asked why.
 
-fn main() {}
+mod agent;
+mod boot;
+mod cmdline;
+mod console;
+mod init;
+mod links;
+mod modules;
+mod mounts;
+mod node;
+mod power;
+mod process;
+mod reaper;
+mod services;
+mod signals;
+mod watch;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let pid = std::process::id();
+    if pid != 1 {
+        eprintln!(
+            "podos-init: this is process {pid}, and only process 1 of a node can be its init; \
+             to end the node, run `poweroff`"
+        );
+        return ExitCode::FAILURE;
+    }
+    match init::run() {
+        Ok(power) => power::end(power),
+        Err(error) => console::say(&format!("the node can't go on: {error:#}")),
+    }
+    // The kernel panics when process 1 ends, which is what a node without one deserves.
+    ExitCode::FAILURE
+}

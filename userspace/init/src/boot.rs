@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The boot process: everything between mounting /proc and a node of the cluster.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use podos_agent_proto::Exit;
+use rustix::pipe::{pipe_with, PipeFlags};
+use rustix::process::Pid;
+
+use crate::cmdline::CommandLine;
+use crate::{console, links, modules, mounts, node, process};
+
+/// A boot under way.
+#[derive(Debug)]
+pub struct Boot {
+    /// The boot process.
+    pub pid: Pid,
+    problems: File,
+}
+
+impl Boot {
+    /// Starts the boot process.
+    pub fn start(line: &CommandLine) -> io::Result<Self> {
+        let (problems, report) = pipe_with(PipeFlags::CLOEXEC)?;
+        let line = line.clone();
+        let pid = process::fork(move || {
+            let mut report = File::from(report);
+            let mut told = true;
+            boot(&line, |problem| {
+                console::say(problem);
+                told &= writeln!(report, "{}", problem.replace('\n', " ")).is_ok();
+            });
+            u8::from(!told)
+        })?;
+        Ok(Self {
+            pid,
+            problems: problems.into(),
+        })
+    }
+
+    /// What went wrong in a boot whose process has ended so.
+    pub fn finish(mut self, exit: Exit) -> Vec<String> {
+        let mut text = String::new();
+        let read = self.problems.read_to_string(&mut text);
+        let mut problems: Vec<_> = text.lines().map(str::to_owned).collect();
+        if let Err(error) = read {
+            problems.push(format!("the boot's problems can't be read: {error}"));
+        }
+        if !exit.success() {
+            problems.push(format!("the boot process ended early: {exit}"));
+        }
+        problems
+    }
+}
+
+fn boot(line: &CommandLine, mut problem: impl FnMut(&str)) {
+    let mut note = |done: Result<(), String>| {
+        if let Err(what) = done {
+            problem(&what);
+        }
+    };
+    match line.node {
+        None => note(Err(
+            "this node has no host id: start it with podos.node=N on the kernel command line"
+                .to_owned(),
+        )),
+        Some(node) => note(node::set_name(node)),
+    }
+    for what in links::bring_up(line.node) {
+        note(Err(what));
+    }
+    if line.share {
+        note(mounts::mount_share());
+    }
+    if let Some(node) = line.node {
+        note(node::identify(node, line.boot));
+    }
+    for what in modules::load_all() {
+        note(Err(what));
+    }
+    note(console::restore_level());
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The kernel modules of PODOS.
+
+use std::fs::File;
+
+use rustix::io::Errno;
+use rustix::system::finit_module;
+
+/// In the order in which they need each other.
+const MODULES: [&str; 4] = ["podos_cm", "podos_rm", "podos_pdfs", "podos_gipc"];
+
+/// Loads them all; gives what went wrong. One that fails stops no other: which of
+/// them the rest can do without is for the kernel to say.
+pub fn load_all() -> Vec<String> {
+    MODULES.iter().filter_map(|name| load(name).err()).collect()
+}
+
+fn load(name: &str) -> Result<(), String> {
+    let path = format!("/lib/modules/podos/{name}.ko");
+    let file = File::open(&path).map_err(|error| format!("{path} can't be opened: {error}"))?;
+    match finit_module(&file, c"", 0) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(format!(
+            "the kernel does not take {path} ({error}): its log says why"
+        )),
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The file systems of a node whose root is its initramfs.
+
+use std::ffi::CStr;
+use std::fs;
+
+use rustix::mount::{mount, MountFlags};
+
+struct Mount {
+    source: &'static str,
+    target: &'static str,
+    kind: &'static str,
+    flags: MountFlags,
+    data: Option<&'static CStr>,
+}
+
+/// What every node has, in the order in which it must be mounted.
+fn base() -> [Mount; 8] {
+    let plain = MountFlags::NOSUID.union(MountFlags::NODEV);
+    let closed = plain.union(MountFlags::NOEXEC);
+    let of = |kind, target, flags, data| Mount {
+        source: kind,
+        target,
+        kind,
+        flags,
+        data,
+    };
+    [
+        of("proc", "/proc", closed, None),
+        of("sysfs", "/sys", closed, None),
+        of("debugfs", "/sys/kernel/debug", closed, None),
+        of("devtmpfs", "/dev", MountFlags::NOSUID, None),
+        of(
+            "devpts",
+            "/dev/pts",
+            MountFlags::NOSUID.union(MountFlags::NOEXEC),
+            Some(c"mode=620,ptmxmode=666"),
+        ),
+        of("tmpfs", "/dev/shm", plain, Some(c"mode=1777")),
+        of("tmpfs", "/run", plain, Some(c"mode=755")),
+        of("tmpfs", "/tmp", plain, Some(c"mode=1777")),
+    ]
+}
+
+/// Mounts what every node has; gives what went wrong.
+pub fn mount_base() -> Vec<String> {
+    base().iter().filter_map(|one| one.attach().err()).collect()
+}
+
+/// Mounts the folder that the host shares.
+pub fn mount_share() -> Result<(), String> {
+    Mount {
+        source: "podos_share",
+        target: "/mnt/host",
+        kind: "9p",
+        flags: MountFlags::empty(),
+        data: Some(c"trans=virtio,version=9p2000.L,msize=262144"),
+    }
+    .attach()
+}
+
+impl Mount {
+    fn attach(&self) -> Result<(), String> {
+        let Self {
+            source,
+            target,
+            kind,
+            flags,
+            data,
+        } = *self;
+        fs::create_dir_all(target)
+            .and_then(|()| Ok(mount(source, target, kind, flags, data)?))
+            .map_err(|error| format!("{source} can't be mounted at {target} ({kind}): {error}"))
+    }
+}

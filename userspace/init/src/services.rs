@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Programs that run for as long as the node does.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use podos_agent_proto::Exit;
+use rustix::process::{ioctl_tiocsctty, setsid, Pid};
+
+use crate::process::{self, Spawned};
+
+/// A program that ran this long did its work, and is started again at once.
+const SETTLED: Duration = Duration::from_secs(1);
+/// The pause before the second start in a row of one that did not; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause.
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+/// One program and how it fares.
+#[derive(Debug)]
+pub struct Service {
+    name: &'static str,
+    start: fn() -> io::Result<Spawned>,
+    state: State,
+    pause: Duration,
+    /// Said last; a service that fails the same way again and again says so once.
+    said: String,
+}
+
+#[derive(Debug)]
+enum State {
+    Off,
+    Due(Instant),
+    Running(Pid, Instant),
+}
+
+impl Service {
+    /// `podosd`, which keeps the node directories.
+    pub fn podosd() -> Self {
+        Self::new("podosd", start_podosd)
+    }
+
+    /// A login shell on the serial console.
+    pub fn shell() -> Self {
+        Self::new("the shell on /dev/ttyS0", start_shell)
+    }
+
+    fn new(name: &'static str, start: fn() -> io::Result<Spawned>) -> Self {
+        Self {
+            name,
+            start,
+            state: State::Off,
+            pause: Duration::ZERO,
+            said: String::new(),
+        }
+    }
+
+    /// From now on the program is kept running.
+    pub fn turn_on(&mut self, now: Instant) {
+        self.state = State::Due(now);
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Due(at) => Some(at),
+            State::Off | State::Running(..) => None,
+        }
+    }
+
+    /// Starts the program when it is time; gives what is worth saying.
+    pub fn tick(&mut self, now: Instant) -> Option<String> {
+        if !self.deadline().is_some_and(|at| at <= now) {
+            return None;
+        }
+        let started = (self.start)().and_then(|mut spawned| match spawned.failure() {
+            None => Ok(spawned.pid),
+            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+        });
+        match started {
+            Ok(pid) => {
+                self.state = State::Running(pid, now);
+                None
+            }
+            Err(error) => {
+                self.state = State::Due(now + self.next_pause());
+                self.say(format!("{} can't be started: {error}", self.name))
+            }
+        }
+    }
+
+    /// A process has ended; gives what is worth saying if it was this service's.
+    pub fn ended(&mut self, pid: Pid, exit: Exit, now: Instant) -> Option<String> {
+        let State::Running(own, since) = self.state else {
+            return None;
+        };
+        if own != pid {
+            return None;
+        }
+        if now.saturating_duration_since(since) >= SETTLED {
+            self.pause = Duration::ZERO;
+            self.said.clear();
+            self.state = State::Due(now);
+        } else {
+            self.state = State::Due(now + self.next_pause());
+        }
+        if exit.success() {
+            return None;
+        }
+        self.say(format!("{} ended ({exit}) and is started again", self.name))
+    }
+
+    fn next_pause(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
+        pause
+    }
+
+    fn say(&mut self, what: String) -> Option<String> {
+        if what == self.said {
+            return None;
+        }
+        self.said.clone_from(&what);
+        Some(what)
+    }
+}
+
+fn start_podosd() -> io::Result<Spawned> {
+    let console = OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open("/dev/console")?;
+    let mut command = Command::new("/usr/sbin/podosd");
+    command
+        .stdin(Stdio::null())
+        .stdout(console.try_clone()?)
+        .stderr(console)
+        .current_dir("/")
+        .process_group(0);
+    with_environment(&mut command);
+    process::spawn(command, || Ok(()))
+}
+
+fn start_shell() -> io::Result<Spawned> {
+    let terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open("/dev/ttyS0")?;
+    let mut command = Command::new("/bin/sh");
+    command
+        .arg("-l")
+        .stdin(terminal.try_clone()?)
+        .stdout(terminal.try_clone()?)
+        .stderr(terminal.try_clone()?)
+        .current_dir("/root")
+        .env("TERM", "vt102");
+    with_environment(&mut command);
+    process::spawn(command, move || {
+        // Ctrl-C and job control need a terminal of the shell's own.
+        setsid()?;
+        Ok(ioctl_tiocsctty(&terminal)?)
+    })
+}
+
+fn with_environment(command: &mut Command) {
+    command.envs(crate::agent::ENVIRONMENT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reaper::tests::wait_for;
+
+    fn sleeper() -> io::Result<Spawned> {
+        let mut command = Command::new("sleep");
+        command.arg("1000");
+        process::spawn(command, || Ok(()))
+    }
+
+    fn missing() -> io::Result<Spawned> {
+        process::spawn(Command::new("/no/such/program"), || Ok(()))
+    }
+
+    #[test]
+    fn a_missing_program_is_said_once_and_tried_ever_more_seldom() {
+        let mut service = Service::new("it", missing);
+        let mut now = Instant::now();
+        assert_eq!(service.deadline(), None);
+        service.turn_on(now);
+        let said = service.tick(now).unwrap();
+        assert!(said.contains("it can't be started: No such file"), "{said}");
+        let mut pauses = vec![];
+        for _ in 0..10 {
+            let next = service.deadline().unwrap();
+            pauses.push(next - now);
+            now = next;
+            assert_eq!(service.tick(now), None);
+        }
+        assert_eq!(pauses[..3], [0, 50, 100].map(Duration::from_millis));
+        assert_eq!(pauses[9], LAST_PAUSE);
+    }
+
+    #[test]
+    fn a_program_that_ran_is_started_again_at_once() {
+        let mut service = Service::new("it", sleeper);
+        let start = Instant::now();
+        service.turn_on(start);
+        assert_eq!(service.tick(start), None);
+        let State::Running(pid, _) = service.state else {
+            panic!("{service:?}");
+        };
+        assert_eq!(service.tick(start), None, "it runs already");
+        let other = Pid::INIT;
+        assert_eq!(service.ended(other, Exit::Code(1), start), None);
+        assert_eq!(service.deadline(), None);
+
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let exit = wait_for(pid, 0).unwrap();
+        let later = start + SETTLED;
+        let said = service.ended(pid, exit, later).unwrap();
+        assert!(said.contains("killed by signal 9"), "{said}");
+        assert_eq!(service.deadline(), Some(later));
+    }
+}
