@@ -3,18 +3,17 @@
 //! An open remote file: one circuit, with a thread of its own at the other end (paper, section
 //! 4.4.2).
 
-use core::time::Duration;
 use kernel::bindings;
 use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
-use kernel::time::{Instant, Monotonic};
 use podos_cm::Circuit;
 use podos_proto::pdfs::{Attr, FsyncArgs, Op, OpenArgs, PathArgs, Reply, SetAttr, TruncateArgs};
 use podos_proto::wire::Class;
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::ahead::Ahead;
 use super::line::Line;
 use super::session::{lost, relative};
 use super::{node, Dentry, Inode};
@@ -27,10 +26,6 @@ const STEP: usize = 512 * 1024;
 /// Bytes of a file that the answer to its open brings along (paper, section 4.4.3).
 const FIRST: u32 = 4096;
 
-/// How long those are given to reads: for the programs that open, read and close. Longer, and a
-/// change made by another node would be seen late.
-const FIRST_FRESH: Duration = Duration::from_millis(20);
-
 /// An open remote file.
 #[pin_data]
 pub(crate) struct RemoteFile {
@@ -39,15 +34,7 @@ pub(crate) struct RemoteFile {
     #[pin]
     line: Mutex<Line>,
     #[pin]
-    first: Mutex<Option<First>>,
-}
-
-/// The first bytes of a file, as they were when it was opened.
-struct First {
-    data: KVec<u8>,
-    /// Whether they are all.
-    whole: bool,
-    at: Instant<Monotonic>,
+    ahead: Mutex<Ahead>,
 }
 
 impl RemoteFile {
@@ -83,23 +70,18 @@ impl RemoteFile {
         }
         let (reply, data) = Reply::decode_open(&message).map_err(convert::reply_error)?;
         node::update(inode, &reply.attr)?;
-        let first = if reads {
-            let mut first = KVec::with_capacity(data.len(), GFP_KERNEL)?;
+        let mut ahead = Ahead::new();
+        if reads {
+            let mut first = KVVec::with_capacity(data.len(), GFP_KERNEL)?;
             first.extend_from_slice(data, GFP_KERNEL)?;
-            Some(First {
-                whole: data.len() as u64 == reply.attr.size.get(),
-                data: first,
-                at: Instant::now(),
-            })
-        } else {
-            None
-        };
+            ahead.keep_first(first, data.len() as u64 == reply.attr.size.get());
+        }
         Arc::pin_init(
             pin_init!(Self {
                 writes: access != bindings::O_RDONLY,
                 appends: flags & bindings::O_APPEND != 0,
                 line <- new_mutex!(Line::new(circuit), "pdfs_line"),
-                first <- new_mutex!(first, "pdfs_first"),
+                ahead <- new_mutex!(ahead, "pdfs_ahead"),
             }),
             GFP_KERNEL,
         )
@@ -118,55 +100,48 @@ impl RemoteFile {
         }
     }
 
-    /// What came with the open is not what the file has now.
-    pub(super) fn forget_first(&self) {
-        let old = self.first.lock().take();
-        drop(old);
-    }
-
-    /// Reads from what came with the open, if it is still good for that.
-    fn read_first(&self, position: u64, to: &mut IovIterDest<'_>) -> Option<usize> {
-        let mut first = self.first.lock();
-        let known = first.as_ref()?;
-        let start = usize::try_from(position).ok()?;
-        let fresh = known.at.elapsed().as_nanos() < FIRST_FRESH.as_nanos() as i64;
-        let rest = known.data.get(start..);
-        let useful = rest.filter(|rest| known.whole || rest.len() >= to.len());
-        let Some(rest) = useful.filter(|_| fresh) else {
-            let old = first.take();
-            drop(first);
-            drop(old);
-            return None;
-        };
-        // The copy may fault a page of this very file in, which takes no lock of ours but the
-        // line's.
-        Some(to.copy_to_iter(rest))
+    /// What was read ahead is not what the file has now.
+    pub(super) fn forget_ahead(&self) {
+        self.ahead.lock().forget();
     }
 
     /// See [`crate::sys::FileSystem::read`].
     pub(super) fn read(&self, position: u64, to: &mut IovIterDest<'_>) -> Result<usize> {
-        if to.is_empty() {
-            return Ok(0);
-        }
-        if let Some(read) = self.read_first(position, to) {
-            return Ok(read);
-        }
         let mut done = 0;
         while !to.is_empty() {
-            let wanted = to.len().min(STEP);
-            let mut buffer = KVVec::from_elem(0u8, wanted, GFP_KERNEL)?;
-            let read = match self.read_pages(position + done as u64, &mut buffer) {
+            let at = position + done as u64;
+            let left = to.len();
+            let mut ahead = self.ahead.lock();
+            // The copy may fault a page of this very file in: that takes the line's lock, but
+            // never this one.
+            let (given, ended) = ahead.give(at, to);
+            done += given;
+            if ended || given == left {
+                break;
+            }
+            if given > 0 {
+                continue;
+            }
+            let plan = ahead.plan(at, left.min(STEP));
+            drop(ahead);
+
+            let mut buffer = KVVec::from_elem(0u8, plan.len, GFP_KERNEL)?;
+            let read = match self.read_pages(at, &mut buffer) {
                 Ok(read) => read,
                 Err(_) if done > 0 => break,
                 Err(e) => return Err(e),
             };
-            // Not under the line's lock: the copy may fault a page of this very file in.
-            let copied = to.copy_to_iter(&buffer[..read]);
+            buffer.truncate(read);
+            let wanted = read.min(left);
+            let copied = to.copy_to_iter(&buffer[..wanted]);
             done += copied;
-            if copied < read && done == 0 {
+            if plan.len > left {
+                self.ahead.lock().keep(&plan, at, buffer);
+            }
+            if copied < wanted && done == 0 {
                 return Err(EFAULT);
             }
-            if copied < wanted {
+            if copied < wanted || read < plan.len {
                 break;
             }
         }

@@ -2,6 +2,7 @@
 
 //! The active end: other nodes' trees as file systems here.
 
+mod ahead;
 mod directory;
 mod file;
 mod line;
@@ -154,6 +155,9 @@ impl FileSystem for Pdfs {
                 None if dentry.is_gone() => Ok(()),
                 None => Err(e),
             },
+            // Listing the directory that the nodes' directories are in should not fail over one
+            // that is down; going in does.
+            Err(e) if e == EHOSTDOWN && !force && dentry.is_root() => Ok(()),
             other => other,
         }
     }

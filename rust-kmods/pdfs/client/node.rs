@@ -113,6 +113,13 @@ impl Node {
         drop(gone);
     }
 
+    /// What was read ahead is not what the file has now.
+    fn forget_ahead(&self) {
+        for file in self.open.lock().iter() {
+            file.forget_ahead();
+        }
+    }
+
     /// An open file of it: the way to a file whose name is gone.
     pub(crate) fn any_open(&self) -> Option<Arc<RemoteFile>> {
         self.open.lock().last().cloned()
@@ -170,6 +177,7 @@ fn learn(inode: &Inode, heard: &Attributes) {
     inode.set_attributes(heard);
     drop(known);
     if changed {
+        inode.node().forget_ahead();
         // A page that is being read just now stays; it is new enough.
         let _ = inode.forget_pages(0, i64::MAX as u64);
     }
@@ -182,7 +190,5 @@ pub(crate) fn wrote(inode: &Inode, size: u64) {
     inode.set_size(size);
     known.size = size;
     drop(known);
-    for file in inode.node().open.lock().iter() {
-        file.forget_first();
-    }
+    inode.node().forget_ahead();
 }

@@ -65,11 +65,18 @@ impl<T: FileSystem> Dentry<T> {
         (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
     }
 
+    /// Whether it is the root of its superblock.
+    pub(crate) fn is_root(&self) -> bool {
+        // SAFETY: By the type invariant. A root is its own parent.
+        unsafe { (*self.as_ptr()).d_parent == self.as_ptr() }
+    }
+
     /// Whether the name was removed, or turned out to mean something else, so that the path leads
     /// elsewhere or nowhere.
     pub(crate) fn is_gone(&self) -> bool {
-        // SAFETY: By the type invariant. A root is its own parent, and never in the hash table.
-        unsafe { bindings::d_unhashed(self.as_ptr()) && (*self.as_ptr()).d_parent != self.as_ptr() }
+        // A root is never in the hash table.
+        // SAFETY: By the type invariant.
+        !self.is_root() && unsafe { bindings::d_unhashed(self.as_ptr()) }
     }
 
     /// The path from the superblock's root.

@@ -8,7 +8,6 @@ use kernel::error::{from_err_ptr, to_result};
 use kernel::prelude::*;
 
 use super::attributes::{AttributeChanges, Attributes};
-use super::path::to_iattr;
 use super::Path;
 
 /// An open file or directory of this node.
@@ -226,7 +225,6 @@ impl OwnFile {
     ///
     /// Those of `fchmod(2)` and its like.
     pub(crate) fn set_attributes(&self, changes: &AttributeChanges) -> Result {
-        debug_assert!(to_iattr(changes, 0).ia_valid & bindings::ATTR_SIZE == 0);
         self.path.set_attributes(changes)
     }
 
