@@ -376,6 +376,24 @@ mod tests {
     }
 
     #[test]
+    fn the_header_declares_what_is_defined() {
+        fn names<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
+            let found = text.split(before).skip(1);
+            let name = |rest: &'a str| rest.split('(').next().unwrap_or(rest);
+            let mut names: Vec<_> = found.map(name).collect();
+            names.sort_unstable();
+            names
+        }
+        let defined = names(include_str!("ffi.rs"), concat!("extern \"C\" ", "fn "));
+        let header = include_str!("../include/podos.h");
+        let mut declared = names(header, "\nint podos_");
+        declared.extend(names(header, "\nssize_t podos_"));
+        declared.sort_unstable();
+        let defined: Vec<_> = defined.iter().map(|name| &name["podos_".len()..]).collect();
+        assert_eq!(declared, defined);
+    }
+
+    #[test]
     fn errors_are_negative() {
         let null = std::ptr::null();
         // SAFETY: Null pointers are allowed everywhere.
