@@ -1,3 +1,52 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! (to be filled in)
+//! Clusters of QEMU nodes, as values.
+//!
+//! A [`Topology`] says what the cluster is; [`Cluster::up`] boots it under a
+//! supervisor process of its own, which owns a private user and network
+//! namespace with one bridge per rail, the QEMU processes, and a folder with
+//! the control socket and the consoles. Guests are reached by an agent over
+//! virtio-serial ([`Node::command`]), never by typing at a console.
+//!
+//! ```no_run
+//! use podos_harness::{Cluster, Topology, Up};
+//! # fn main() -> podos_harness::Result<()> {
+//! let cluster = Cluster::up(&Up::new("docs", "target/images/minimal", Topology::nodes(3)))?;
+//! let output = cluster.node(1)?.exec(["cat", "/linus2/etc/hostname"])?;
+//! assert_eq!(output.stdout, b"linus2\n");
+//! # Ok(()) }
+//! ```
+//!
+//! The supervisor is this very executable started again, so every program
+//! that calls [`Cluster::up`] begins its `main` with [`supervisor::enter`].
+
+mod accel;
+mod agent;
+mod clock;
+mod cluster;
+mod console;
+mod control;
+mod error;
+mod exec;
+mod image;
+mod namespace;
+mod node;
+mod qemu;
+mod spawn;
+mod state;
+pub mod supervisor;
+mod timeline;
+mod topology;
+mod trouble;
+mod vm;
+
+pub use accel::Accelerator;
+pub use cluster::{Cluster, Lifetime, Up, WaitFor};
+pub use control::{NodeState, NodeStatus, Status};
+pub use error::{Error, Result};
+pub use exec::{Exec, Output, Running};
+pub use node::Node;
+pub use podos_agent_proto::Exit;
+pub use state::{list as list_clusters, DEFAULT_NAME};
+pub use topology::{node_name, Net, Topology, MAX_NODES};
+pub use trouble::Trouble;

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What a supervisor is asked over its control socket, and what it answers.
+//!
+//! Requests and answers are JSON behind a 4-byte big-endian length. After the
+//! answer to [`Request::Session`] the connection carries agent frames of
+//! session 0; after that to [`Request::Console`], the console's bytes.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::WaitFor;
+use crate::error::Error;
+use crate::topology::Topology;
+use crate::trouble::Trouble;
+
+/// Longest message, in bytes: a status of 254 nodes is far shorter.
+const LIMIT: u32 = 1 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Answer when the cluster is ready, or can't become so.
+    Wait {
+        until: WaitFor,
+    },
+    /// End the cluster when this connection ends.
+    Hold,
+    /// On a connection that holds: the cluster outlives it.
+    Release,
+    Status,
+    /// Forget the complaints of kernels so far; they come back in the answer.
+    TakeTroubles,
+    Session {
+        node: u32,
+    },
+    Console {
+        node: u32,
+    },
+    /// Kill the node's QEMU.
+    Kill {
+        node: u32,
+    },
+    /// Boot a node that is down.
+    Start {
+        node: u32,
+    },
+    /// Put a line into the timeline.
+    Mark {
+        text: String,
+    },
+    Down,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Done,
+    Status(Status),
+    Troubles(Vec<Trouble>),
+    Refused(Refusal),
+}
+
+/// Why a request was not met; the part of [`Error`] that crosses the socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Refusal {
+    NodeDown(String),
+    Trouble(Box<Trouble>),
+    NotReady(String),
+    Other(String),
+}
+
+impl Refusal {
+    pub(crate) fn into_error(self, cluster: &str) -> Error {
+        let cluster = cluster.to_owned();
+        match self {
+            Self::NodeDown(node) => Error::NodeDown(node),
+            Self::Trouble(trouble) => Error::Trouble(trouble),
+            Self::NotReady(reason) => Error::NotReady { cluster, reason },
+            Self::Other(reason) => Error::Supervisor { cluster, reason },
+        }
+    }
+}
+
+/// A running cluster, as its supervisor sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The cluster's name.
+    pub name: String,
+    /// What it was started as.
+    pub topology: Topology,
+    /// `tcg` or `kvm`.
+    pub accelerator: String,
+    /// Process id of the supervisor.
+    pub supervisor: u32,
+    /// Folder of the consoles and the control socket.
+    pub folder: PathBuf,
+    /// The nodes, in the topology's order.
+    pub nodes: Vec<NodeStatus>,
+    /// What the kernels complained of so far.
+    pub troubles: Vec<Trouble>,
+}
+
+/// How far a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeState {
+    /// QEMU runs, the agent has not answered yet.
+    Booting,
+    /// The agent says that boot is over and all went well.
+    Up,
+    /// The agent answers, but something did not start.
+    Broken,
+    /// QEMU does not run.
+    Down,
+}
+
+impl std::fmt::Display for NodeState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Booting => "booting",
+            Self::Up => "up",
+            Self::Broken => "broken",
+            Self::Down => "down",
+        })
+    }
+}
+
+/// A node of a running cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Host id.
+    pub id: u32,
+    /// Host name.
+    pub name: String,
+    /// How far it is.
+    pub state: NodeState,
+    /// What did not start, one line each.
+    pub problems: Vec<String>,
+    /// Process id of its QEMU, while it runs.
+    pub qemu: Option<u32>,
+    /// How often it was started.
+    pub boots: u16,
+    /// Its console's file.
+    pub console: PathBuf,
+}
+
+/// Writes one message.
+pub(crate) fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let body = serde_json::to_vec(message)?;
+    let mut bytes = (body.len() as u32).to_be_bytes().to_vec();
+    bytes.extend(body);
+    to.write_all(&bytes)
+}
+
+/// Reads one message; the end of the stream is an error.
+pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+    let mut len = [0; 4];
+    from.read_exact(&mut len)?;
+    let len = u32::from_be_bytes(len);
+    if len > LIMIT {
+        return Err(io::Error::other(format!("message of {len} bytes")));
+    }
+    let mut body = vec![0; len as usize];
+    from.read_exact(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_as_they_went() {
+        let mut stream = Vec::new();
+        send(&mut stream, &Request::Session { node: 3 }).unwrap();
+        send(
+            &mut stream,
+            &Answer::Refused(Refusal::NodeDown("linus3".into())),
+        )
+        .unwrap();
+        let mut stream = stream.as_slice();
+        assert!(matches!(
+            receive(&mut stream),
+            Ok(Request::Session { node: 3 })
+        ));
+        let answer = receive::<Answer>(&mut stream).unwrap();
+        assert!(matches!(answer, Answer::Refused(Refusal::NodeDown(node)) if node == "linus3"));
+        assert!(receive::<Answer>(&mut stream).is_err());
+    }
+
+    #[test]
+    fn a_length_that_lies_is_refused() {
+        let error = receive::<Answer>(&mut [0xff; 16].as_slice()).unwrap_err();
+        assert_eq!(error.to_string(), "message of 4294967295 bytes");
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A node of a running cluster, from the outside.
+
+use std::ffi::OsStr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use podos_agent_proto::Frame;
+
+use crate::cluster::Cluster;
+use crate::control::Request;
+use crate::error::Result;
+use crate::exec::{Exec, Output, Session};
+use crate::topology::node_name;
+
+/// A node, up or down.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    cluster: &'a Cluster,
+    id: u32,
+}
+
+impl<'a> Node<'a> {
+    pub(crate) fn new(cluster: &'a Cluster, id: u32) -> Self {
+        Self { cluster, id }
+    }
+
+    /// Its host id.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Its host name, `linus` and the host id.
+    pub fn name(&self) -> String {
+        node_name(self.id)
+    }
+
+    /// Its cluster.
+    pub fn cluster(&self) -> &'a Cluster {
+        self.cluster
+    }
+
+    /// Its console's file, a stamped line each.
+    pub fn console(&self) -> PathBuf {
+        self.cluster
+            .folder()
+            .join(format!("{}.console.log", self.name()))
+    }
+
+    /// A command to run there.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Exec<'a> {
+        Exec::new(*self, program.as_ref())
+    }
+
+    /// Runs a command there and waits for its end, whatever its status.
+    pub fn exec<S: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = S>) -> Result<Output> {
+        self.whole(argv).run()
+    }
+
+    /// Runs a command there that must end with status 0; its standard output, as text.
+    pub fn succeed<S: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = S>) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.whole(argv).succeed()?.stdout).into_owned())
+    }
+
+    /// Runs a line of shell there that must end with status 0; its standard output, as text.
+    pub fn shell(&self, line: &str) -> Result<String> {
+        self.succeed(["sh", "-c", line])
+    }
+
+    /// The content of a small file there (64 KiB at most), without starting a process.
+    pub fn read_file(&self, path: impl AsRef<Path>) -> Result<Vec<u8>> {
+        let path = path.as_ref().as_os_str().as_encoded_bytes().to_vec();
+        let mut session = self.session()?;
+        session.send(&Frame::ReadFile(path))?;
+        session.content()
+    }
+
+    /// Kills its QEMU, as a power failure would.
+    pub fn kill(&self) -> Result<()> {
+        self.cluster.request(&Request::Kill { node: self.id })
+    }
+
+    /// Boots it again after it went down; returns when its QEMU runs (see [`Cluster::wait`]).
+    pub fn start(&self) -> Result<()> {
+        self.cluster.request(&Request::Start { node: self.id })
+    }
+
+    /// Its console, both ways, from now on.
+    pub fn attach_console(&self) -> Result<UnixStream> {
+        self.cluster
+            .ask(&Request::Console { node: self.id })
+            .map(|(_, stream)| stream)
+    }
+
+    pub(crate) fn session(&self) -> Result<Session> {
+        let (_, stream) = self.cluster.ask(&Request::Session { node: self.id })?;
+        Ok(Session::new(self.name(), stream))
+    }
+
+    fn whole<S: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = S>) -> Exec<'a> {
+        let mut argv = argv.into_iter();
+        let program = argv
+            .next()
+            .map(|program| program.as_ref().to_owned())
+            .unwrap_or_default();
+        self.command(program).args(argv)
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The process that owns a running cluster: its namespaces, its QEMUs, its
+//! folder and its control socket.
+//!
+//! Its main thread starts the QEMUs, for they die with the thread that did;
+//! every connection, console and agent port has a thread of its own.
+
+mod cluster;
+mod readiness;
+mod serve;
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::Arc;
+
+use crate::accel::Accelerator;
+use crate::clock::Clock;
+use crate::error::{Error, IoContext, Result};
+use crate::namespace;
+use crate::spawn::{Config, ARGUMENT, READY};
+use crate::state::StateDir;
+use crate::topology::Net;
+use cluster::Cluster;
+
+/// What only the main thread can do.
+enum Order {
+    /// Boot a node that is down; the answer goes back.
+    Start(u32, Sender<Result<()>>),
+    /// End the cluster.
+    End,
+}
+
+/// Becomes the supervisor if this process was started as one; then it does not return.
+///
+/// To be called first in `main`, before any thread is started.
+pub fn enter() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|argument| argument == ARGUMENT) {
+        let folder = PathBuf::from(args.next().unwrap_or_default());
+        let status = run(StateDir::at(folder));
+        std::process::exit(i32::from(status != ExitCode::SUCCESS));
+    }
+}
+
+fn run(state: StateDir) -> ExitCode {
+    match set_up(state) {
+        Ok((cluster, orders)) => {
+            say(READY);
+            obey(&cluster, &orders);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says it to whoever started us, and lets go of them.
+fn say(text: &str) {
+    let mut stdout = std::io::stdout();
+    // Whoever started us may have gone; then the hold is gone too, which ends the cluster.
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    if let Ok(null) = File::options().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(null);
+    }
+}
+
+fn set_up(state: StateDir) -> Result<(Arc<Cluster>, Receiver<Order>)> {
+    let clock = Clock::start();
+    let config = read_config(&state)?;
+    rustix::process::setsid().context(|| "start a session".into())?;
+    let pid = state.pid();
+    std::fs::write(&pid, format!("{}\n", std::process::id()))
+        .context(|| format!("write {}", pid.display()))?;
+    match config.topology.net {
+        Net::Bridge => {
+            namespace::enter()?;
+            namespace::make_rails(&config.topology)?;
+        }
+    }
+    let control = state.control();
+    let listener =
+        UnixListener::bind(&control).context(|| format!("bind {}", control.display()))?;
+    let (orders, ordered) = channel();
+    let cluster = Cluster::new(config, state, clock, Accelerator::detect(), orders)?;
+    for node in cluster.topology().nodes.clone() {
+        cluster.boot(node)?;
+    }
+    let server = Arc::clone(&cluster);
+    std::thread::spawn(move || serve::accept(&listener, &server));
+    Ok((cluster, ordered))
+}
+
+fn read_config(state: &StateDir) -> Result<Config> {
+    let path = state.config();
+    let text = std::fs::read(&path).context(|| format!("read {}", path.display()))?;
+    serde_json::from_slice(&text).map_err(|error| Error::Supervisor {
+        cluster: state.name().into(),
+        reason: format!("{}: {error}", path.display()),
+    })
+}
+
+/// Serves the main thread's orders until the cluster is to end, and ends it.
+fn obey(cluster: &Arc<Cluster>, orders: &Receiver<Order>) {
+    for order in orders {
+        match order {
+            Order::Start(node, done) => {
+                // Whoever asked may have gone.
+                let _ = done.send(cluster.boot(node));
+            }
+            Order::End => break,
+        }
+    }
+    cluster.end();
+}

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The nodes, from the inside.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::sync::mpsc::{channel, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use podos_agent_proto::{Frame, VERSION};
+
+use super::Order;
+use crate::accel::Accelerator;
+use crate::agent::AgentPort;
+use crate::clock::Clock;
+use crate::console::Console;
+use crate::control::{NodeState, NodeStatus, Refusal, Status};
+use crate::error::{Error, IoContext, Result};
+use crate::qemu::Boot;
+use crate::spawn::Config;
+use crate::state::StateDir;
+use crate::timeline::Events;
+use crate::topology::{node_name, Topology};
+use crate::trouble::{is_trouble, Trouble};
+use crate::vm::{self, Vm};
+
+/// How long killed QEMUs may take to be gone.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A cluster as its supervisor has it.
+pub(super) struct Cluster {
+    config: Config,
+    state: StateDir,
+    accelerator: Accelerator,
+    events: Events,
+    log: File,
+    consoles: BTreeMap<u32, Arc<Console>>,
+    orders: Sender<Order>,
+    inner: Mutex<Inner>,
+    /// Something in `inner` changed.
+    changed: Condvar,
+}
+
+/// What changes.
+pub(super) struct Inner {
+    pub nodes: BTreeMap<u32, Node>,
+    /// Node and line of every complaint not yet taken.
+    complaints: Vec<(u32, String)>,
+    /// Processes that were not waited for yet.
+    running: usize,
+}
+
+/// A node, up or down.
+#[derive(Default)]
+pub(super) struct Node {
+    pub vm: Option<Vm>,
+    /// The agent said that boot is over.
+    pub booted: bool,
+    pub problems: Vec<String>,
+    /// We killed it: that it is down is no surprise.
+    pub killed: bool,
+    pub boots: u16,
+    /// How its last QEMU ended.
+    pub ended: String,
+}
+
+impl Node {
+    fn state(&self) -> NodeState {
+        match (&self.vm, self.booted, self.problems.is_empty()) {
+            (None, ..) => NodeState::Down,
+            (Some(_), false, _) => NodeState::Booting,
+            (Some(_), true, true) => NodeState::Up,
+            (Some(_), true, false) => NodeState::Broken,
+        }
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(
+        config: Config,
+        state: StateDir,
+        clock: Clock,
+        accelerator: Accelerator,
+        orders: Sender<Order>,
+    ) -> Result<Arc<Self>> {
+        let path = state.log();
+        let log = OpenOptions::new().append(true).open(&path);
+        let log = log.context(|| format!("open {}", path.display()))?;
+        let events = Events::create(state.events(), clock);
+        let events = events.context(|| format!("create {}", state.events().display()))?;
+        let mut consoles = BTreeMap::new();
+        for id in &config.topology.nodes {
+            let (name, path) = (node_name(*id), state.console(&node_name(*id)));
+            let console = Console::create(&name, path.clone(), clock);
+            let console = console.context(|| format!("create {}", path.display()))?;
+            consoles.insert(*id, Arc::new(console));
+        }
+        let nodes = config
+            .topology
+            .nodes
+            .iter()
+            .map(|id| (*id, Node::default()))
+            .collect();
+        let inner = Inner {
+            nodes,
+            complaints: Vec::new(),
+            running: 0,
+        };
+        Ok(Arc::new(Self {
+            config,
+            state,
+            accelerator,
+            events,
+            log,
+            consoles,
+            orders,
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+        }))
+    }
+
+    pub(super) fn topology(&self) -> &Topology {
+        &self.config.topology
+    }
+
+    pub(super) fn accelerator(&self) -> Accelerator {
+        self.accelerator
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change, or so long.
+    pub(super) fn wait_change<'a>(
+        &self,
+        inner: MutexGuard<'a, Inner>,
+        limit: Duration,
+    ) -> MutexGuard<'a, Inner> {
+        self.changed
+            .wait_timeout(inner, limit)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Boots a node that is down. Main thread only (see [`vm::start`]).
+    pub(super) fn boot(self: &Arc<Self>, id: u32) -> Result<()> {
+        let name = node_name(id);
+        let (Some(console), Some(sequence)) = (self.consoles.get(&id), self.next_boot(id)) else {
+            let reason = format!("{name} is up, or has booted too often");
+            return Err(Error::Supervisor {
+                cluster: self.config.name.clone(),
+                reason,
+            });
+        };
+        let boot = Boot {
+            node: id,
+            sequence,
+            accelerator: self.accelerator,
+            agent: -1,
+            console: -1,
+        };
+        let mut started = vm::start(&self.config, boot, &self.log)?;
+        self.events
+            .note(&name, &format!("boot {sequence}, QEMU {}", started.pid));
+        let listener = Arc::clone(self);
+        let heard = move |frame| listener.heard(id, sequence, frame);
+        let agent =
+            AgentPort::start(started.agent, heard).context(|| format!("agent of {name}"))?;
+        let vm = Vm::new(started.pid, started.process, agent);
+        self.change(|inner| {
+            inner.running += 1;
+            if let Some(node) = inner.nodes.get_mut(&id) {
+                *node = Node {
+                    vm: Some(vm),
+                    boots: sequence,
+                    ..Node::default()
+                };
+            }
+        });
+        let (cluster, console) = (Arc::clone(self), Arc::clone(console));
+        std::thread::spawn(move || {
+            console.follow(started.console, |line| cluster.printed(id, line));
+            let ended = match started.child.wait() {
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            };
+            cluster
+                .events
+                .note(&node_name(id), &format!("QEMU ended, {ended}"));
+            cluster.change(|inner| {
+                inner.running -= 1;
+                if let Some(node) = inner.nodes.get_mut(&id) {
+                    (node.vm, node.ended) = (None, ended);
+                }
+            });
+        });
+        Ok(())
+    }
+
+    /// The boot sequence for a node that is down.
+    fn next_boot(&self, id: u32) -> Option<u16> {
+        let inner = self.lock();
+        let node = inner.nodes.get(&id).filter(|node| node.vm.is_none())?;
+        node.boots.checked_add(1)
+    }
+
+    /// A frame about the node itself came from its agent.
+    fn heard(&self, id: u32, sequence: u16, frame: Frame) {
+        let name = node_name(id);
+        let (booted, problems) = match frame {
+            Frame::Hello {
+                version: VERSION,
+                node,
+            } if node == id => {
+                self.events.note(&name, "agent answers");
+                return;
+            }
+            Frame::Hello { version, node } => {
+                let problem = format!(
+                    "its agent speaks version {version} as node {node}, not {VERSION} as {id}: \
+                     build the image anew"
+                );
+                (true, vec![problem])
+            }
+            Frame::Ready { problems } => (true, problems),
+            _ => return,
+        };
+        self.events
+            .note(&name, &format!("boot is over, {} problems", problems.len()));
+        self.change(|inner| {
+            let node = inner.nodes.get_mut(&id);
+            if let Some(node) = node.filter(|node| node.boots == sequence) {
+                node.booted = booted;
+                node.problems.extend(problems);
+            }
+        });
+    }
+
+    fn printed(&self, id: u32, line: &str) {
+        if is_trouble(line) {
+            self.events
+                .note(&node_name(id), &format!("TROUBLE: {line}"));
+            self.change(|inner| inner.complaints.push((id, line.to_owned())));
+        }
+    }
+
+    pub(super) fn console(&self, id: u32) -> std::result::Result<Arc<Console>, Refusal> {
+        self.consoles
+            .get(&id)
+            .cloned()
+            .ok_or_else(|| Refusal::NodeDown(node_name(id)))
+    }
+
+    /// The agent port of a node that runs.
+    pub(super) fn agent(&self, id: u32) -> std::result::Result<Arc<AgentPort>, Refusal> {
+        let inner = self.lock();
+        let vm = inner.nodes.get(&id).and_then(|node| node.vm.as_ref());
+        vm.map(|vm| Arc::clone(&vm.agent))
+            .ok_or_else(|| Refusal::NodeDown(node_name(id)))
+    }
+
+    /// Kills a node and waits until it is gone.
+    pub(super) fn kill(&self, id: u32) -> std::result::Result<(), Refusal> {
+        let name = node_name(id);
+        let mut inner = self.lock();
+        let node = inner
+            .nodes
+            .get_mut(&id)
+            .ok_or_else(|| Refusal::NodeDown(name.clone()))?;
+        let Some(vm) = &node.vm else {
+            return Err(Refusal::NodeDown(name));
+        };
+        self.events.note(&name, "FAULT: kill");
+        vm.kill();
+        node.killed = true;
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while inner.nodes.get(&id).is_some_and(|node| node.vm.is_some()) {
+            if Instant::now() > deadline {
+                return Err(Refusal::Other(format!("QEMU of {name} does not die")));
+            }
+            inner = self.wait_change(inner, ENDS_WITHIN);
+        }
+        Ok(())
+    }
+
+    /// Boots a node that is down, from any thread.
+    pub(super) fn start(&self, id: u32) -> std::result::Result<(), Refusal> {
+        let (done, started) = channel();
+        let gone = || Refusal::Other("the cluster is going down".into());
+        self.orders
+            .send(Order::Start(id, done))
+            .map_err(|_| gone())?;
+        started
+            .recv()
+            .map_err(|_| gone())?
+            .map_err(|error| Refusal::Other(error.to_string()))
+    }
+
+    /// Ends the cluster soon.
+    pub(super) fn order_end(&self) {
+        // A main thread that listens no more is at it already.
+        let _ = self.orders.send(Order::End);
+    }
+
+    /// Kills what runs, waits for it, and removes the folder. Main thread only.
+    pub(super) fn end(&self) {
+        let deadline = Instant::now() + ENDS_WITHIN;
+        let mut inner = self.lock();
+        inner
+            .nodes
+            .values()
+            .filter_map(|node| node.vm.as_ref())
+            .for_each(Vm::kill);
+        while inner.running > 0 && Instant::now() < deadline {
+            inner = self.wait_change(inner, ENDS_WITHIN);
+        }
+        drop(inner);
+        if let Err(error) = fs::remove_dir_all(self.state.path()) {
+            eprintln!("remove {}: {error}", self.state.path().display());
+        }
+        let _ = self.state.path().parent().map(fs::remove_dir);
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let inner = self.lock();
+        let describe = |id: &u32| {
+            let node = inner.nodes.get(id)?;
+            Some(NodeStatus {
+                id: *id,
+                name: node_name(*id),
+                state: node.state(),
+                problems: node.problems.clone(),
+                qemu: node.vm.as_ref().map(Vm::pid),
+                boots: node.boots,
+                console: self.state.console(&node_name(*id)),
+            })
+        };
+        let nodes = self
+            .config
+            .topology
+            .nodes
+            .iter()
+            .filter_map(describe)
+            .collect();
+        Status {
+            name: self.config.name.clone(),
+            topology: self.config.topology.clone(),
+            accelerator: self.accelerator.name().into(),
+            supervisor: std::process::id(),
+            folder: self.state.path().to_owned(),
+            nodes,
+            troubles: inner
+                .complaints
+                .iter()
+                .map(|complaint| self.describe(complaint))
+                .collect(),
+        }
+    }
+
+    /// The first complaint not yet taken.
+    pub(super) fn trouble(&self, inner: &Inner) -> Option<Trouble> {
+        inner
+            .complaints
+            .first()
+            .map(|complaint| self.describe(complaint))
+    }
+
+    pub(super) fn take_troubles(&self) -> Vec<Trouble> {
+        let complaints = std::mem::take(&mut self.lock().complaints);
+        complaints
+            .iter()
+            .map(|complaint| self.describe(complaint))
+            .collect()
+    }
+
+    fn describe(&self, (id, line): &(u32, String)) -> Trouble {
+        let console = self.consoles.get(id);
+        Trouble {
+            node: node_name(*id),
+            line: line.clone(),
+            console: console
+                .map(|console| console.path().clone())
+                .unwrap_or_default(),
+            tail: console.map(|console| console.tail()).unwrap_or_default(),
+        }
+    }
+
+    /// The last lines of a node's console and of QEMU's own words, under a heading each.
+    pub(super) fn last_words(&self, id: u32) -> String {
+        let mut text = String::new();
+        let mut section = |path: &std::path::Path, lines: Vec<String>| {
+            text += &format!("\nlast lines of {}:", path.display());
+            lines.iter().for_each(|line| text += &format!("\n  {line}"));
+        };
+        let said = fs::read_to_string(self.state.log()).unwrap_or_default();
+        let said = said
+            .lines()
+            .rev()
+            .take(10)
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        if !said.is_empty() {
+            section(&self.state.log(), said.into_iter().rev().collect());
+        }
+        if let Some(console) = self.consoles.get(&id) {
+            section(console.path(), console.tail());
+        }
+        text
+    }
+}
