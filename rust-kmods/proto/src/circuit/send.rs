@@ -330,8 +330,7 @@ impl<B> SendHalf<B> {
         for i in (0..32).filter(|i| sack & 1 << i != 0) {
             let seq = ack.wrapping_add(1 + i);
             let sent = seq.wrapping_sub(self.una) < self.unsent.wrapping_sub(self.una);
-            // The oldest is what the other end misses, whatever it says.
-            if !sent || seq == self.una {
+            if !sent {
                 continue;
             }
             let Some(slot) = self.slots[place(seq)].as_mut() else {
@@ -442,6 +441,7 @@ impl<B> SendHalf<B> {
                 };
                 match slot.state {
                     State::Sent => self.flight -= 1,
+                    // The oldest is what the other end misses, whatever it said.
                     State::Sacked if seq == self.una => {}
                     _ => continue,
                 }

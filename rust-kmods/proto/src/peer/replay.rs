@@ -116,6 +116,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn agrees_with_a_set(start: u32, steps in prop::collection::vec(-1500i32..1500, 1..400)) {
             let mut window = ReplayWindow::new();
