@@ -15,7 +15,7 @@ use crate::power::Power;
 use crate::services::Service;
 use crate::signals::Signals;
 use crate::watch::{self, Watch};
-use crate::{console, mounts, reaper};
+use crate::{console, mounts, process, reaper};
 
 #[derive(Clone, Copy)]
 enum Token {
@@ -28,6 +28,9 @@ pub fn run() -> Result<Power> {
     let mut problems = mounts::mount_base();
     let line = CommandLine::of_kernel();
     problems.extend(line.problems.iter().cloned());
+    if let Err(error) = process::take_precedence() {
+        problems.push(format!("init runs with ordinary priority: {error}"));
+    }
     for problem in &problems {
         console::say(problem);
     }
@@ -97,9 +100,10 @@ impl Init {
 
     fn start_what_is_due(&mut self) {
         let now = Instant::now();
-        for said in [self.shell.tick(now), self.podosd.tick(now)] {
-            if let Some(said) = said {
-                console::say(&said);
+        let services = [&mut self.shell, &mut self.podosd];
+        for said in services.into_iter().filter_map(|one| one.tick(now)) {
+            console::say(&said);
+            if !self.agent.is_ready() {
                 self.problems.push(said);
             }
         }

@@ -75,7 +75,7 @@ impl Service {
 
     /// Starts the program when it is time; gives what is worth saying.
     pub fn tick(&mut self, now: Instant) -> Option<String> {
-        if !self.deadline().is_some_and(|at| at <= now) {
+        if self.deadline().is_none_or(|at| at > now) {
             return None;
         }
         let started = (self.start)().and_then(|mut spawned| match spawned.failure() {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! The port: frames in and out, and whether the host is there.
+//!
+//! A host that leaves and comes back before this process has run is not told from one that stayed:
+//! the kernel keeps the state of the connection, and no count of its changes. So a host that
+//! connects sends a `Ping`, and if anything but `Hello` is the first to come back, it disconnects
+//! for a moment and tries again.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,6 +30,7 @@ pub struct Port {
     fd: OwnedFd,
     out: VecDeque<u8>,
     decoder: Decoder,
+    buffer: Box<[u8]>,
     host: Host,
 }
 
@@ -56,6 +62,7 @@ impl Port {
             fd: fd.into(),
             out: VecDeque::new(),
             decoder: Decoder::new(),
+            buffer: vec![0; READ].into(),
             host: Host::Away,
         }
     }
@@ -139,12 +146,11 @@ impl Port {
 
     /// Reads what has come, for [`next_frame`](Self::next_frame).
     pub fn receive(&mut self) -> io::Result<Received> {
-        let mut buffer = vec![0; READ];
-        match rustix::io::read(&self.fd, &mut buffer) {
+        match rustix::io::read(&self.fd, &mut self.buffer[..]) {
             Ok(0) | Err(Errno::CONNRESET) => Ok(Received::Gone),
             Ok(len) => {
                 if self.host == Host::Present {
-                    self.decoder.push(&buffer[..len]);
+                    self.decoder.push(&self.buffer[..len]);
                 }
                 Ok(Received::Open)
             }
