@@ -56,6 +56,8 @@ enum Verb {
     Lock(verbs::lock::LockVerb),
     Patches(verbs::patches::Patches),
     Test(verbs::test::Test),
+    Cluster(verbs::cluster::Cluster),
+    ClusterTest(verbs::cluster_test::ClusterTest),
     Doctor(verbs::doctor::Doctor),
     Clean(verbs::clean::Clean),
 }
@@ -68,6 +70,8 @@ impl Xtask for Verb {
             Verb::Lock(verb) => verb.run(ctx),
             Verb::Patches(verb) => verb.run(ctx),
             Verb::Test(verb) => verb.run(ctx),
+            Verb::Cluster(verb) => verb.run(ctx),
+            Verb::ClusterTest(verb) => verb.run(ctx),
             Verb::Doctor(verb) => verb.run(ctx),
             Verb::Clean(verb) => verb.run(ctx),
         }
@@ -75,6 +79,8 @@ impl Xtask for Verb {
 }
 
 fn main() -> ExitCode {
+    // A cluster's supervisor is this program, started again by `cluster up`.
+    podos_harness::supervisor::enter();
     let cli = Cli::parse();
     let result = Context::new(cli.global).and_then(|ctx| cli.verb.run(&ctx));
     result.unwrap_or_else(|error| {

@@ -3,6 +3,8 @@
 //! The verbs, one file each.
 
 pub mod clean;
+pub mod cluster;
+pub mod cluster_test;
 pub mod doctor;
 pub mod image;
 pub mod lock;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `cluster exec`.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use super::Name;
+use crate::context::Context;
+use crate::Xtask;
+
+/// Run a command on a node, with our standard streams and its exit status.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  cargo xtask cluster exec linus1 -- sh -c 'exit 7'\n\n\
+    A command that a signal ends gives 128 plus the signal's number. If this program is \
+    interrupted, the command gets a hang-up."
+)]
+pub struct Exec {
+    #[command(flatten)]
+    name: Name,
+    /// Working directory there, /root without it
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<OsString>,
+    /// A variable in its environment
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// The node: linus2, or 2
+    node: String,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+impl Xtask for Exec {
+    fn run(self, _: &Context) -> Result<ExitCode> {
+        let cluster = podos_harness::Cluster::find(&self.name.name)?;
+        let (program, args) = self.command.split_first().context("CMD is missing")?;
+        let mut exec = cluster.node_named(&self.node)?.command(program).args(args);
+        for pair in &self.env {
+            let (name, value) = pair
+                .split_once('=')
+                .with_context(|| format!("--env {pair}: NAME=VALUE is wanted"))?;
+            exec = exec.env(name, value);
+        }
+        if let Some(cwd) = &self.cwd {
+            exec = exec.cwd(cwd);
+        }
+        let exit = exec.run_on_own_streams()?;
+        Ok(ExitCode::from(exit.shell_status() as u8))
+    }
+}
