@@ -1,5 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! (to be filled in)
+//! `cargo xtask cluster-test` runs this program; see [`cluster_tests::run`].
 
-fn main() {}
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    cluster_tests::enter();
+    let options = cluster_tests::Options::parse();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    match cluster_tests::run(&options, &root) {
+        Ok(counts) if counts.failed == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The tests, a file per subject.
+
+mod attach;
+mod coherence;
+mod commands;
+mod dead_node;
+mod files;
+mod gipc;
+mod gpid;
+mod harness;
+mod modules;
+mod names;
+mod programs;
+
+use crate::test::{Test, SETTINGS};
+
+/// All tests, those of one setting together.
+pub fn all() -> Vec<Test> {
+    let subjects: [&[Test]; 11] = [
+        harness::TESTS,
+        gpid::TESTS,
+        names::TESTS,
+        files::TESTS,
+        coherence::TESTS,
+        gipc::TESTS,
+        programs::TESTS,
+        commands::TESTS,
+        attach::TESTS,
+        modules::TESTS,
+        dead_node::TESTS,
+    ];
+    let mut tests = subjects.concat();
+    tests.sort_by_key(|test| SETTINGS.iter().position(|setting| *setting == test.setting));
+    tests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_filters_for_one_test_each() {
+        for test in all() {
+            let hits = all()
+                .iter()
+                .filter(|other| other.name.contains(test.name))
+                .count();
+            assert_eq!(hits, 1, "{}", test.name);
+            assert!(test
+                .name
+                .split_once('.')
+                .is_some_and(|(subject, name)| !subject.is_empty() && !name.is_empty()));
+        }
+    }
+
+    #[test]
+    fn every_test_has_a_setting_that_is_run() {
+        assert!(all().iter().all(|test| SETTINGS.contains(&test.setting)));
+    }
+}

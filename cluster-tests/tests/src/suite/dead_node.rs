@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A node dies as by a power failure: those who wait for it are told, the others go on.
+
+use anyhow::{ensure, Result};
+use podos_harness::Exit;
+
+use crate::answers::Answers;
+use crate::check::ensure_eq;
+use crate::support::Lab;
+use crate::test::{Test, DYING};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "dead_node.calls_in_flight_end_in_time",
+        setting: DYING,
+        run: calls_in_flight,
+    },
+    Test {
+        name: "dead_node.is_known_and_comes_back",
+        setting: DYING,
+        run: comes_back,
+    },
+];
+
+/// How long a call may take that can't be answered any more, in milliseconds.
+const IN_TIME: u64 = 2000;
+
+/// An error unless the call took no longer; the time is the node's own.
+fn in_time(answers: &Answers, took: &str) -> Result<()> {
+    let time: u64 = answers.number(took)?;
+    ensure!(time <= IN_TIME, "it took {time} ms: {answers:?}");
+    Ok(())
+}
+
+/// Calls of all kinds, over and over, with the node dying in the middle of them.
+fn calls_in_flight(lab: &Lab<'_>) -> Result<()> {
+    let dir = lab.scratch()?;
+    let (one, two, three) = (lab.node(1)?, lab.node(2)?, lab.node(3)?);
+    three.sh(&format!("head -c 1000000 /dev/zero > {dir}/f"))?;
+    let path = |name: &str| format!("/linus3{dir}/{name}");
+    let mut calls = Vec::new();
+    for (operation, name) in [
+        ("read", "f"),
+        ("write", "g"),
+        ("stat", "f"),
+        ("list", "."),
+        ("open", "f"),
+    ] {
+        let args = [
+            "call",
+            operation,
+            &path(name),
+            "--until-error",
+            "--size",
+            "500000",
+        ];
+        calls.push((one.start_tool(&args)?, Some("elapsed_ms")));
+    }
+    // A program that says something all the time, and one that never does: its reader waits.
+    let ticker = "while :; do echo tick; sleep 0.02; done";
+    // Its time begins with the only thing it says, and tells nothing.
+    let silent = "echo once; exec sleep 86406";
+    for (script, took) in [(ticker, Some("last_ms")), (silent, None)] {
+        let args = [
+            "gipc",
+            "/linus3",
+            "--records",
+            "--no-end",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ];
+        calls.push((one.start_tool(&args)?, took));
+    }
+    for (call, _) in &calls {
+        call.ready()?;
+    }
+    // The two that live have something to do, too.
+    let other = two.start_tool(&[
+        "walk",
+        "/linus1",
+        "--content",
+        "linus1",
+        "--threads",
+        "2",
+        "--time",
+        "4000",
+    ])?;
+    other.ready()?;
+    three.kill()?;
+    for (call, took) in calls {
+        let answers = call.finish()?;
+        answers.expect_errno(libc::EHOSTDOWN)?;
+        took.map_or(Ok(()), |took| in_time(&answers, took))?;
+    }
+    let others = other.finish()?;
+    others.expect("wrong", 0)?;
+    ensure!(
+        !others.has(&format!("errno_{}", libc::EHOSTDOWN)),
+        "{others:?}"
+    );
+    ensure!(
+        others.number::<u64>("ok")? > 100,
+        "node 2 hardly went on: {others:?}"
+    );
+    lab.revive()
+}
+
+fn comes_back(lab: &Lab<'_>) -> Result<()> {
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let before = lab.node(3)?.sh("podos gpid 1")?;
+    ensure_eq!(one.sh("cat /linus3/etc/hostname")?, "linus3", "before");
+    lab.node(3)?.kill()?;
+    // The first call comes when nobody knows yet.
+    for operation in ["stat", "open", "list", "read", "write", "mkdir"] {
+        for node in [one, two] {
+            let answers = node.call(operation, "/linus3/tmp/new")?;
+            answers.expect_errno(libc::EHOSTDOWN)?;
+            in_time(&answers, "elapsed_ms")?;
+        }
+    }
+    let answers = one.call("open-gipc", "/linus3")?;
+    answers.expect_errno(libc::EHOSTDOWN)?;
+    in_time(&answers, "elapsed_ms")?;
+    let output = one.try_sh("podos run linus3 -- true")?;
+    ensure_eq!(output.exit, Exit::Code(255), "podos run");
+    ensure!(
+        output.stderr.contains("linus3"),
+        "podos run says {:?}",
+        output.stderr
+    );
+    one.sh("podos nodes | grep -q '^linus3 *down'")?;
+
+    ensure_eq!(
+        one.sh("cat /linus2/etc/hostname")?,
+        "linus2",
+        "what node 1 reads"
+    );
+    ensure_eq!(
+        two.sh("podos run linus1 -- uname -n")?,
+        "linus1",
+        "what node 2 runs"
+    );
+
+    lab.revive()?;
+    for node in [one, two] {
+        ensure_eq!(
+            node.until("cat /linus3/etc/hostname")?,
+            "linus3",
+            "{} again",
+            node.name()
+        );
+        ensure_eq!(
+            node.sh("podos run linus3 -- uname -n")?,
+            "linus3",
+            "{} again",
+            node.name()
+        );
+    }
+    ensure_eq!(
+        lab.node(3)?.until("cat /linus1/etc/hostname")?,
+        "linus1",
+        "what node 3 reads"
+    );
+    let after = lab.node(3)?.sh("podos gpid 1")?;
+    ensure!(
+        before != after,
+        "GPIDs of the second boot are those of the first: {after}"
+    );
+    Ok(())
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What is in files, read and written across nodes.
+
+use anyhow::Result;
+
+use crate::answers::Answers;
+use crate::check::ensure_eq;
+use crate::support::{Lab, Machine};
+use crate::test::{Test, SHARED};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "files.small_ones_are_read",
+        setting: SHARED,
+        run: |lab| read(lab, &SMALL),
+    },
+    Test {
+        name: "files.small_ones_are_written",
+        setting: SHARED,
+        run: |lab| write(lab, &SMALL),
+    },
+    Test {
+        name: "files.64_mib_are_read",
+        setting: SHARED,
+        run: |lab| read(lab, &[64 << 20]),
+    },
+    Test {
+        name: "files.64_mib_are_written",
+        setting: SHARED,
+        run: |lab| write(lab, &[64 << 20]),
+    },
+    Test {
+        name: "files.all_nodes_read_from_all_others",
+        setting: SHARED,
+        run: all_from_all,
+    },
+    Test {
+        name: "files.far_offsets",
+        setting: SHARED,
+        run: far_offsets,
+    },
+    Test {
+        name: "files.odd_pieces",
+        setting: SHARED,
+        run: odd_pieces,
+    },
+    Test {
+        name: "files.mappings",
+        setting: SHARED,
+        run: mappings,
+    },
+];
+
+/// Nothing, a byte, a frame's worth of data and one byte around it, and many frames.
+const SMALL: [u64; 6] = [0, 1, 1399, 1400, 1401, 1 << 20];
+
+/// Arguments for the tool's pattern verbs.
+fn pattern(node: Machine<'_>, verb: &str, path: &str, size: u64, seed: u64) -> Result<Answers> {
+    let (size, seed) = (size.to_string(), seed.to_string());
+    node.tool(&[verb, path, "--size", &size, "--seed", &seed])
+}
+
+/// Written at the node that has the file, read from another one.
+fn read(lab: &Lab<'_>, sizes: &[u64]) -> Result<()> {
+    across(lab, sizes, |path, size| {
+        let written = pattern(lab.node(2)?, "write", path, size, lab.seed())?;
+        let read = pattern(
+            lab.node(1)?,
+            "check",
+            &format!("/linus2{path}"),
+            size,
+            lab.seed(),
+        )?;
+        read.expect("sha256", written.text("sha256")?)
+    })
+}
+
+/// Written from another node, read at the one that has the file.
+fn write(lab: &Lab<'_>, sizes: &[u64]) -> Result<()> {
+    across(lab, sizes, |path, size| {
+        let written = pattern(
+            lab.node(1)?,
+            "write",
+            &format!("/linus2{path}"),
+            size,
+            lab.seed(),
+        )?;
+        let read = pattern(lab.node(2)?, "check", path, size, lab.seed())?;
+        read.expect("sha256", written.text("sha256")?)
+    })
+}
+
+/// Does it for each size, then compares what both nodes have by programs that are not ours.
+fn across(lab: &Lab<'_>, sizes: &[u64], transfer: impl Fn(&str, u64) -> Result<()>) -> Result<()> {
+    let dir = lab.scratch()?;
+    for &size in sizes {
+        let path = format!("{dir}/{size}");
+        transfer(&path, size)?;
+        let local = lab.node(2)?.sh(&format!("sha256sum < {path}"))?;
+        let remote = lab.node(1)?.sh(&format!("sha256sum < /linus2{path}"))?;
+        ensure_eq!(remote, local, "digest of {size} bytes");
+        let shown = lab.node(1)?.sh(&format!("stat -c %s /linus2{path}"))?;
+        ensure_eq!(shown, size.to_string(), "size that node 1 sees");
+    }
+    Ok(())
+}
+
+fn all_from_all(lab: &Lab<'_>) -> Result<()> {
+    const SIZE: u64 = 4 << 20;
+    let path = format!("{}/f", lab.scratch()?);
+    let seed = |host: u32| lab.seed() + u64::from(host);
+    for node in lab.nodes() {
+        pattern(node, "write", &path, SIZE, seed(node.host()))?;
+    }
+    let mut readers = Vec::new();
+    for reader in lab.nodes() {
+        for other in lab
+            .nodes()
+            .iter()
+            .filter(|other| other.host() != reader.host())
+        {
+            let path = format!("/{}{path}", other.name());
+            let (size, seed) = (SIZE.to_string(), seed(other.host()).to_string());
+            let args = ["check", &path, "--size", &size, "--seed", &seed];
+            readers.push(reader.start_tool(&args)?);
+        }
+    }
+    ensure_eq!(readers.len(), 6, "readers");
+    readers
+        .into_iter()
+        .try_for_each(|reader| reader.finish()?.expect("bytes", SIZE))
+}
+
+/// Positions that need more than 32 bits.
+fn far_offsets(lab: &Lab<'_>) -> Result<()> {
+    const FAR: u64 = (5 << 30) + 3;
+    let path = format!("{}/f", lab.scratch()?);
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    one.sh(&format!("echo -n begin > /linus2{path}"))?;
+    let offset = FAR.to_string();
+    one.tool(&[
+        "write",
+        &format!("/linus2{path}"),
+        "--size",
+        "3000",
+        "--offset",
+        &offset,
+    ])?;
+    let end = FAR + 3000;
+    ensure_eq!(
+        two.sh(&format!("stat -c %s {path}"))?,
+        end.to_string(),
+        "size"
+    );
+    let tail = |node: Machine<'_>, path: &str| node.sh(&format!("tail -c 3001 {path} | sha256sum"));
+    ensure_eq!(
+        tail(one, &format!("/linus2{path}"))?,
+        tail(two, &path)?,
+        "the far end"
+    );
+    ensure_eq!(
+        one.sh(&format!("head -c 5 /linus2{path}"))?,
+        "begin",
+        "the begin"
+    );
+    Ok(())
+}
+
+/// System calls of sizes that fit nothing.
+fn odd_pieces(lab: &Lab<'_>) -> Result<()> {
+    let path = format!("{}/f", lab.scratch()?);
+    let remote = format!("/linus2{path}");
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    for chunk in ["1399", "4097", "65537", "300007"] {
+        let args = |verb, path| [verb, path, "--size", "700001", "--chunk", chunk];
+        one.tool(&args("write", &remote))?;
+        two.tool(&args("check", &path))?;
+        one.tool(&args("check", &remote))?;
+    }
+    one.tool(&["write", &remote, "--size", "1000", "--chunk", "1", "--sync"])?;
+    two.tool(&["check", &path, "--size", "1000"])?;
+    one.tool(&["check", &remote, "--size", "1000", "--chunk", "1"])?;
+    Ok(())
+}
+
+fn mappings(lab: &Lab<'_>) -> Result<()> {
+    let path = format!("{}/f", lab.scratch()?);
+    let remote = format!("/linus2{path}");
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    // A page and a half, and another content of the same size.
+    for seed in 1..=2 {
+        let written = pattern(two, "write", &path, 300_001, lab.seed() + seed)?;
+        let mapped = one.tool(&["map", &remote])?;
+        mapped.expect_errno(0)?;
+        mapped.expect("sha256", written.text("sha256")?)?;
+    }
+    one.tool(&["map", &remote, "--shared"])?
+        .expect_errno(libc::ENODEV)?;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The ground that the other tests stand on: commands on nodes.
+
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Result};
+use podos_harness::{Error, Exit};
+
+use crate::check::ensure_eq;
+use crate::support::Lab;
+use crate::test::{Test, SHARED};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "harness.status_and_streams",
+        setting: SHARED,
+        run: status_and_streams,
+    },
+    Test {
+        name: "harness.input_ends",
+        setting: SHARED,
+        run: input_ends,
+    },
+    Test {
+        name: "harness.nothing_stays_of_a_given_up_command",
+        setting: SHARED,
+        run: given_up,
+    },
+];
+
+fn status_and_streams(lab: &Lab<'_>) -> Result<()> {
+    for node in lab.nodes() {
+        let name = node.name();
+        let output = node.exec(&["sh", "-c", "hostname; echo error >&2; exit 7"])?;
+        ensure_eq!(output.exit, Exit::Code(7), "exit on {name}");
+        ensure_eq!(output.stdout, format!("{name}\n"), "stdout on {name}");
+        ensure_eq!(output.stderr, "error\n", "stderr on {name}");
+    }
+    let node = lab.node(1)?;
+    let output = node.exec(&["sh", "-c", "kill -TERM $$"])?;
+    ensure_eq!(output.exit, Exit::Signal(15), "exit by a signal");
+    match node.harness().exec(["/no/such/program"]) {
+        Err(error) if error.errno() == Some(libc::ENOENT) => Ok(()),
+        other => bail!("a program that is not there: {other:?}"),
+    }
+}
+
+fn input_ends(lab: &Lab<'_>) -> Result<()> {
+    let node = lab.node(1)?.harness();
+    // Without input there is the end of it, so that this does not wait.
+    ensure_eq!(
+        node.exec(["wc", "-c"])?.text(),
+        "0",
+        "input that was not given"
+    );
+    // More than any buffer on the way has room for.
+    let bytes = vec![b'x'; 3_000_001];
+    let output = node.command("wc").arg("-c").stdin(bytes).succeed()?;
+    ensure_eq!(output.text(), "3000001", "input");
+    let command = node
+        .command("sh")
+        .args(["-c", "pwd; echo $A"])
+        .cwd("/proc/sys")
+        .env("A", "b c");
+    ensure_eq!(
+        command.succeed()?.text(),
+        "/proc/sys\nb c",
+        "directory and environment"
+    );
+    Ok(())
+}
+
+fn given_up(lab: &Lab<'_>) -> Result<()> {
+    let node = lab.node(1)?;
+    let command = node.harness().command("sleep").arg("86401");
+    let result = command.limit(Duration::from_millis(300)).run();
+    ensure!(
+        matches!(result, Err(Error::Deadline { .. })),
+        "no deadline, but {result:?}"
+    );
+    node.until("! pgrep -f 'sleep 8640[1]'").map(drop)
+}
