@@ -173,6 +173,15 @@ impl StepFailed {
                 report.push_str(&format!("  | {line}\n"));
             }
         }
+        if self
+            .tail
+            .iter()
+            .any(|line| line.contains("No space left on device"))
+        {
+            report.push_str(
+                "the disk is full: `cargo xtask clean --cache` frees what old builds left\n",
+            );
+        }
         report.push_str(&format!(
             "log: {}\nwhat to do: {}",
             self.log.display(),

@@ -3,6 +3,7 @@
 //! The build root: a minimal Debian with the toolchain, made by mmdebstrap.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -76,28 +77,35 @@ impl Step for BuildRoot<'_> {
             .cloned()
             .collect::<Vec<_>>()
             .join(",");
-        let mode = if rustix::process::geteuid().is_root() {
-            "root"
-        } else {
-            "unshare"
-        };
         // As a stream, unpacked by us: so an ordinary user gets files of his own, and not of the
         // user ids that only mmdebstrap's namespace has. Device files come from bubblewrap.
-        let bootstrap = duct::cmd!(
-            "mmdebstrap",
-            format!("--mode={mode}"),
-            "--variant=minbase",
-            format!("--include={include}"),
-            "--format=tar",
-            &self.definition.suite,
-            "-"
-        );
-        // What a killed mmdebstrap leaves then goes with the scratch directory. An ordinary user's
-        // runs under ids that may not enter a home directory, and stays in /tmp.
-        let bootstrap = match mode {
-            "root" => bootstrap.env("TMPDIR", job.scratch()),
-            _ => bootstrap,
-        };
+        let is_root = rustix::process::geteuid().is_root();
+        let mut arguments: Vec<OsString> = Vec::new();
+        if is_root {
+            // All of it dies when we are killed, and what it leaves goes with the scratch
+            // directory. An ordinary user's runs under ids that a namespace of ours would not let
+            // it have, and that may not enter his home directory.
+            let same = [
+                "bwrap",
+                "--dev-bind",
+                "/",
+                "/",
+                "--proc",
+                "/proc",
+                "--cap-add",
+                "ALL",
+            ];
+            arguments.extend(same.map(OsString::from));
+            arguments.extend(["--unshare-pid", "--die-with-parent"].map(OsString::from));
+            arguments.extend(["--setenv".into(), "TMPDIR".into(), job.scratch().into()]);
+        }
+        let mode = if is_root { "root" } else { "unshare" };
+        arguments.extend(["mmdebstrap", "--variant=minbase", "--format=tar"].map(OsString::from));
+        arguments.push(format!("--mode={mode}").into());
+        arguments.push(format!("--include={include}").into());
+        arguments.extend([OsString::from(&self.definition.suite), "-".into()]);
+        let program = arguments.remove(0);
+        let bootstrap = duct::cmd(program, arguments);
         let unpack = duct::cmd!(
             "tar",
             "-x",

@@ -49,7 +49,9 @@ pub(super) fn make_repository(tree: &Path, root: &Path, patches: &[Patch]) -> Re
     cmd!(sh, "git config user.email {PROJECT_EMAIL}")
         .quiet()
         .run()?;
-    cmd!(sh, "git config maintenance.auto false").quiet().run()?;
+    cmd!(sh, "git config maintenance.auto false")
+        .quiet()
+        .run()?;
     // Also what the kernel's .gitignore names: the tree is to be the source to the last file.
     cmd!(sh, "git add --all --force").quiet().run()?;
     cmd!(sh, "git commit -q -m")
