@@ -263,3 +263,44 @@ fn an_acknowledgement_of_the_future_is_void() {
     exchange(&mut a, &mut b, at(2000));
     assert_eq!(read_numbers(&mut b), [0, 1]);
 }
+
+#[test]
+fn a_reader_that_makes_room_says_so() {
+    let (mut a, mut b) = pair_with(&small(8));
+    send_numbers(&mut a, 20);
+    for (header, data) in drain(&mut a, at(20)) {
+        b.receive(at(20), &header, data);
+    }
+    let full = drain(&mut b, at(20));
+    assert_eq!(full.last().map(|(header, _)| header.window), Some(0));
+    for _ in 0..3 {
+        b.recv().unwrap();
+    }
+    assert!(
+        drain(&mut b, at(21)).is_empty(),
+        "less than half of the window is no news"
+    );
+    b.recv().unwrap();
+    let news = drain(&mut b, at(21));
+    assert_eq!(
+        news.iter()
+            .map(|(header, _)| header.window)
+            .collect::<Vec<_>>(),
+        [4]
+    );
+}
+
+#[test]
+fn the_last_segment_that_has_room_asks_for_more() {
+    let (mut a, _) = pair_with(&small(8));
+    send_numbers(&mut a, 20);
+    let frames = drain(&mut a, at(20));
+    let asks: Vec<bool> = frames
+        .iter()
+        .map(|(header, _)| header.flags.contains(Flags::PROBE))
+        .collect();
+    assert_eq!(
+        asks,
+        [false, false, false, false, false, false, false, true]
+    );
+}
