@@ -9,16 +9,19 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
 use podos_cm::Circuit;
-use podos_proto::pdfs::{Attr, FsyncArgs, Op, OpenArgs, PathArgs, Reply, SetAttr, TruncateArgs};
+use podos_proto::pdfs::{
+    Attr, FsyncArgs, Op, OpenArgs, OpenReply, PathArgs, Reply, SetAttr, TruncateArgs,
+};
 use podos_proto::wire::Class;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ahead::Ahead;
 use super::line::Line;
 use super::session::{lost, relative};
-use super::{node, Dentry, Inode};
+use super::{node, Dentry, Inode, Pdfs, SuperBlock};
 use crate::convert;
 use crate::sys::attributes::AttributeChanges;
+use crate::sys::Opened;
 
 /// Most bytes that are held in memory for one read or write; more is done in several steps.
 const STEP: usize = 512 * 1024;
@@ -37,23 +40,26 @@ pub(crate) struct RemoteFile {
     ahead: Mutex<Ahead>,
 }
 
-impl RemoteFile {
-    /// Opens the file that `dentry` names; `flags` are `O_*`.
-    ///
-    /// # Errors
-    ///
-    /// `EHOSTDOWN`; `ESTALE` if the name means another file by now; those of the node.
-    pub(super) fn open(dentry: &Dentry, inode: &Inode, flags: u32) -> Result<Arc<Self>> {
+/// Flags that mean something to the node that has the file.
+const PASSED: u32 = bindings::O_ACCMODE | bindings::O_APPEND | bindings::O_SYNC;
+
+/// The answer to an open, and the circuit that it came on.
+struct Answer {
+    circuit: Circuit,
+    message: KVec<u8>,
+}
+
+impl Answer {
+    /// Asks for the file that `dentry` names, for whom the current task acts.
+    fn to(dentry: &Dentry, flags: u32, mode: u16) -> Result<Self> {
         let host = dentry.super_block().volume().host();
         if !podos_rm::is_alive(host) {
             return Err(EHOSTDOWN);
         }
-        let access = flags & bindings::O_ACCMODE;
-        let reads = access != bindings::O_WRONLY;
-        let passed = bindings::O_ACCMODE | bindings::O_APPEND | bindings::O_SYNC;
+        let reads = flags & bindings::O_ACCMODE != bindings::O_WRONLY;
         let args = OpenArgs {
-            flags: (flags & passed).into(),
-            mode: 0.into(),
+            flags: flags.into(),
+            mode: u32::from(mode).into(),
             first: if reads { FIRST } else { 0 }.into(),
             reserved: 0.into(),
         };
@@ -64,27 +70,74 @@ impl RemoteFile {
         let circuit = Circuit::connect(host, Class::Pdfs, Op::Open as u8, &parts)?;
         let mut message = KVec::new();
         match circuit.recv_message(&mut message).map_err(lost)? {
-            Some(op) if op == Op::Open as u8 => {}
-            Some(_) => return Err(EPROTO),
-            None => return Err(ECONNRESET),
+            Some(op) if op == Op::Open as u8 => Ok(Self { circuit, message }),
+            Some(_) => Err(EPROTO),
+            None => Err(ECONNRESET),
         }
-        let (reply, data) = Reply::decode_open(&message).map_err(convert::reply_error)?;
-        node::update(inode, &reply.attr)?;
+    }
+
+    fn decode(&self) -> Result<(&OpenReply, &[u8])> {
+        Reply::decode_open(&self.message).map_err(convert::reply_error)
+    }
+
+    fn reply(&self) -> Result<&OpenReply> {
+        Ok(self.decode()?.0)
+    }
+
+    /// The file that was opened with `flags`.
+    fn into_file(self, flags: u32) -> Result<Arc<RemoteFile>> {
+        let access = flags & bindings::O_ACCMODE;
         let mut ahead = Ahead::new();
-        if reads {
+        if access != bindings::O_WRONLY {
+            let (reply, data) = self.decode()?;
             let mut first = KVVec::with_capacity(data.len(), GFP_KERNEL)?;
             first.extend_from_slice(data, GFP_KERNEL)?;
             ahead.keep_first(first, data.len() as u64 == reply.attr.size.get());
         }
+        let line = Line::new(self.circuit);
         Arc::pin_init(
-            pin_init!(Self {
+            pin_init!(RemoteFile {
                 writes: access != bindings::O_RDONLY,
                 appends: flags & bindings::O_APPEND != 0,
-                line <- new_mutex!(Line::new(circuit), "pdfs_line"),
+                line <- new_mutex!(line, "pdfs_line"),
                 ahead <- new_mutex!(ahead, "pdfs_ahead"),
             }),
             GFP_KERNEL,
         )
+    }
+}
+
+impl RemoteFile {
+    /// Opens the file that `dentry` names; `flags` are `O_*`.
+    ///
+    /// # Errors
+    ///
+    /// `EHOSTDOWN`; `ESTALE` if the name means another file by now; those of the node.
+    pub(super) fn open(dentry: &Dentry, inode: &Inode, flags: u32) -> Result<Arc<Self>> {
+        let answer = Answer::to(dentry, flags & PASSED, 0)?;
+        node::update(inode, &answer.reply()?.attr)?;
+        answer.into_file(flags)
+    }
+
+    /// Makes the file, and opens it, or opens what is there by now unless `flags` say otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`RemoteFile::open`].
+    pub(super) fn create(
+        dentry: &Dentry,
+        sb: &SuperBlock,
+        flags: u32,
+        mode: u16,
+    ) -> Result<Opened<Pdfs>> {
+        let create = bindings::O_CREAT | flags & bindings::O_EXCL;
+        let answer = Answer::to(dentry, flags & PASSED | create, mode)?;
+        let reply = answer.reply()?;
+        Ok(Opened {
+            inode: node::inode(sb, &reply.attr)?,
+            created: reply.flags.get() & OpenReply::CREATED != 0,
+            handle: answer.into_file(flags)?,
+        })
     }
 
     /// Whether it is open for writing.

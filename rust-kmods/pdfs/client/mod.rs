@@ -20,7 +20,7 @@ use podos_proto::pdfs::{Attr, Op, SetAttr};
 
 use crate::convert;
 use crate::sys::attributes::{AttributeChanges, Statistics};
-use crate::sys::{self, DirEmitter, FileSystem, FileSystemType, RawFile};
+use crate::sys::{self, DirEmitter, FileSystem, FileSystemType, Opened, RawFile};
 
 use directory::RemoteDirectory;
 use file::RemoteFile;
@@ -109,6 +109,17 @@ impl FileSystem for Pdfs {
 
     fn create(dentry: &Dentry, sb: &SuperBlock, mode: u16) -> Result<InodeRef> {
         names::make(dentry, sb, Op::Create, mode, 0)
+    }
+
+    fn create_open(
+        dentry: &Dentry,
+        sb: &SuperBlock,
+        flags: u32,
+        mode: u16,
+    ) -> Result<Opened<Self>> {
+        let opened = RemoteFile::create(dentry, sb, flags, mode)?;
+        opened.inode.node().opened(opened.handle.clone())?;
+        Ok(opened)
     }
 
     fn mkdir(dentry: &Dentry, sb: &SuperBlock, mode: u16) -> Result<InodeRef> {

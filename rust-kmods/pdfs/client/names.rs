@@ -4,7 +4,7 @@
 
 use kernel::prelude::*;
 use kernel::str::CString;
-use podos_proto::pdfs::{Attr, CreateArgs, Op, RenameArgs};
+use podos_proto::pdfs::{Attr, CreateArgs, Op, RenameArgs, MAX_NAME};
 
 use super::{node, Dentry, Inode, InodeRef, SuperBlock};
 use crate::convert;
@@ -41,6 +41,9 @@ pub(super) fn revalidate(dentry: &Dentry, inode: &Inode) -> Result<bool> {
 
 pub(super) fn lookup(dentry: &Dentry, sb: &SuperBlock) -> Result<Option<InodeRef>> {
     refuse_server()?;
+    if dentry.name_len() > MAX_NAME {
+        return Err(ENAMETOOLONG);
+    }
     match attributes(dentry, Op::Lookup) {
         Ok(attr) => node::inode(sb, &attr).map(Some),
         Err(e) if e == ENOENT => Ok(None),
@@ -78,7 +81,6 @@ pub(super) fn symlink(dentry: &Dentry, sb: &SuperBlock, target: &CStr) -> Result
     node::inode(sb, answer.read::<Attr>()?)
 }
 
-/// The path of a second name as it is on the wire.
 pub(super) fn link(old: &Dentry, inode: &Inode, new: &Dentry) -> Result {
     let (from, to) = (old.path()?, new.path()?);
     let to = super::session::relative(to.as_bytes());

@@ -65,6 +65,16 @@ impl<T: FileSystem> Dentry<T> {
         (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
     }
 
+    /// Bytes of its last name.
+    pub(crate) fn name_len(&self) -> usize {
+        // SAFETY: By the type invariant; the length is read at once, from a name that may change.
+        let len = unsafe {
+            let name = core::ptr::addr_of!((*self.as_ptr()).__bindgen_anon_1.d_name);
+            core::ptr::addr_of!((*name).__bindgen_anon_1.__bindgen_anon_1.len).read_volatile()
+        };
+        len as usize
+    }
+
     /// Whether it is the root of its superblock.
     pub(crate) fn is_root(&self) -> bool {
         // SAFETY: By the type invariant. A root is its own parent.

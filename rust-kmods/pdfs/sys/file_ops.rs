@@ -42,6 +42,31 @@ pub(super) unsafe fn handle<'a, T: FileSystem>(file: *mut bindings::file) -> Opt
     unsafe { core::ptr::eq((*file).f_op, self::file::<T>()).then(|| &*(*file).private_data.cast()) }
 }
 
+/// Completes the opening of a regular file by `atomic_open`.
+///
+/// # Safety
+///
+/// `file` is the file that `atomic_open` was given; `dentry` names `inode`, of which `handle` is.
+pub(super) unsafe fn finish_open<T: FileSystem>(
+    file: *mut bindings::file,
+    dentry: &Dentry<T>,
+    inode: &Inode<T>,
+    handle: Arc<T::Handle>,
+) -> Result {
+    // SAFETY: By the safety requirement; `release` takes the reference back.
+    let done = to_result(unsafe {
+        (*file).private_data = Arc::into_raw(handle).cast_mut().cast();
+        bindings::finish_open(file, dentry.as_ptr(), Some(Table::<T>::opened))
+    });
+    if done.is_err() {
+        // SAFETY: VFS won't call `release`, so that the reference is still here.
+        let handle =
+            unsafe { Arc::from_raw((*file).private_data.cast::<T::Handle>().cast_const()) };
+        T::release(inode, &handle);
+    }
+    done
+}
+
 /// A `struct file` that is being opened, for whoever takes it over.
 #[repr(transparent)]
 pub(crate) struct RawFile(Opaque<bindings::file>);
@@ -117,6 +142,17 @@ impl<T: FileSystem> Table<T> {
             }
             Ok(0)
         })
+    }
+
+    /// In place of `open`, for a file that [`finish_open`] has given its handle.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn opened(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: The file is being opened, so that nobody else changes its mode.
+        unsafe { (*file).f_mode |= bindings::FMODE_CAN_ODIRECT };
+        0
     }
 
     /// VFS's `release`.

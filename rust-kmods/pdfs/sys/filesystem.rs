@@ -14,6 +14,16 @@ use super::{Dentry, DirEmitter, FileSystemType, Inode, SuperBlock};
 /// A reference to an inode of `T`.
 pub(crate) type InodeRef<T> = ARef<Inode<T>>;
 
+/// What [`FileSystem::create_open`] has opened.
+pub(crate) struct Opened<T: FileSystem> {
+    /// The file.
+    pub(crate) inode: InodeRef<T>,
+    /// What belongs to it being open.
+    pub(crate) handle: Arc<T::Handle>,
+    /// Whether it was made.
+    pub(crate) created: bool,
+}
+
 /// A network file system: the operations that VFS asks of it.
 ///
 /// The callbacks of the C tables (`super_operations`, `inode_operations`, ...) are thin shims in
@@ -62,6 +72,14 @@ pub(crate) trait FileSystem: Sized + 'static {
     fn lookup(dentry: &Dentry<Self>, sb: &SuperBlock<Self>) -> Result<Option<InodeRef<Self>>>;
     /// Makes a regular file; `EEXIST` if there is something.
     fn create(dentry: &Dentry<Self>, sb: &SuperBlock<Self>, mode: u16) -> Result<InodeRef<Self>>;
+    /// Makes a regular file, and opens it; `flags` are `O_*`. Without `O_EXCL` one that somebody
+    /// else has made in the meantime will do.
+    fn create_open(
+        dentry: &Dentry<Self>,
+        sb: &SuperBlock<Self>,
+        flags: u32,
+        mode: u16,
+    ) -> Result<Opened<Self>>;
     /// Makes a directory.
     fn mkdir(dentry: &Dentry<Self>, sb: &SuperBlock<Self>, mode: u16) -> Result<InodeRef<Self>>;
     /// Makes a special file.

@@ -51,6 +51,7 @@ impl<T: FileSystem> Table<T> {
 
     const DIRECTORY: &'static bindings::inode_operations = &bindings::inode_operations {
         lookup: Some(Self::lookup),
+        atomic_open: Some(Self::atomic_open),
         create: Some(Self::create),
         link: Some(Self::link),
         unlink: Some(Self::unlink),
@@ -84,6 +85,47 @@ impl<T: FileSystem> Table<T> {
             }
             Err(e) => e.to_ptr(),
         }
+    }
+
+    /// VFS's `atomic_open`.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn atomic_open(
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        file: *mut bindings::file,
+        flags: c_uint,
+        mode: bindings::umode_t,
+    ) -> c_int {
+        // SAFETY: See above. What is to be done with the file is left to VFS where the name means
+        // something: it opens what it finds as it does otherwise.
+        let name = unsafe {
+            if (*dentry).d_flags & bindings::dentry_flags_DCACHE_PAR_LOOKUP != 0 {
+                let found = Self::lookup(dir, dentry, 0);
+                if !found.is_null() || !(*dentry).d_inode.is_null() {
+                    return bindings::finish_no_open(file, found);
+                }
+            }
+            if flags & bindings::O_CREAT == 0 {
+                return bindings::finish_no_open(file, ptr::null_mut());
+            }
+            Dentry::<T>::from_raw(dentry)
+        };
+        from_result(|| {
+            let opened = T::create_open(name, name.super_block(), flags, mode)?;
+            let inode = opened.inode.clone();
+            Self::instantiate(name, opened.inode);
+            // SAFETY: The file is being opened, and the name means the handle's file now.
+            unsafe {
+                if opened.created {
+                    (*file).f_mode |= bindings::FMODE_CREATED;
+                }
+                file_ops::finish_open::<T>(file, name, &inode, opened.handle)?;
+            }
+            Ok(0)
+        })
     }
 
     /// Lets the name `dentry` mean the inode that was just made.

@@ -30,7 +30,7 @@ pub(crate) use dentry::Dentry;
 pub(crate) use dir_emitter::DirEmitter;
 pub(crate) use expiry::IdleMounts;
 pub(crate) use file_ops::RawFile;
-pub(crate) use filesystem::{FileSystem, InodeRef};
+pub(crate) use filesystem::{FileSystem, InodeRef, Opened};
 pub(crate) use fs_context::{FileSystemType, Mount, Registration};
 pub(crate) use inode::Inode;
 pub(crate) use super_block::SuperBlock;

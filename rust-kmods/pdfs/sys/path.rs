@@ -255,8 +255,13 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if it is not one.
+    /// `EINVAL` if it is not one, `EOPNOTSUPP` if it has no text.
     pub(crate) fn read_link(&self) -> Result<CString> {
+        // SAFETY: By the type invariant.
+        if unsafe { (*(*self.inode()).i_op).readlink.is_some() } {
+            // Not a text but a jump, as in /proc/PID/fd, which only a walk can make.
+            return Err(EOPNOTSUPP);
+        }
         let mut done = bindings::delayed_call::default();
         // SAFETY: By the type invariant; the target lives until the delayed call is done, and the
         // delayed call is valid if there is one.
