@@ -56,6 +56,8 @@ pub(crate) fn supervisor(state: &StateDir, lock: File, config: &Config) -> Resul
             .context(|| "hear from the supervisor".into())?;
     }
     if said == READY {
+        // It may end while we live on, and must not stay a zombie then.
+        std::thread::spawn(move || child.wait());
         return Ok(());
     }
     // It said why, or died; either way it is about to end, and must not stay a zombie.

@@ -36,6 +36,24 @@ pub struct Exec {
 
 impl Xtask for Exec {
     fn run(self, _: &Context) -> Result<ExitCode> {
+        let status = self.status().unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            match error
+                .downcast_ref::<podos_harness::Error>()
+                .and_then(|error| error.errno())
+            {
+                Some(libc::ENOENT) => 127,
+                Some(_) => 126,
+                None => 255,
+            }
+        });
+        Ok(ExitCode::from(status))
+    }
+}
+
+impl Exec {
+    /// Runs the command; the status that a shell would show.
+    fn status(self) -> Result<u8> {
         let cluster = podos_harness::Cluster::find(&self.name.name)?;
         let (program, args) = self.command.split_first().context("CMD is missing")?;
         let mut exec = cluster.node_named(&self.node)?.command(program).args(args);
@@ -49,6 +67,6 @@ impl Xtask for Exec {
             exec = exec.cwd(cwd);
         }
         let exit = exec.run_on_own_streams()?;
-        Ok(ExitCode::from(exit.shell_status() as u8))
+        Ok(exit.shell_status() as u8)
     }
 }
