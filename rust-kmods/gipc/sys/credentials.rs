@@ -3,8 +3,8 @@
 //! Whose a program is.
 
 use core::ptr::NonNull;
-use kernel::bindings;
 use kernel::prelude::*;
+use kernel::{bindings, error::to_result};
 use podos_proto::codec::Creds;
 
 /// The current task's user, group and supplementary groups, as they travel.
@@ -60,12 +60,48 @@ impl Drop for Groups {
     }
 }
 
+/// A `struct user_struct`: whom processes and files are accounted to.
+///
+/// # Invariants
+///
+/// `0` is valid, and this value holds a reference to it.
+struct User(NonNull<bindings::user_struct>);
+
+impl User {
+    fn new(uid: bindings::kuid_t) -> Result<Self> {
+        // SAFETY: Plain FFI call.
+        let user = unsafe { bindings::alloc_uid(uid) };
+        // INVARIANT: The call gives a reference.
+        NonNull::new(user).map(Self).ok_or(EAGAIN)
+    }
+
+    /// Makes credentials that are being prepared this user's, their own user's reference going.
+    ///
+    /// # Safety
+    ///
+    /// `cred` is valid, and not yet any task's.
+    unsafe fn give_to(self, cred: *mut bindings::cred) {
+        // SAFETY: By the safety requirement; credentials hold a reference to their user.
+        let previous = unsafe { core::mem::replace(&mut (*cred).user, self.0.as_ptr()) };
+        core::mem::forget(self);
+        // INVARIANT: The reference that the credentials held.
+        drop(NonNull::new(previous).map(Self));
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours.
+        unsafe { bindings::free_uid(self.0.as_ptr()) };
+    }
+}
+
 /// Gives credentials that are being prepared to a user. Root keeps what a usermode helper has,
 /// anybody else has no capabilities.
 ///
 /// # Errors
 ///
-/// `EINVAL` if there are too many groups, `ENOMEM`.
+/// `EINVAL` if there are too many groups, `EAGAIN` if the user can't be accounted to, `ENOMEM`.
 ///
 /// # Safety
 ///
@@ -78,10 +114,12 @@ pub(super) unsafe fn assume(cred: *mut bindings::cred, creds: &Creds) -> Result 
     let gid = bindings::kgid_t {
         val: creds.fsgid.get(),
     };
+    let user = User::new(uid)?;
     // SAFETY: By the safety requirement nobody else uses the object; `set_groups` takes a
     // reference of its own.
     unsafe {
         bindings::set_groups(cred, groups.0.as_ptr());
+        user.give_to(cred);
         let cred = &mut *cred;
         (cred.uid, cred.euid, cred.suid, cred.fsuid) = (uid, uid, uid, uid);
         (cred.gid, cred.egid, cred.sgid, cred.fsgid) = (gid, gid, gid, gid);
@@ -93,5 +131,7 @@ pub(super) unsafe fn assume(cred: *mut bindings::cred, creds: &Creds) -> Result 
             cred.cap_ambient = none;
         }
     }
-    Ok(())
+    // SAFETY: As above. The task's process moves from one account to the other when it commits
+    // credentials whose user is another one.
+    to_result(unsafe { bindings::set_cred_ucounts(cred) })
 }
