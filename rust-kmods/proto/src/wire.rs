@@ -10,7 +10,7 @@ use core::ops::{BitOr, BitOrAssign};
 
 use zerocopy::big_endian::{U16, U32, U64};
 
-use crate::cdt::CdtIndex;
+use crate::cdt::{CdtIndex, PeerKey};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::gpid::Gpid;
 
@@ -464,13 +464,21 @@ impl Header {
         self.flags.contains(Flags::OPEN)
     }
 
-    /// The index of the circuit in the *receiver's* table.
+    /// The index of the circuit in the *receiver's* table; none where there is a
+    /// [`peer_key`](Header::peer_key).
     pub const fn receiver_index(&self) -> CdtIndex {
         if self.to_passive() {
             self.passive
         } else {
             self.active
         }
+    }
+
+    /// What finds the circuit of a frame whose sender does not know the receiver's index yet: the
+    /// OPEN, and what its opener may send before the answer.
+    pub fn peer_key(&self) -> Option<PeerKey> {
+        let unnamed = self.kind.is_circuit() && self.to_passive() && self.passive.is_none();
+        unnamed.then(|| PeerKey::new(self.from, self.active))
     }
 
     /// The reset that answers this frame when its receiver (`node`) has no circuit for it.

@@ -35,7 +35,7 @@ impl Activity {
     }
 }
 
-/// Whether more can come, once [`Circuit::recv`] gives nothing.
+/// Whether more can come, once [`Circuit::recv`](super::Circuit::recv) gives nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceiveState {
     /// It may.

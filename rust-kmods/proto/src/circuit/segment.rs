@@ -31,7 +31,7 @@ pub struct Segment<B> {
 /// A segment that was not taken, and why.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<B> {
-    /// There is no room now; wait for [`Activity::writable`].
+    /// There is no room now; wait for [`Activity::writable`](super::Activity::writable).
     Full(B),
     /// This end has finished already.
     Finished(B),

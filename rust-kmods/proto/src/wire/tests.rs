@@ -246,6 +246,36 @@ fn answers_to_frames_without_a_circuit() {
 }
 
 #[test]
+fn what_finds_a_circuit() {
+    let open = open_header();
+    assert_eq!(open.peer_key(), Some(PeerKey::new(FROM, open.active)));
+    assert!(open.receiver_index().is_none());
+    let mut data = data_header();
+    assert_eq!(
+        (data.peer_key(), data.receiver_index()),
+        (None, data.active)
+    );
+    data.flags |= Flags::TO_PASSIVE;
+    assert_eq!(
+        (data.peer_key(), data.receiver_index()),
+        (None, data.passive)
+    );
+    let refusal = Header {
+        kind: Kind::Reset,
+        flags: Flags::NONE,
+        ..open
+    };
+    assert_eq!(
+        (refusal.peer_key(), refusal.receiver_index()),
+        (None, open.active)
+    );
+    assert_eq!(
+        Header::new(Kind::Hello, Class::Cm, FROM, TO).peer_key(),
+        None
+    );
+}
+
+#[test]
 fn numbers_survive() {
     for raw in 0..=u8::MAX {
         assert!(Class::from_raw(raw).is_none_or(|class| class as u8 == raw));
