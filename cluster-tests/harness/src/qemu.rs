@@ -135,10 +135,8 @@ mod tests {
         };
         let args = arguments(&config, &boot);
         let has = |words: &[&str]| args.windows(words.len()).any(|window| window == words);
-        assert!(has(&[
-            "-append",
-            "console=ttyS0 panic=-1 podos.node=2 podos.boot=5 podos.share"
-        ]));
+        let line = "console=ttyS0 panic=-1 podos.node=2 podos.boot=5 no_timer_check podos.share";
+        assert!(has(&["-append", line]));
         assert!(has(&[
             "-device",
             "virtio-net-pci,netdev=rail2,mac=52:54:00:50:02:02,romfile="
