@@ -49,7 +49,7 @@ impl Xtask for Test {
                 .run()?)
         });
         for (name, arguments) in host_tests(&sh) {
-            report.tests(name, || count(ctx, "cargo", &arguments));
+            report.tests(name, || count(ctx, "cargo", &arguments, Tally::read_line));
         }
         if !self.host_only {
             report.check("patches", || verbs::patches::check(ctx, false));
@@ -63,10 +63,13 @@ impl Xtask for Test {
                     bail!("there is no image to boot");
                 }
                 let program = std::env::current_exe()?;
+                let dir = ctx.image_dir(PROFILE).to_string_lossy().into_owned();
                 count(
                     ctx,
                     &program.to_string_lossy(),
-                    &["cluster-test".to_owned()],
+                    // Just the image that was built: no flag of this run is lost on it.
+                    &["cluster-test", "--image-dir", &dir].map(str::to_owned),
+                    Tally::read_total,
                 )
             });
         }
@@ -106,7 +109,12 @@ fn host_tests(sh: &Shell) -> Vec<(&'static str, Vec<String>)> {
 }
 
 /// Runs a command that ends with counts of tests, showing what it says.
-fn count(ctx: &Context, program: &str, arguments: &[String]) -> Result<Tally> {
+fn count(
+    ctx: &Context,
+    program: &str,
+    arguments: &[String],
+    read: fn(&mut Tally, &str),
+) -> Result<Tally> {
     let mut arguments = arguments.to_vec();
     if ctx.flags.offline {
         arguments.push("--offline".to_owned());
@@ -125,7 +133,7 @@ fn count(ctx: &Context, program: &str, arguments: &[String]) -> Result<Tally> {
     while lines.read_until(b'\n', &mut line)? > 0 {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         println!("{text}");
-        tally.read_line(&text);
+        read(&mut tally, &text);
         line.clear();
     }
     let status = lines.get_ref().try_wait()?.map(|output| output.status);
@@ -211,7 +219,14 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let ctx = Context::for_test(dir.path());
         std::fs::create_dir(ctx.root())?;
-        let run = |script: &str| count(&ctx, "sh", &["-c".to_owned(), script.to_owned()]);
+        let run = |script: &str| {
+            count(
+                &ctx,
+                "sh",
+                &["-c".to_owned(), script.to_owned()],
+                Tally::read_line,
+            )
+        };
         let good = run("echo 'test result: ok. 3 passed; 0 failed; 0 ignored'")?;
         assert_eq!(good, Tally::new(3, 0));
         let failed = run("echo 'test result: FAILED. 3 passed; 1 failed; 0 ignored'; exit 1")?;

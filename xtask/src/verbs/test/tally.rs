@@ -34,6 +34,16 @@ impl Tally {
         self.failed += other.failed;
     }
 
+    /// Takes a line of output: a total as we print it ourselves, which stands for all before it.
+    pub fn read_total(&mut self, line: &str) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        if let [passed, "passed,", failed, "failed"] = words[..] {
+            if let (Ok(passed), Ok(failed)) = (passed.parse(), failed.parse()) {
+                *self = Tally { passed, failed };
+            }
+        }
+    }
+
     /// Takes a line of output: the result line of cargo test and libtest, or the summary of
     /// nextest. Others count nothing.
     pub fn read_line(&mut self, line: &str) {
@@ -86,6 +96,20 @@ mod tests {
         );
         let mixed = "Summary [ 2.0s] 9/12 tests run: 5 passed (1 slow), 2 failed, 1 timed out, 1 exec failed, 0 skipped";
         assert_eq!(tally(mixed), Tally::new(5, 4));
+    }
+
+    #[test]
+    fn a_total_stands_for_all_before_it() {
+        let mut tally = Tally::default();
+        for line in [
+            "1 passed, 1 failed",
+            "3 passed",
+            "12 passed, 2 failed",
+            "x passed, 2 failed",
+        ] {
+            tally.read_total(line);
+        }
+        assert_eq!(tally, Tally::new(12, 2));
     }
 
     #[test]
