@@ -27,7 +27,7 @@ pub struct Listener {
 
 /// Circuits in the order in which they came, in a ring.
 struct Backlog {
-    ring: KVVec<Option<Arc<Entry>>>,
+    ring: KBox<[Option<Arc<Entry>>; BACKLOG]>,
     first: usize,
     len: usize,
     open: bool,
@@ -35,11 +35,10 @@ struct Backlog {
 
 impl Backlog {
     fn push(&mut self, entry: Arc<Entry>) -> Result<(), Arc<Entry>> {
-        let size = self.ring.len();
-        if !self.open || self.len == size {
+        if !self.open || self.len == BACKLOG {
             return Err(entry);
         }
-        let last = (self.first + self.len) % size;
+        let last = (self.first + self.len) % BACKLOG;
         self.ring[last] = Some(entry);
         self.len += 1;
         Ok(())
@@ -49,8 +48,8 @@ impl Backlog {
         if self.len == 0 {
             return None;
         }
-        let entry = self.ring[self.first].take();
-        self.first = (self.first + 1) % self.ring.len();
+        let entry = self.ring[self.first % BACKLOG].take();
+        self.first = (self.first + 1) % BACKLOG;
         self.len -= 1;
         entry
     }
@@ -69,12 +68,8 @@ pub fn listen(class: Class) -> Result<Arc<Listener>> {
 
 impl Listener {
     fn new(class: Class) -> Result<impl PinInit<Self>> {
-        let mut ring = KVVec::with_capacity(BACKLOG, GFP_KERNEL)?;
-        for _ in 0..BACKLOG {
-            ring.push(None, GFP_KERNEL)?;
-        }
         let backlog = Backlog {
-            ring,
+            ring: KBox::new([const { None }; BACKLOG], GFP_KERNEL)?,
             first: 0,
             len: 0,
             open: true,

@@ -62,10 +62,7 @@ impl Node {
         let found = if header.opens() {
             self.entry_for_open(header)
         } else {
-            self.table()
-                .get(header.receiver_index())
-                .filter(|entry| entry.peer() == header.from.node())
-                .ok_or(ResetReason::NoCircuit)
+            self.entry(header).ok_or(ResetReason::NoCircuit)
         };
         match found {
             Ok(entry) => entry.receive(self, header, payload),
@@ -76,6 +73,15 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// The entry that a frame is for; that of its sender, whatever index it names.
+    fn entry(&self, header: &Header) -> Option<Arc<Entry>> {
+        let entry = match header.peer_key() {
+            Some(key) => self.table().find_passive(key),
+            None => self.table().get(header.receiver_index()),
+        };
+        entry.filter(|entry| entry.peer() == header.from.node())
     }
 
     /// The passive entry that an OPEN is for.
