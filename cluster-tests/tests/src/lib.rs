@@ -45,6 +45,10 @@ pub struct Options {
     /// Folder of the image to boot; target/images/minimal if left out
     #[arg(long, value_name = "DIR")]
     pub image_dir: Option<PathBuf>,
+
+    /// Folder for the report; target/cluster-test if left out
+    #[arg(long, value_name = "DIR")]
+    pub report_dir: Option<PathBuf>,
 }
 
 /// How many tests passed and failed; prints as the last line of a run.
@@ -68,7 +72,7 @@ pub fn enter() {
 }
 
 /// Runs the tests of the checkout in `root`, prints how they fare, and leaves the report in
-/// `target/cluster-test`.
+/// `target/cluster-test`, or where the options say.
 ///
 /// # Errors
 ///

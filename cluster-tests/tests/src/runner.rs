@@ -3,16 +3,18 @@
 //! Running tests: a cluster for each, a verdict, and a record of what did not pass.
 
 use std::any::Any;
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use anyhow::{anyhow, ensure, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use podos_harness::Cluster;
+use rustix::fs::{flock, FlockOperation};
+use rustix::io::Errno;
 
 use crate::clusters::Clusters;
 use crate::junit::{Report, Verdict};
@@ -35,7 +37,11 @@ pub fn run(options: &Options, root: &Path) -> Result<Counts> {
     let root = root
         .canonicalize()
         .with_context(|| format!("{}", root.display()))?;
-    let folder = root.join(FOLDER);
+    let folder = options
+        .report_dir
+        .clone()
+        .unwrap_or_else(|| root.join(FOLDER));
+    let _lock = lock(&folder)?;
     let session = Session::begin(options, &root, &folder, &tests)?;
     println!("seed {}", session.seed);
     let session = Arc::new(Mutex::new(session));
@@ -57,6 +63,21 @@ pub fn run(options: &Options, root: &Path) -> Result<Counts> {
     };
     println!("{counts}");
     Ok(counts)
+}
+
+/// Makes the folder this run's own until the file is dropped.
+fn lock(folder: &Path) -> Result<File> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => bail!(
+            "another run is using {}: wait for its end, or give --report-dir",
+            folder.display()
+        ),
+        Err(error) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
 }
 
 /// The tests that have `filter` in their names, those of one setting together.
@@ -246,6 +267,16 @@ mod tests {
         let error = selected(Some("no such test")).err().unwrap();
         assert!(error.to_string().contains("`no such test`"), "{error}");
         assert_eq!(selected(None).unwrap().len(), suite::all().len());
+    }
+
+    #[test]
+    fn one_run_at_a_time_has_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock(dir.path()).unwrap();
+        let error = lock(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("--report-dir"), "{error}");
+        drop(first);
+        lock(dir.path()).unwrap();
     }
 
     #[test]

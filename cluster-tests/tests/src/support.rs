@@ -185,6 +185,16 @@ impl<'a> Machine<'a> {
         Ok(output.stderr)
     }
 
+    /// Waits until a process runs whose command line has `words` in it.
+    pub fn until_runs(&self, words: &str) -> Result<()> {
+        self.until(&runs(words)).map(drop)
+    }
+
+    /// Waits until no process runs whose command line has `words` in it.
+    pub fn until_gone(&self, words: &str) -> Result<()> {
+        self.until(&format!("! {}", runs(words))).map(drop)
+    }
+
     /// A line of shell, again and again until it ends with status 0.
     pub fn until(&self, line: &str) -> Result<String> {
         let deadline = Instant::now() + PATIENCE;
@@ -246,6 +256,17 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// A line of shell that is true if such a process runs; it does not find itself, for a character
+/// of the words is in brackets.
+fn runs(words: &str) -> String {
+    let last = words.len() - 1;
+    format!(
+        "ps -o args | grep -q '{}[{}]'",
+        &words[..last],
+        &words[last..]
+    )
+}
+
 /// The guest's tool in the background. Dropping it kills it.
 pub struct Background<'a> {
     machine: Machine<'a>,
@@ -279,5 +300,15 @@ impl Background<'_> {
             output.stderr
         );
         Ok(self.machine.answers(&args, &output))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_for_a_process_does_not_find_the_look() {
+        assert_eq!(runs("sleep 12"), "ps -o args | grep -q 'sleep 1[2]'");
     }
 }

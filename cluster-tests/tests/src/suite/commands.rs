@@ -99,14 +99,13 @@ fn run_status(lab: &Lab<'_>) -> Result<()> {
 
 fn run_signals(lab: &Lab<'_>) -> Result<()> {
     let (one, two) = (lab.node(1)?, lab.node(2)?);
-    let there = "pgrep -f 'sleep 8640[4]'";
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let command = one
             .harness()
             .command("podos")
             .args(["run", "linus2", "--", "sleep", "86404"]);
         let mut running = command.spawn()?;
-        two.until(there)?;
+        two.until_runs("sleep 86404")?;
         running.signal(signal as u8)?;
         let output = running.wait()?;
         ensure_eq!(
@@ -114,7 +113,7 @@ fn run_signals(lab: &Lab<'_>) -> Result<()> {
             Exit::Code(128 + signal as u8),
             "after signal {signal}"
         );
-        two.until(&format!("! {there}"))?;
+        two.until_gone("sleep 86404")?;
     }
     Ok(())
 }
@@ -126,7 +125,7 @@ fn run_in_a_pipe(lab: &Lab<'_>) -> Result<()> {
         "podos-test\npodos-test",
         "head of yes"
     );
-    two.until("! pgrep -f 'yes podos-tes[t]'")?;
+    two.until_gone("yes podos-test")?;
     let line = "seq 20000 | podos run linus2 -- sort -rn | podos run linus3 -- head -n 1";
     ensure_eq!(one.sh(line)?, "20000", "`{line}`");
     Ok(())

@@ -74,10 +74,12 @@ fn input_ends(lab: &Lab<'_>) -> Result<()> {
 fn given_up(lab: &Lab<'_>) -> Result<()> {
     let node = lab.node(1)?;
     let command = node.harness().command("sleep").arg("86401");
-    let result = command.limit(Duration::from_millis(300)).run();
+    let limited = command.limit(Duration::from_millis(1500)).spawn()?;
+    node.until_runs("sleep 86401")?;
+    let result = limited.wait();
     ensure!(
         matches!(result, Err(Error::Deadline { .. })),
         "no deadline, but {result:?}"
     );
-    node.until("! pgrep -f 'sleep 8640[1]'").map(drop)
+    node.until_gone("sleep 86401")
 }

@@ -2,6 +2,8 @@
 
 //! Modules come and go.
 
+use std::time::Duration;
+
 use anyhow::{ensure, Result};
 
 use crate::check::ensure_eq;
@@ -122,17 +124,29 @@ fn use_them(lab: &Lab<'_>) -> Result<()> {
 
 fn stay_while_in_use(lab: &Lab<'_>) -> Result<()> {
     let (one, two) = (lab.node(1)?, lab.node(2)?);
-    let script = "exec 3< /linus2/etc/hostname; echo go; read x; cat <&3";
-    // Ends with its input, which is there at once; so it is held by a pipe of its own.
-    let script = format!("sleep 86405 | sh -c '{script}'");
-    let mut reader = one.harness().command("sh").args(["-c", &script]).spawn()?;
-    reader.wait_for_stdout("go", std::time::Duration::from_secs(15))?;
-    for name in NAMES {
-        let said = one.fails(&format!("rmmod {name}"))?;
-        ensure!(
-            said.contains("busy") || said.contains("unavailable") || said.contains("in use"),
-            "rmmod {name} says {said:?}"
-        );
+    let program = ["sh", "-c", "echo ready; exec sleep 86405"];
+    let args = [&["gipc", "/linus2", "--no-end", "--"], &program[..]].concat();
+    let caller = one.start_tool(&args)?;
+    caller.ready()?;
+    // At the caller's node, and at the other one.
+    for node in [one, two] {
+        for name in NAMES {
+            let said = node.fails(&format!("rmmod {name}"))?;
+            let why = ["busy", "unavailable", "in use"];
+            ensure!(
+                why.iter().any(|why| said.contains(why)),
+                "rmmod {name} says {said:?}"
+            );
+        }
+    }
+    caller.kill()?;
+    two.until_gone("sleep 86405")?;
+    // A file is of no concern to gipc.
+    let script = "exec 3< /linus2/etc/hostname; echo go; exec sleep 86405";
+    let mut reader = one.harness().command("sh").args(["-c", script]).spawn()?;
+    reader.wait_for_stdout("go", Duration::from_secs(15))?;
+    for name in &NAMES[..3] {
+        one.fails(&format!("rmmod {name}"))?;
     }
     ensure_eq!(
         one.sh("cat /linus2/etc/hostname")?,

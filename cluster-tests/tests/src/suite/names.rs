@@ -205,7 +205,7 @@ fn links(lab: &Lab<'_>) -> Result<()> {
         "ln -s /etc/hostname {dir}/absolute && ln -s absolute {dir}/relative"
     ))?;
     let read = one.sh(&format!(
-        "cd {remote} && cat absolute relative && readlink absolute relative"
+        "cd {remote} && cat absolute relative && readlink absolute && readlink relative"
     ));
     ensure_eq!(
         read?,
