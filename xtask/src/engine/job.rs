@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_failure_shows_the_end_of_the_log_its_path_and_advice() -> Result<()> {
         let dir = tempfile::tempdir()?;
-        let store = Store::new(dir.path());
+        let store = Store::new(dir.path(), dir.path());
         let mut task = Task::start("kernel", "a test");
         // A log that takes no byte: the disk is full.
         let log = File::options().write(true).open("/dev/full")?;

@@ -56,7 +56,7 @@ impl<'a> Run<'a> {
     }
 
     fn new(ctx: &'a Context, variant: &str, build: bool) -> Self {
-        let store = Store::new(ctx.cache());
+        let store = Store::new(ctx.cache(), &ctx.path("target/xtask"));
         Run {
             ctx,
             store,

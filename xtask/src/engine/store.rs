@@ -53,6 +53,8 @@ struct Stamp {
 #[derive(Clone, Debug)]
 pub struct Store {
     cache: PathBuf,
+    /// What this checkout used last is kept apart from what others did.
+    history: PathBuf,
 }
 
 /// The exclusive right to make outputs of one step; ends with the value, or with the process.
@@ -62,10 +64,12 @@ pub struct StepLock {
 }
 
 impl Store {
-    /// The store in the cache directory `cache`.
-    pub fn new(cache: &Path) -> Self {
+    /// The store in the cache directory `cache`, for the checkout that keeps its history in
+    /// `history`.
+    pub fn new(cache: &Path, history: &Path) -> Self {
         Store {
             cache: cache.to_owned(),
+            history: history.to_owned(),
         }
     }
 
@@ -117,24 +121,31 @@ impl Store {
     pub fn used(&self, step: &'static str, variant: &str, inputs: &Inputs, out: &Output) {
         // Only advice for later runs: that a read-only cache cannot take it is no failure.
         let _ = File::open(out.path(STAMP)).and_then(|file| file.set_modified(SystemTime::now()));
-        let last = self.last_file(step, variant);
         let text = toml::to_string(inputs).unwrap_or_default();
-        if fs::read_to_string(&last).ok().as_deref() != Some(&text) {
-            let _ = fs::write(&last, text);
+        for last in self.last_files(step, variant) {
+            if fs::read_to_string(&last).ok().as_deref() != Some(&text) {
+                let _ = last.parent().map(fs::create_dir_all);
+                let _ = fs::write(&last, &text);
+            }
         }
     }
 
-    /// The inputs of the last output of this step that was used, for telling what changed.
+    /// The inputs of the last output of this step that was used, for telling what changed: by this
+    /// checkout, or in a fresh one by any.
     pub fn last_inputs(&self, step: &str, variant: &str) -> Option<Inputs> {
-        let text = fs::read_to_string(self.last_file(step, variant)).ok()?;
+        let text = self
+            .last_files(step, variant)
+            .iter()
+            .find_map(|file| fs::read_to_string(file).ok())?;
         toml::from_str(&text).ok()
     }
 
-    fn last_file(&self, step: &str, variant: &str) -> PathBuf {
-        self.cache
-            .join("store")
-            .join(step)
-            .join(format!("last-{variant}.toml"))
+    fn last_files(&self, step: &str, variant: &str) -> [PathBuf; 2] {
+        let shared = self.cache.join("store").join(step);
+        [
+            self.history.join(format!("{step}-{variant}.toml")),
+            shared.join(format!("last-{variant}.toml")),
+        ]
     }
 
     /// Takes the lock of `step`; calls `waiting` once when another run has it.
@@ -313,7 +324,7 @@ mod tests {
     #[test]
     fn a_published_output_is_found_by_its_key_alone() -> Result<()> {
         let cache = tempfile::tempdir()?;
-        let store = Store::new(cache.path());
+        let store = Store::new(cache.path(), &cache.path().join("checkout"));
         assert!(store.find(STEP, &inputs("a").key())?.is_none());
         let out = make(&store, "a")?;
         assert_eq!(fs::read_to_string(out.path("file"))?, "a");
@@ -326,7 +337,7 @@ mod tests {
     #[test]
     fn what_a_killed_run_leaves_is_neither_found_nor_kept() -> Result<()> {
         let cache = tempfile::tempdir()?;
-        let store = Store::new(cache.path());
+        let store = Store::new(cache.path(), &cache.path().join("checkout"));
         let lock = store.lock(STEP, || {})?;
         // A kill runs no destructor: keep the directory as the killed run would leave it.
         let left = store.scratch(STEP, &lock)?.keep();
@@ -346,7 +357,7 @@ mod tests {
     #[test]
     fn a_failed_build_leaves_nothing() -> Result<()> {
         let cache = tempfile::tempdir()?;
-        let store = Store::new(cache.path());
+        let store = Store::new(cache.path(), &cache.path().join("checkout"));
         let lock = store.lock(STEP, || {})?;
         let made = store.scratch(STEP, &lock)?;
         let path = made.path().to_owned();
@@ -358,7 +369,7 @@ mod tests {
     #[test]
     fn a_second_run_waits_for_the_lock() -> Result<()> {
         let cache = tempfile::tempdir()?;
-        let store = Store::new(cache.path());
+        let store = Store::new(cache.path(), &cache.path().join("checkout"));
         let lock = store.lock(STEP, || {})?;
         let (told, heard) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
@@ -379,7 +390,7 @@ mod tests {
     #[test]
     fn a_rekeyed_output_answers_to_its_new_inputs_only() -> Result<()> {
         let cache = tempfile::tempdir()?;
-        let store = Store::new(cache.path());
+        let store = Store::new(cache.path(), &cache.path().join("checkout"));
         let out = make(&store, "a")?;
         let lock = store.lock(STEP, || {})?;
         store.rekey(&out, &inputs("b"), &lock)?;
@@ -395,7 +406,7 @@ mod tests {
     #[test]
     fn pruning_takes_the_oldest_unused_outputs() -> Result<()> {
         let cache = tempfile::tempdir()?;
-        let store = Store::new(cache.path());
+        let store = Store::new(cache.path(), &cache.path().join("checkout"));
         let old = SystemTime::now() - 2 * IN_USE;
         for (index, value) in ["a", "b", "c"].iter().enumerate() {
             let out = make(&store, value)?;
@@ -419,11 +430,16 @@ mod tests {
     #[test]
     fn the_last_inputs_are_remembered_per_variant() -> Result<()> {
         let cache = tempfile::tempdir()?;
-        let store = Store::new(cache.path());
+        let store = Store::new(cache.path(), &cache.path().join("checkout"));
         let out = make(&store, "a")?;
         store.used(STEP, "minimal", &inputs("a"), &out);
         assert_eq!(store.last_inputs(STEP, "minimal"), Some(inputs("a")));
         assert_eq!(store.last_inputs(STEP, "debug"), None);
+        // Another checkout has a history of its own; a fresh one takes the common one.
+        let other = Store::new(cache.path(), &cache.path().join("other"));
+        assert_eq!(other.last_inputs(STEP, "minimal"), Some(inputs("a")));
+        other.used(STEP, "minimal", &inputs("b"), &out);
+        assert_eq!(store.last_inputs(STEP, "minimal"), Some(inputs("a")));
         Ok(())
     }
 }

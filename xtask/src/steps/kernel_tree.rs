@@ -208,7 +208,7 @@ mod tests {
             fs::create_dir_all(source.path("tree/fs"))?;
             fs::write(source.path("tree/fs/namei.c"), "walk\n")?;
             fs::write(source.path("tree/fs/open.c"), "open\n")?;
-            let store = Store::new(&dir.path().join("cache"));
+            let store = Store::new(&dir.path().join("cache"), dir.path());
             Ok(Lab {
                 dir,
                 store,
