@@ -9,6 +9,10 @@ use podos_proto::pdfs::{Attr, ReplyError, SetAttr, Statfs};
 use crate::sys::attributes::{AttributeChanges, Attributes, Statistics, Time, TimeChange};
 use crate::sys::Ids;
 
+/// Among the flags of an open: the file is to be executed, for which it need not be readable.
+/// VFS's `FMODE_EXEC`; programs can't set it.
+pub(crate) const FOR_EXEC: u32 = 1 << 5;
+
 /// Bits of a `dev_t` that number the devices of one driver.
 const MINOR_BITS: u32 = 20;
 

@@ -41,7 +41,7 @@ pub(crate) struct RemoteFile {
 }
 
 /// Flags that mean something to the node that has the file.
-const PASSED: u32 = bindings::O_ACCMODE | bindings::O_APPEND | bindings::O_SYNC;
+const PASSED: u32 = bindings::O_ACCMODE | bindings::O_APPEND | bindings::O_SYNC | convert::FOR_EXEC;
 
 /// The answer to an open, and the circuit that it came on.
 struct Answer {

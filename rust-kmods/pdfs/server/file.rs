@@ -43,6 +43,7 @@ impl ServedFile {
         let access = flags & bindings::O_ACCMODE;
         let flags = OpenFlags {
             read: access != bindings::O_WRONLY,
+            execute: access == bindings::O_RDONLY && flags & convert::FOR_EXEC != 0,
             write: access == bindings::O_WRONLY || access == bindings::O_RDWR,
             append: flags & bindings::O_APPEND != 0,
             sync: flags & bindings::O_SYNC,

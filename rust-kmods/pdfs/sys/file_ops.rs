@@ -111,7 +111,7 @@ impl<T: FileSystem> Table<T> {
         open: Some(Self::open_directory),
         release: Some(Self::release_directory),
         llseek: Some(Self::llseek_directory),
-        read_iter: None,
+        read: Some(bindings::generic_read_dir),
         iterate_shared: Some(Self::iterate),
         fsync: Some(bindings::noop_fsync),
         ..pin_init::zeroed()

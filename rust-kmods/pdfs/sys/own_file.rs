@@ -25,6 +25,8 @@ pub(crate) struct OwnFile {
 pub(crate) struct OpenFlags {
     /// To be read.
     pub(crate) read: bool,
+    /// To be executed: may be read without permission to.
+    pub(crate) execute: bool,
     /// To be written.
     pub(crate) write: bool,
     /// Every write goes to the end.
@@ -48,7 +50,9 @@ impl OwnFile {
             (false, true) => bindings::O_WRONLY,
             _ => bindings::O_RDONLY,
         };
-        if flags.read {
+        if flags.execute {
+            mask |= bindings::MAY_EXEC;
+        } else if flags.read {
             mask |= bindings::MAY_READ;
         }
         if flags.write {
