@@ -24,7 +24,8 @@ pub(crate) struct Herald {
 }
 
 impl Herald {
-    /// A herald that knows nothing yet.
+    /// A herald that knows nothing yet. Its beacons are numbered ahead of those of any herald that
+    /// was there before it in this boot: there were fewer than milliseconds.
     ///
     /// # Errors
     ///
@@ -33,7 +34,7 @@ impl Herald {
         Ok(Self {
             report: Report::new(state.clone())?,
             state,
-            seq: 0,
+            seq: beacon::millis(sys::uptime()) as u32,
         })
     }
 

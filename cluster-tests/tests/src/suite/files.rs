@@ -196,6 +196,6 @@ fn mappings(lab: &Lab<'_>) -> Result<()> {
         mapped.expect("sha256", written.text("sha256")?)?;
     }
     one.tool(&["map", &remote, "--shared"])?
-        .expect_errno(libc::ENODEV)?;
+        .expect_errno(libc::EINVAL)?;
     Ok(())
 }
