@@ -3,10 +3,11 @@
 //! The patch series applied: the files it touches, with their new contents.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::Result;
 
-use crate::engine::{Inputs, Job, Output, Step};
+use crate::engine::{Inputs, Job, Key, Output, Step};
 use crate::series::{self, Patch};
 
 /// Makes `files/`, the patched files, and `touched`, the list of all that the series touches.
@@ -23,7 +24,7 @@ impl Step for Patched<'_> {
 
     fn inputs(&self) -> Result<Inputs> {
         let mut inputs = Inputs::default();
-        inputs.value("recipe", 1).output(self.source);
+        inputs.value("recipe", 2).output(self.source);
         let order: Vec<_> = self
             .series
             .iter()
@@ -48,6 +49,18 @@ impl Step for Patched<'_> {
             .collect();
         fs::write(job.out().join("touched"), list)?;
         Ok(())
+    }
+
+    /// Later steps see the files: another message or another split of the series changes nothing.
+    fn identity(&self, _key: &Key, out: &Path) -> Result<String> {
+        let mut files = Inputs::default();
+        for name in fs::read_to_string(out.join("touched"))?.lines() {
+            match out.join("files").join(name).exists() {
+                true => files.file(&out.join("files"), Path::new(name))?,
+                false => files.value(name, "deleted"),
+            };
+        }
+        Ok(files.key().to_string())
     }
 
     fn advice(&self) -> String {

@@ -55,7 +55,7 @@ fn format(dir: &Path) -> Result<BTreeMap<String, String>> {
     let out = tempfile::tempdir()?;
     let to = out.path();
     // Nothing of the commit's hash or git's version may stand in a file, or two exports differ.
-    cmd!(sh, "git format-patch -q -N --zero-commit --no-signature --abbrev=12 --stat=72 -p -o {to} {BASE}..HEAD")
+    cmd!(sh, "git format-patch -q -N --zero-commit --no-signature --abbrev=12 --stat=72 --summary -p -o {to} {BASE}..HEAD")
         .quiet()
         .run()
         .with_context(|| format!("{} was not made by `patches checkout`", dir.display()))?;
