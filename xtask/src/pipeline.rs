@@ -142,7 +142,7 @@ fn kernel(run: &mut Run<'_>, profile: &Profile) -> Result<(Base, Option<Output>)
 }
 
 /// Profiles with the same options share a kernel tree.
-pub fn tree_name(profile: &Profile) -> String {
+fn tree_name(profile: &Profile) -> String {
     format!("kernel-{}", profile.kernel.fragments.join("+"))
 }
 

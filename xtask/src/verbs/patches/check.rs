@@ -73,7 +73,8 @@ fn compile_each(ctx: &Context, patches: &[series::Patch]) -> Result<()> {
             source,
             config,
             series: &patches[..count],
-            tree: pipeline::tree_name(&profile),
+            // Not the tree of the image's kernel: that one would have to start over.
+            tree: "patches-each".to_owned(),
         }))?;
         println!("ok  compiles after {}", patches[count - 1].file);
     }
