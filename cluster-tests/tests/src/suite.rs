@@ -3,6 +3,7 @@
 //! The tests, a file per subject.
 
 mod attach;
+mod circuits;
 mod coherence;
 mod commands;
 mod dead_node;
@@ -18,7 +19,7 @@ use crate::test::{Test, SETTINGS};
 
 /// All tests, those of one setting together.
 pub fn all() -> Vec<Test> {
-    let subjects: [&[Test]; 11] = [
+    let subjects: [&[Test]; 12] = [
         harness::TESTS,
         gpid::TESTS,
         names::TESTS,
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Test> {
         gipc::TESTS,
         programs::TESTS,
         commands::TESTS,
+        circuits::TESTS,
         attach::TESTS,
         modules::TESTS,
         dead_node::TESTS,
