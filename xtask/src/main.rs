@@ -5,6 +5,9 @@
 //! One file per verb (`verbs/`), one per pipeline step (`steps/`), and the machinery that keys,
 //! caches and publishes steps (`engine/`).
 
+#[macro_use]
+mod terminal;
+
 mod context;
 mod cpio;
 mod debian;

@@ -118,11 +118,25 @@ impl Step for ModulesClippy<'_> {
     }
 
     fn build(&self, job: &mut Job<'_>) -> Result<()> {
-        let mut warnings = 0;
-        self.0
-            .make(job, CLIPPY, |line| warnings += u32::from(is_warning(line)))?;
-        if warnings > 0 {
-            bail!("clippy has {warnings} warning(s) about the modules");
+        let mut warnings = Vec::new();
+        let mut place_follows = false;
+        self.0.make(job, CLIPPY, |line| {
+            if is_warning(line) {
+                warnings.push(line.trim().to_owned());
+                place_follows = true;
+            } else if let Some(place) = line.trim_start().strip_prefix("--> ") {
+                // The first place is the warning's own; later ones are those of its notes.
+                if let Some(last) = warnings.last_mut().filter(|_| place_follows) {
+                    *last = format!("{place}: {last}");
+                }
+                place_follows = false;
+            }
+        })?;
+        if !warnings.is_empty() {
+            bail!(
+                "clippy warns about the modules:\n  {}",
+                warnings.join("\n  ")
+            );
         }
         Ok(())
     }
@@ -177,6 +191,7 @@ mod tests {
         assert!(is_warning("warning: unused variable: `x`"));
         assert!(is_warning("WARNING: modpost: missing MODULE_LICENSE()"));
         assert!(is_warning("cm/exports.c:3:1: warning: declaration"));
+        assert!(!is_warning("warning: 1 warning emitted"));
         assert!(!is_warning("  RUSTC [M] cm/podos_cm.o"));
     }
 }
