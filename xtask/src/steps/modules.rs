@@ -148,8 +148,10 @@ impl Step for ModulesClippy<'_> {
 
 /// Whether a line begins a compiler's or modpost's warning.
 fn is_warning(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with("warning:") || line.starts_with("WARNING:") || line.contains(": warning:")
+    let line = line.trim();
+    let compiler = line.starts_with("warning:") || line.contains(": warning: ");
+    let about_source = !line.contains("warning: objtool:") && !line.ends_with(" emitted");
+    line.starts_with("WARNING:") || (compiler && about_source)
 }
 
 /// Whether a file takes part in the module build.
