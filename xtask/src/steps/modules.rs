@@ -146,7 +146,8 @@ impl Step for ModulesClippy<'_> {
     }
 }
 
-/// Whether a line begins a compiler's or modpost's warning.
+/// Whether a line begins a compiler's or modpost's warning. What objtool says of the code that the
+/// compiler made is no finding about the source.
 fn is_warning(line: &str) -> bool {
     let line = line.trim();
     let compiler = line.starts_with("warning:") || line.contains(": warning: ");
@@ -194,6 +195,9 @@ mod tests {
         assert!(is_warning("WARNING: modpost: missing MODULE_LICENSE()"));
         assert!(is_warning("cm/exports.c:3:1: warning: declaration"));
         assert!(!is_warning("warning: 1 warning emitted"));
+        assert!(!is_warning(
+            "cm/podos_cm.o: warning: objtool: offer() falls through to next function"
+        ));
         assert!(!is_warning("  RUSTC [M] cm/podos_cm.o"));
     }
 }
