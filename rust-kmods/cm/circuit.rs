@@ -78,7 +78,14 @@ impl Circuit {
         let room = UniqueArc::new_uninit(GFP_KERNEL)?;
         let local = crate::local_gpid();
         let entry = node.table().insert(room, None, peer, |index| {
-            proto::Circuit::open(&proto::Config::default(), local, peer, class, index, open_seq)
+            proto::Circuit::open(
+                &proto::Config::default(),
+                local,
+                peer,
+                class,
+                index,
+                open_seq,
+            )
         })?;
         node.counters.opened();
         let circuit = Self { entry };
@@ -103,12 +110,14 @@ impl Circuit {
 
     /// Whether [`Circuit::recv`] would return at once.
     pub fn readable(&self) -> bool {
-        self.entry.peek(|c| c.can_recv() || c.receive_state() != ReceiveState::Open)
+        self.entry
+            .peek(|c| c.can_recv() || c.receive_state() != ReceiveState::Open)
     }
 
     /// Whether a segment could be sent at once, or sending would fail.
     pub fn writable(&self) -> bool {
-        self.entry.peek(|c| c.can_send() || c.reset_reason().is_some())
+        self.entry
+            .peek(|c| c.can_send() || c.reset_reason().is_some())
     }
 
     /// Woken whenever one of the above changes.
@@ -157,12 +166,7 @@ impl Circuit {
     }
 
     /// Cuts a message of `len` bytes into segments, each written by `fill`.
-    fn send_filled(
-        &self,
-        op: u8,
-        len: usize,
-        mut fill: impl FnMut(&mut [u8]) -> Result,
-    ) -> Result {
+    fn send_filled(&self, op: u8, len: usize, mut fill: impl FnMut(&mut [u8]) -> Result) -> Result {
         let node = NODE.get()?;
         let mut left = len;
         loop {
@@ -178,7 +182,10 @@ impl Circuit {
 
     fn send_segment(&self, node: &Node, op: u8, end: bool, mut payload: SkBuff) -> Result {
         loop {
-            match self.entry.drive(node, |circuit, _| circuit.send(op, end, payload)) {
+            match self
+                .entry
+                .drive(node, |circuit, _| circuit.send(op, end, payload))
+            {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full(unsent)) => payload = unsent,
                 Err(SendError::Finished(_)) => return Err(EPIPE),
@@ -231,7 +238,11 @@ impl Circuit {
         buf.clear();
         loop {
             let Some(segment) = self.recv()? else {
-                return if buf.is_empty() { Ok(None) } else { Err(EPROTO) };
+                return if buf.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(EPROTO)
+                };
             };
             if buf.len() + segment.data().len() > MAX_MESSAGE {
                 return Err(EMSGSIZE);

@@ -77,10 +77,15 @@ pub(crate) fn run(stop: &StopToken) {
         node.peers().tick(node, now);
         let look_at = hello_at.min(now + SILENCE_CHECK);
         // From here on deadlines that circuits set anew count.
-        node.clock().next.store(look_at.as_nanos(), Ordering::Release);
-        node.table().for_each(|entry| entry.is_due(now), |entry| entry.on_timeout(node));
+        node.clock()
+            .next
+            .store(look_at.as_nanos(), Ordering::Release);
+        node.table()
+            .for_each(|entry| entry.is_due(now), |entry| entry.on_timeout(node));
         if let Some(deadline) = node.table().next_deadline() {
-            node.clock().next.fetch_min(deadline.as_nanos(), Ordering::AcqRel);
+            node.clock()
+                .next
+                .fetch_min(deadline.as_nanos(), Ordering::AcqRel);
         }
         node.clock().sleep(node, stop);
     }

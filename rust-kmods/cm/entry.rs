@@ -40,11 +40,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// An entry for `circuit`, whose local index is `index` and whose other end is on `peer`.
-    pub(crate) fn new(
-        index: CdtIndex,
-        peer: Gpid,
-        circuit: Circuit<SkBuff>,
-    ) -> impl PinInit<Self> {
+    pub(crate) fn new(index: CdtIndex, peer: Gpid, circuit: Circuit<SkBuff>) -> impl PinInit<Self> {
         pin_init!(Self {
             index,
             peer,

@@ -5,9 +5,9 @@
 //! None of its locks is held while a frame is handed to a device or a callback runs. Each is taken
 //! alone, but for `opening`, under which table and peers are; see docs/architecture.md.
 
+use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
-use kernel::new_spinlock_irq;
 use podos_proto::tgroup::RailSet;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Header, ResetReason};

@@ -142,14 +142,19 @@ impl Peers {
     /// The node that `host` is now, if it is up.
     fn node(&self, host: u32) -> Option<Gpid> {
         let map = self.map.lock();
-        map.get(host).filter(|peer| peer.is_up()).map(|peer| peer.node())
+        map.get(host)
+            .filter(|peer| peer.is_up())
+            .map(|peer| peer.node())
     }
 
     /// The first node that is up with a host id of at least `from`.
     fn next_up(&self, from: u32) -> Option<Gpid> {
         let map = self.map.lock();
-        let up = map.iter().filter(|(host, peer)| *host >= from && peer.is_up());
-        up.map(|(_, peer)| peer.node()).min_by_key(|node| node.host())
+        let up = map
+            .iter()
+            .filter(|(host, peer)| *host >= from && peer.is_up());
+        up.map(|(_, peer)| peer.node())
+            .min_by_key(|node| node.host())
     }
 
     /// The node to open a circuit to and the open's sequence; `None` if the host is not up.
@@ -166,19 +171,27 @@ impl Peers {
 
     /// The rails on which `host` is heard.
     pub(crate) fn rails(&self, host: u32) -> RailSet {
-        self.map.lock().get(host).map(|peer| peer.rails()).unwrap_or_default()
+        self.map
+            .lock()
+            .get(host)
+            .map(|peer| peer.rails())
+            .unwrap_or_default()
     }
 
     /// The address of `host` on a rail.
     pub(crate) fn mac(&self, host: u32, rail: usize) -> Option<[u8; 6]> {
         let map = self.map.lock();
-        map.get(host)?.rail(rail).filter(|rail| rail.up).map(|rail| rail.mac)
+        map.get(host)?
+            .rail(rail)
+            .filter(|rail| rail.up)
+            .map(|rail| rail.mac)
     }
 }
 
 /// Whether a host is heard.
 pub fn peer_up(host: u32) -> bool {
-    NODE.get().is_ok_and(|node| node.peers().node(host).is_some())
+    NODE.get()
+        .is_ok_and(|node| node.peers().node(host).is_some())
 }
 
 /// Keeps a handler registered; dropping it waits until the handler runs no more.

@@ -64,7 +64,9 @@ impl kernel::Module for Cm {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let gpid = sys::node_gpid();
         if gpid.host() == 0 {
-            pr_err!("this node has no name yet: write HOST and BOOT to /proc/sys/kernel/gpid_node\n");
+            pr_err!(
+                "this node has no name yet: write HOST and BOOT to /proc/sys/kernel/gpid_node\n"
+            );
             return Err(ENXIO);
         }
         let entries = module_parameters::cdt_entries.value();
@@ -78,7 +80,11 @@ impl kernel::Module for Cm {
         let rails = KBox::pin_init(NetDeviceNotifier::register(node.clone()), GFP_KERNEL)?;
         let clock = KThread::spawn(c"podos_clock", clock::run)?;
         let frames = KBox::pin_init(PacketType::register(ETHERTYPE, node), GFP_KERNEL)?;
-        pr_info!("node {} boot {}, {entries} CDT entries\n", gpid.host(), gpid.boot());
+        pr_info!(
+            "node {} boot {}, {entries} CDT entries\n",
+            gpid.host(),
+            gpid.boot()
+        );
         Ok(Self {
             _frames: frames,
             _clock: clock,

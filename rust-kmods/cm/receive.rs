@@ -40,7 +40,10 @@ impl FrameReceiver for Node {
             },
             _ => None,
         };
-        if !self.peers().heard(self, &header, hello, rail, frame.source_mac()) {
+        if !self
+            .peers()
+            .heard(self, &header, hello, rail, frame.source_mac())
+        {
             return self.counters.unwanted(Unwanted::Peer);
         }
         match header.kind {
@@ -96,7 +99,10 @@ impl Node {
             // A late copy of the OPEN of a circuit that is gone.
             return Err(ResetReason::NoCircuit);
         }
-        let listener = self.listeners().get(header.class).ok_or(ResetReason::Refused)?;
+        let listener = self
+            .listeners()
+            .get(header.class)
+            .ok_or(ResetReason::Refused)?;
         let entry = self
             .table()
             .insert(room, Some(key), header.from.node(), |index| {

@@ -81,7 +81,10 @@ const FILES: [(&CStr, Show); 4] = [
         Ok(())
     }),
     (c"rails", |node, f| {
-        writeln!(f, "rail sent_frames sent_bytes received_frames received_bytes")?;
+        writeln!(
+            f,
+            "rail sent_frames sent_bytes received_frames received_bytes"
+        )?;
         for rail in node.rails().present().iter() {
             let traffic = &node.counters.rails[rail];
             writeln!(

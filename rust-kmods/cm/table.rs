@@ -121,6 +121,10 @@ impl Table {
 
     /// The earliest deadline of all circuits.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.cdt.lock().iter().filter_map(|(_, entry)| entry.deadline()).min()
+        self.cdt
+            .lock()
+            .iter()
+            .filter_map(|(_, entry)| entry.deadline())
+            .min()
     }
 }

@@ -44,8 +44,7 @@ impl SkBuff {
     fn zeroed(headroom: usize, len: usize, context: Context) -> Result<Self> {
         let size = headroom.checked_add(len).ok_or(EOVERFLOW)?.try_into()?;
         // SAFETY: Plain FFI call.
-        let skb =
-            unsafe { bindings::__alloc_skb(size, context.gfp(), 0, bindings::NUMA_NO_NODE) };
+        let skb = unsafe { bindings::__alloc_skb(size, context.gfp(), 0, bindings::NUMA_NO_NODE) };
         let skb = NonNull::new(skb).ok_or(ENOMEM)?;
         // SAFETY: The buffer is new, empty, and `size` bytes large.
         unsafe { bindings::skb_reserve(skb.as_ptr(), headroom as c_int) };

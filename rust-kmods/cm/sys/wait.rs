@@ -94,7 +94,11 @@ impl WaitQueue {
     ) -> Result<Option<T>> {
         let millis = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
         let jiffies = kernel::time::msecs_to_jiffies(millis);
-        self.wait(wake, jiffies.min(FOR_EVER as c_ulong - 1) as c_long, condition)
+        self.wait(
+            wake,
+            jiffies.min(FOR_EVER as c_ulong - 1) as c_long,
+            condition,
+        )
     }
 
     fn wait<T>(

@@ -40,7 +40,16 @@ impl Xtask for Test {
         sh.change_dir(ctx.root());
         let mut report = Report::default();
         report.check("format", || {
-            Ok(cmd!(sh, "cargo fmt --all --check").quiet().run()?)
+            cmd!(sh, "cargo fmt --all --check").quiet().run()?;
+            // The modules are no cargo packages; rustfmt goes from their root files to the rest.
+            let modules = Profile::load(ctx, PROFILE)?.modules;
+            let roots = modules.names.iter().map(|name| {
+                let folder = name.trim_start_matches("podos_");
+                format!("rust-kmods/{folder}/{name}.rs")
+            });
+            Ok(cmd!(sh, "rustfmt --check --edition 2021 {roots...}")
+                .quiet()
+                .run()?)
         });
         report.check("licence headers", || headers::check(ctx.root()));
         report.check("clippy", || {
