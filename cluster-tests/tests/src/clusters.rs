@@ -15,12 +15,14 @@ pub struct Clusters {
     image: PathBuf,
     share: PathBuf,
     lifetime: Lifetime,
+    /// Of each node, in MiB; the topology's own if unset.
+    memory: Option<u32>,
     current: Option<(Setting, Cluster)>,
 }
 
 impl Clusters {
     /// `share` has the guest's tool; with `keep` a cluster can be made to outlive us.
-    pub fn new(image: PathBuf, share: PathBuf, keep: bool) -> Self {
+    pub fn new(image: PathBuf, share: PathBuf, keep: bool, memory: Option<u32>) -> Self {
         let lifetime = match keep {
             true => Lifetime::Background,
             false => Lifetime::Owner,
@@ -29,6 +31,7 @@ impl Clusters {
             image,
             share,
             lifetime,
+            memory,
             current: None,
         }
     }
@@ -48,7 +51,10 @@ impl Clusters {
 
     fn boot(&self, setting: Setting, logs: &Path) -> Result<Cluster> {
         let name = format!("test-{}-{}", setting.name, std::process::id());
-        let topology = Topology::nodes(setting.nodes).share(&self.share);
+        let mut topology = Topology::nodes(setting.nodes).share(&self.share);
+        if let Some(memory) = self.memory {
+            topology.memory_mib = memory;
+        }
         let mut up = Up::new(&name, &self.image, topology);
         up.lifetime = self.lifetime;
         up.keep_logs = Some(logs.to_owned());

@@ -46,6 +46,10 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub image_dir: Option<PathBuf>,
 
+    /// Memory of each node in MiB, for kernels that need more than others
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
+
     /// Folder for the report; target/cluster-test if left out
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,

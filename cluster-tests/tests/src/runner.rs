@@ -137,7 +137,7 @@ impl Session {
             .clone()
             .unwrap_or_else(|| root.join(IMAGE));
         Ok(Self {
-            clusters: Clusters::new(image, share, options.keep),
+            clusters: Clusters::new(image, share, options.keep, options.memory),
             report,
             failed,
             failures: Vec::new(),

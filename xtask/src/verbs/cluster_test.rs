@@ -32,6 +32,9 @@ pub struct ClusterTest {
     /// Boot the image in this folder, and build none
     #[arg(long, value_name = "DIR")]
     image_dir: Option<PathBuf>,
+    /// Memory of each node in MiB, for kernels that need more than others
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u32>,
 }
 
 impl Xtask for ClusterTest {
@@ -56,6 +59,9 @@ impl Xtask for ClusterTest {
         command.arg("--").arg("--image-dir").arg(image);
         if let Some(seed) = self.seed {
             command.args(["--seed", &seed.to_string()]);
+        }
+        if let Some(memory) = self.memory {
+            command.args(["--memory", &memory.to_string()]);
         }
         command.args(self.keep.then_some("--keep"));
         command.args(self.list.then_some("--list"));
