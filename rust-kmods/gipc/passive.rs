@@ -3,6 +3,7 @@
 //! The passive end: a thread that listens, and one for every circuit.
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::pr_warn_once;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_cm::sys::KThread;
@@ -52,7 +53,7 @@ fn accept(listener: &Listener, programs: &Arc<Programs>) {
         services.retain(|service| !service.is_done());
         let started = Service::start(circuit, programs.clone());
         if let Err(e) = started.and_then(|s| Ok(services.push(s, GFP_KERNEL)?)) {
-            pr_warn!("a caller was refused: {e:?}\n");
+            pr_warn_once!("a caller was refused, told of once: {e:?}\n");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 //! Between the values on the wire and VFS's: attributes, credentials, errors.
 
+use kernel::pr_warn_once;
 use kernel::prelude::*;
 use podos_proto::codec::{Creds, Malformed, Timestamp};
 use podos_proto::pdfs::{Attr, ReplyError, SetAttr, Statfs};
@@ -198,7 +199,7 @@ pub(crate) fn ids_from_wire(creds: &Creds) -> Result<Ids> {
 
 /// What a damaged message is to whoever waits for it.
 pub(crate) fn malformed(why: Malformed) -> Error {
-    pr_warn!("a damaged message: {why:?}\n");
+    pr_warn_once!("a damaged message, told of once: {why:?}\n");
     EPROTO
 }
 

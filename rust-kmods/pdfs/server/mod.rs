@@ -8,6 +8,7 @@ mod request;
 mod session;
 mod worker;
 
+use kernel::pr_warn_once;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_cm::sys::KThread;
@@ -40,7 +41,7 @@ impl Server {
         server.acceptor = Some(KThread::spawn(c"pdfs_listen", move |_| {
             while let Ok(circuit) = listener.accept() {
                 if let Err(e) = workers.assign(circuit) {
-                    pr_warn!("can't serve a circuit: {e:?}\n");
+                    pr_warn_once!("can't serve a circuit, told of once: {e:?}\n");
                 }
             }
         })?);
