@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::directories::{Directories, KernelFiles};
+use crate::watch::Event;
 
 /// Keep the node directories of a PODOS node, or set its identity
 #[derive(Debug, Parser)]
@@ -58,11 +59,21 @@ fn serve(root: PathBuf) -> Result<()> {
         .context("this node has no host id yet: run `podosd --set-node HOST` first")?;
     let kernel = KernelFiles::in_sysfs();
     let mut watch = watch::Watch::new(&kernel.sst)?;
-    let mut directories = Directories::new(own, root, kernel);
+    let mut directories = Directories::new(own, root.clone(), kernel);
     loop {
         directories.update()?;
-        if watch.wait()? == watch::Event::Ended {
-            break;
+        match watch.wait()? {
+            Event::News => {}
+            Event::Ended => break,
+            Event::Gone => {
+                log::info("the modules are gone");
+                directories = Directories::new(own, root.clone(), KernelFiles::in_sysfs());
+                if watch.wait()? == Event::Ended {
+                    break;
+                }
+                log::info("the modules are back");
+            }
+            Event::Back => {}
         }
     }
     directories.remove();

@@ -3,16 +3,25 @@
 //! Waiting for news of the cluster.
 
 use std::fs::File;
-use std::io::{Read, Seek};
-use std::path::Path;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use podos::Signals;
-use rustix::event::{poll, PollFd, PollFlags};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+
+/// How often to see whether the table is still, or again, there: its file does not wake who polls
+/// it when the module goes.
+const LOOK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 250_000_000,
+};
 
 /// The system state table's generation, and the signals that end the daemon.
 pub struct Watch {
-    generation: File,
+    path: PathBuf,
+    /// Unset while podos_rm is not loaded.
+    generation: Option<File>,
     signals: Signals,
 }
 
@@ -21,6 +30,10 @@ pub struct Watch {
 pub enum Event {
     /// A node appeared, died or came back.
     News,
+    /// The table is gone: the modules were unloaded, and gave the directories back.
+    Gone,
+    /// The table is there again.
+    Back,
     /// The daemon was told to end.
     Ended,
 }
@@ -31,46 +44,78 @@ impl Watch {
         let signals = Signals::block(&[libc::SIGTERM, libc::SIGINT])
             .context("signals can't be taken over")?;
         let path = sst.join("generation");
-        let generation = File::open(&path)
+        let generation = open(&path)
             .with_context(|| format!("{} can't be opened: is podos_rm loaded?", path.display()))?;
-        let mut watch = Self {
-            generation,
+        Ok(Self {
+            path,
+            generation: Some(generation),
             signals,
-        };
-        watch.read_generation()?;
-        Ok(watch)
+        })
     }
 
     /// Waits for the next event. News that came since the last wait count.
     pub fn wait(&mut self) -> Result<Event> {
-        let mut fds = [
-            PollFd::new(&self.generation, PollFlags::PRI),
-            PollFd::new(&self.signals, PollFlags::IN),
-        ];
         loop {
-            match poll(&mut fds, None) {
-                Ok(_) => break,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error).context("waiting for news of the cluster"),
+            let woken = self.poll().context("waiting for news of the cluster")?;
+            if woken.signals {
+                self.signals.wait().context("reading a signal")?;
+                return Ok(Event::Ended);
+            }
+            match &self.generation {
+                Some(generation) if read(generation).is_err() => {
+                    self.generation = None;
+                    return Ok(Event::Gone);
+                }
+                Some(_) if woken.generation => return Ok(Event::News),
+                Some(_) => {}
+                None => {
+                    if let Ok(generation) = open(&self.path) {
+                        self.generation = Some(generation);
+                        return Ok(Event::Back);
+                    }
+                }
             }
         }
-        if !fds[1].revents().is_empty() {
-            self.signals.wait().context("reading a signal")?;
-            return Ok(Event::Ended);
-        }
-        self.read_generation()?;
-        Ok(Event::News)
     }
 
-    /// What arms the file: sysfs reports a change since the last read.
-    fn read_generation(&mut self) -> Result<()> {
-        let mut text = String::new();
-        self.generation
-            .rewind()
-            .and_then(|()| self.generation.read_to_string(&mut text))
-            .context("the system state table's generation can't be read")?;
-        Ok(())
+    /// Sleeps until something happens, or it is time to look.
+    fn poll(&self) -> io::Result<Woken> {
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        fds.extend(
+            self.generation
+                .as_ref()
+                .map(|file| PollFd::new(file, PollFlags::PRI)),
+        );
+        match poll(&mut fds, Some(&LOOK)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let happened = |fd: &PollFd<'_>| !fd.revents().is_empty();
+        Ok(Woken {
+            signals: happened(&fds[0]),
+            generation: fds.get(1).is_some_and(happened),
+        })
     }
+}
+
+/// What a poll told of.
+struct Woken {
+    signals: bool,
+    generation: bool,
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let generation = File::open(path)?;
+    read(&generation)?;
+    Ok(generation)
+}
+
+/// What arms the file: sysfs reports a change since the last read.
+fn read(mut generation: &File) -> io::Result<()> {
+    let mut text = String::new();
+    generation.rewind()?;
+    generation.read_to_string(&mut text)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -82,6 +127,17 @@ mod tests {
         let error = Watch::new(Path::new("/nonexistent/sst")).err().unwrap();
         let message = format!("{error:#}");
         assert!(message.contains("/nonexistent/sst/generation") && message.contains("podos_rm"));
+    }
+
+    #[test]
+    fn a_table_that_comes_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("generation");
+        std::fs::write(&path, "1\n").unwrap();
+        let mut watch = Watch::new(dir.path()).unwrap();
+        watch.generation = None;
+        assert_eq!(watch.wait().unwrap(), Event::Back);
+        assert!(watch.generation.is_some());
     }
 
     #[test]
