@@ -7,7 +7,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, UniqueArc};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{self as proto, ReceiveState, Segment, SendError};
-use podos_proto::wire::{Class, ResetReason, MAX_DATA};
+use podos_proto::wire::{Class, ResetReason, USUAL_DATA};
 use podos_proto::Gpid;
 
 use crate::entry::Entry;
@@ -170,7 +170,7 @@ impl Circuit {
         let node = NODE.get()?;
         let mut left = len;
         loop {
-            let size = left.min(MAX_DATA);
+            let size = left.min(USUAL_DATA);
             let payload = SkBuff::filled(0, size, Context::Process, &mut fill)?;
             left -= size;
             self.send_segment(node, op, left == 0, payload)?;

@@ -6,7 +6,7 @@ use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::gpid::Gpid;
-use podos_proto::wire::{Class, Header, Kind, MAX_DATA};
+use podos_proto::wire::{Class, Header, Kind, USUAL_DATA};
 
 use crate::node::NODE;
 use crate::sys;
@@ -74,10 +74,10 @@ impl Drop for EphemeralRegistration {
 ///
 /// # Errors
 ///
-/// `EMSGSIZE` if `body` has more than 1400 bytes, `ENETDOWN` if no rail works, `ENOMEM`.
+/// `EMSGSIZE` if `body` has more than [`USUAL_DATA`] bytes, `ENETDOWN` if no rail works, `ENOMEM`.
 pub fn broadcast(class: Class, op: u8, body: &[u8]) -> Result {
     let node = NODE.get()?;
-    if body.len() > MAX_DATA {
+    if body.len() > USUAL_DATA {
         return Err(EMSGSIZE);
     }
     let mut header = Header::new(Kind::Ephemeral, class, node.gpid(), Gpid::EVERYBODY);

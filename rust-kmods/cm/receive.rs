@@ -10,7 +10,7 @@ use podos_proto::cdt::PeerKey;
 use podos_proto::circuit::{Circuit, Config};
 use podos_proto::hello::Hello;
 use podos_proto::peer::OpenCheck;
-use podos_proto::wire::{Header, Kind, ResetReason, HEADER_LEN};
+use podos_proto::wire::{DropReason, Header, Kind, ResetReason};
 
 use crate::counters::Unwanted;
 use crate::entry::Entry;
@@ -27,6 +27,9 @@ impl FrameReceiver for Node {
             Ok(parts) => parts,
             Err(reason) => return self.counters.dropped(reason),
         };
+        if header.auth.is_some() {
+            return self.counters.dropped(DropReason::Auth);
+        }
         if header.from.host() == self.gpid().host() {
             return self.counters.unwanted(Unwanted::Echo);
         }
@@ -47,11 +50,11 @@ impl FrameReceiver for Node {
             return self.counters.unwanted(Unwanted::Peer);
         }
         match header.kind {
-            Kind::Hello => {}
+            Kind::Hello | Kind::Handshake => {}
             Kind::Ephemeral => self.handlers().deliver(&header, data),
             Kind::Data | Kind::Ack | Kind::Reset => {
-                let len = data.len();
-                if frame.crop(HEADER_LEN, len).is_ok() {
+                let data = header.data_range();
+                if frame.crop(data.start, data.len()).is_ok() {
                     self.route(&header, rail, frame);
                 }
             }

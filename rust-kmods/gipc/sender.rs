@@ -10,7 +10,7 @@ use kernel::sync::Mutex;
 use podos_cm::sys::Wake;
 use podos_cm::Circuit;
 use podos_proto::gipc::Op;
-use podos_proto::wire::MAX_DATA;
+use podos_proto::wire::USUAL_DATA;
 
 /// Sends one segment at a time, so that nobody holds the lock while the window is full.
 #[pin_data]
@@ -41,7 +41,7 @@ impl Sender {
         data: &[u8],
         wake: Option<Wake>,
     ) -> Result {
-        debug_assert!(data.len() <= MAX_DATA);
+        debug_assert!(data.len() <= USUAL_DATA);
         loop {
             {
                 let _turn = self.turn.lock();
@@ -71,7 +71,7 @@ impl Sender {
         from: &mut IovIterSource<'_>,
         wake: Option<Wake>,
     ) -> Result<usize> {
-        let mut buffer = KVec::from_elem(0, MAX_DATA.min(from.len()), GFP_KERNEL)?;
+        let mut buffer = KVec::from_elem(0, USUAL_DATA.min(from.len()), GFP_KERNEL)?;
         let mut written = 0;
         while !from.is_empty() {
             // Fetched before it is our turn: it may fault, and a fault may take its time.

@@ -3,10 +3,11 @@
 //! The frame: what follows the Ethernet header (paper, section 3.1.1 and table 1).
 //!
 //! The paper's packet has no version, sequence, acknowledgement or window; here they stand
-//! beside its fields, in a fixed layout of [`HEADER_LEN`] bytes, all numbers big-endian.
+//! beside its fields, in a fixed layout of [`HEADER_LEN`] bytes, all numbers big-endian. In a
+//! cluster with a key a counter follows the header and a tag the data.
 
 use core::fmt;
-use core::ops::{BitOr, BitOrAssign};
+use core::ops::{BitOr, BitOrAssign, Range};
 
 use zerocopy::big_endian::{U16, U32, U64};
 
@@ -17,13 +18,31 @@ use crate::gpid::Gpid;
 /// EtherType of every PODOS frame: IEEE's first one for local experiments.
 pub const ETHERTYPE: u16 = 0x88B5;
 /// The version that this code speaks, the first byte of a frame.
-pub const VERSION: u8 = 1;
-/// Most bytes of data in one frame (paper, table 1).
-pub const MAX_DATA: usize = 1400;
+pub const VERSION: u8 = 2;
 /// Bytes of the header that follows the Ethernet header.
 pub const HEADER_LEN: usize = size_of::<RawHeader>();
-/// Most bytes of a frame without its Ethernet header.
-pub const MAX_FRAME: usize = HEADER_LEN + MAX_DATA;
+/// Bytes of the counter behind the header of an authenticated frame.
+pub const COUNTER_LEN: usize = 8;
+/// Bytes of the tag behind the data of an authenticated frame.
+pub const TAG_LEN: usize = 16;
+/// Bytes that authentication adds to a frame.
+pub const AUTH_LEN: usize = COUNTER_LEN + TAG_LEN;
+/// Most bytes of a frame without its Ethernet header: a rail's MTU counts up to here.
+pub const MAX_MTU: u16 = 9000;
+/// Least MTU that a rail may have.
+pub const MIN_MTU: u16 = 1280;
+/// Most bytes of data in one frame, and in one segment (the paper's table 1 has 1400).
+pub const MAX_DATA: usize = MAX_MTU as usize - HEADER_LEN;
+/// Bytes of data that a frame has room for on every rail of the usual MTU, 1500, in every mode.
+pub const USUAL_DATA: usize = data_room(1500, true);
+
+/// Bytes of data that a frame has room for on a rail with this MTU; `authenticated`: in a cluster
+/// with a key.
+pub const fn data_room(mtu: u16, authenticated: bool) -> usize {
+    let mtu = if mtu > MAX_MTU { MAX_MTU } else { mtu } as usize;
+    let around = HEADER_LEN + if authenticated { AUTH_LEN } else { 0 };
+    mtu.saturating_sub(around)
+}
 
 /// The header as it lies in the frame.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -33,7 +52,7 @@ struct RawHeader {
     kind: u8,
     flags: U16,
     ctrl_info: u8,
-    reserved: u8,
+    key_id: u8,
     length: U16,
     frompid: U64,
     topid: U64,
@@ -43,9 +62,7 @@ struct RawHeader {
     ack: U32,
     sack: U32,
     window: U16,
-    reserved2: U16,
-    auth_counter: U64,
-    auth_tag: [u8; 16],
+    offset: U16,
 }
 
 /// The layer a frame belongs to: the low three bits of `ctrl_info`.
@@ -60,11 +77,17 @@ pub enum Class {
     Rm = 2,
     /// Global interprocess communication.
     Gipc = 3,
+    /// Kept for kernel distributed data management (kDDM).
+    Kddm = 4,
+    /// Kept for distributed System V IPC (DIPC).
+    Dipc = 5,
+    /// Tests and measurements of CM itself.
+    Test = 7,
 }
 
 impl Class {
-    /// How many classes there are; they are numbered from 0.
-    pub const COUNT: usize = 4;
+    /// One more than the greatest number of a class; 6 is nobody's.
+    pub const COUNT: usize = 8;
 
     /// The class with this number.
     pub const fn from_raw(raw: u8) -> Option<Self> {
@@ -73,6 +96,9 @@ impl Class {
             1 => Some(Class::Pdfs),
             2 => Some(Class::Rm),
             3 => Some(Class::Gipc),
+            4 => Some(Class::Kddm),
+            5 => Some(Class::Dipc),
+            7 => Some(Class::Test),
             _ => None,
         }
     }
@@ -92,6 +118,8 @@ pub enum Kind {
     Ack = 4,
     /// The end of a circuit, at once.
     Reset = 5,
+    /// Two nodes agree upon session keys; only in a cluster with a key.
+    Handshake = 6,
 }
 
 impl Kind {
@@ -103,6 +131,7 @@ impl Kind {
             3 => Some(Kind::Data),
             4 => Some(Kind::Ack),
             5 => Some(Kind::Reset),
+            6 => Some(Kind::Handshake),
             _ => None,
         }
     }
@@ -132,10 +161,15 @@ impl Flags {
     pub const ACK_VALID: Flags = Flags(1 << 4);
     /// The receiver shall acknowledge at once.
     pub const PROBE: Flags = Flags(1 << 5);
-    /// The authentication area is filled; reserved, a frame with it is dropped in `open` mode.
-    pub const AUTH: Flags = Flags(1 << 15);
+    /// More pieces of this segment follow, in frames of their own.
+    pub const MORE: Flags = Flags(1 << 6);
 
-    const KNOWN: u16 = 0x3f;
+    /// On the wire only: [`Auth::sealed`].
+    const SEALED: Flags = Flags(1 << 14);
+    /// On the wire only: [`Header::auth`] is there.
+    const AUTH: Flags = Flags(1 << 15);
+
+    const KNOWN: u16 = 0x7f;
 
     /// The flags with these bits.
     pub const fn from_raw(raw: u16) -> Self {
@@ -230,9 +264,9 @@ pub enum DropReason {
     Class = 4,
     /// `length` is more than [`MAX_DATA`], or more than there is, or the kind has no data.
     Length = 5,
-    /// A reserved field that is not 0.
-    Reserved = 6,
-    /// The authentication area is filled though this node works in `open` mode.
+    /// A piece of a segment that can be none: not of a Data frame, or beyond [`MAX_DATA`].
+    Offset = 6,
+    /// Sealed, or with the name of a key, but without a tag.
     Auth = 7,
     /// A sender that no node can have (host 0 or boot 0).
     Address = 8,
@@ -252,7 +286,7 @@ impl DropReason {
         DropReason::Flags,
         DropReason::Class,
         DropReason::Length,
-        DropReason::Reserved,
+        DropReason::Offset,
         DropReason::Auth,
         DropReason::Address,
         DropReason::Index,
@@ -267,7 +301,7 @@ impl DropReason {
             DropReason::Flags => "flags",
             DropReason::Class => "class",
             DropReason::Length => "length",
-            DropReason::Reserved => "reserved",
+            DropReason::Offset => "offset",
             DropReason::Auth => "auth",
             DropReason::Address => "address",
             DropReason::Index => "index",
@@ -279,6 +313,17 @@ impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// How a frame is authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// Whether the data are encrypted too.
+    pub sealed: bool,
+    /// Which of the sender's keys for the receiver it was.
+    pub key_id: u8,
+    /// Counts the frames under this key; never repeats.
+    pub counter: u64,
 }
 
 /// A frame's header, checked and in the machine's own numbers.
@@ -310,8 +355,12 @@ pub struct Header {
     /// With `ACK_VALID` or `OPEN`: how many segments from `ack` (from 0 with `OPEN`) on there is
     /// room for.
     pub window: u16,
-    /// Bytes of data that follow the header (the paper's `length`).
+    /// Data: where in its segment this piece starts, in bytes; 0 for a whole one. Else 0.
+    pub offset: u16,
+    /// Bytes of data in the frame (the paper's `length`).
     pub len: u16,
+    /// The frame's authentication; `None` in a cluster without a key.
+    pub auth: Option<Auth>,
 }
 
 impl Header {
@@ -330,36 +379,46 @@ impl Header {
             ack: 0,
             sack: 0,
             window: 0,
+            offset: 0,
             len: 0,
+            auth: None,
         }
     }
 
-    /// Takes a frame (what follows the Ethernet header) apart into its header and data.
+    /// Takes a frame (what follows the Ethernet header) apart into its header and data; encrypted
+    /// data if the frame is sealed.
     ///
-    /// Bytes after the data are Ethernet's padding and not looked at. Everything that a receiver
-    /// can check without its tables is checked here.
+    /// Bytes after the data, or after the tag, are Ethernet's padding and not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Header::parse_start`].
+    pub fn parse(frame: &[u8]) -> Result<(Header, &[u8]), DropReason> {
+        let header = Self::parse_start(frame, frame.len())?;
+        let data = frame.get(header.data_range());
+        Ok((header, data.ok_or(DropReason::Length)?))
+    }
+
+    /// Takes the start of a frame of `frame_len` bytes apart: [`HEADER_LEN`] bytes and, of an
+    /// authenticated frame, the [`COUNTER_LEN`] that follow.
+    ///
+    /// Everything that a receiver can check without its tables and keys is checked here.
     ///
     /// # Errors
     ///
     /// The first reason for which the frame must be dropped.
-    pub fn parse(frame: &[u8]) -> Result<(Header, &[u8]), DropReason> {
-        let (raw, rest) = RawHeader::ref_from_prefix(frame).map_err(|_| DropReason::Short)?;
+    pub fn parse_start(start: &[u8], frame_len: usize) -> Result<Header, DropReason> {
+        let (raw, rest) = RawHeader::ref_from_prefix(start).map_err(|_| DropReason::Short)?;
         if raw.version != VERSION {
             return Err(DropReason::Version);
         }
         let kind = Kind::from_raw(raw.kind).ok_or(DropReason::Kind)?;
         let flags = Flags(raw.flags.get());
-        if flags.contains(Flags::AUTH) || raw.auth_counter.get() != 0 || raw.auth_tag != [0; 16] {
-            return Err(DropReason::Auth);
-        }
-        if raw.reserved != 0 || raw.reserved2.get() != 0 {
-            return Err(DropReason::Reserved);
-        }
         let header = Header {
             kind,
             class: Class::from_raw(raw.ctrl_info & 0x7).ok_or(DropReason::Class)?,
             op: raw.ctrl_info >> 3,
-            flags,
+            flags: Flags(flags.0 & !(Flags::AUTH.0 | Flags::SEALED.0)),
             from: Gpid::from_raw(raw.frompid.get()),
             to: Gpid::from_raw(raw.topid.get()),
             active: CdtIndex::from_raw(raw.cdt_active_ind.get()),
@@ -368,14 +427,51 @@ impl Header {
             ack: raw.ack.get(),
             sack: raw.sack.get(),
             window: raw.window.get(),
+            offset: raw.offset.get(),
             len: raw.length.get(),
+            auth: Self::parse_auth(flags, raw.key_id, rest)?,
         };
         header.check()?;
-        let len = usize::from(header.len);
-        match rest.get(..len) {
-            Some(data) if len <= MAX_DATA => Ok((header, data)),
-            _ => Err(DropReason::Length),
+        if header.frame_len() > frame_len {
+            return Err(DropReason::Length);
         }
+        Ok(header)
+    }
+
+    fn parse_auth(flags: Flags, key_id: u8, rest: &[u8]) -> Result<Option<Auth>, DropReason> {
+        let sealed = flags.contains(Flags::SEALED);
+        if !flags.contains(Flags::AUTH) {
+            return if sealed || key_id != 0 {
+                Err(DropReason::Auth)
+            } else {
+                Ok(None)
+            };
+        }
+        let counter = rest.first_chunk().ok_or(DropReason::Short)?;
+        Ok(Some(Auth {
+            sealed,
+            key_id,
+            counter: u64::from_be_bytes(*counter),
+        }))
+    }
+
+    /// Bytes of the header and, if there is one, the counter behind it.
+    pub const fn start_len(&self) -> usize {
+        match self.auth {
+            Some(_) => HEADER_LEN + COUNTER_LEN,
+            None => HEADER_LEN,
+        }
+    }
+
+    /// Where in the frame its data are.
+    pub const fn data_range(&self) -> Range<usize> {
+        self.start_len()..self.start_len() + self.len as usize
+    }
+
+    /// Bytes of the frame from the header to the end of the data, or of the tag if there is one.
+    pub const fn frame_len(&self) -> usize {
+        let tag = if self.auth.is_some() { TAG_LEN } else { 0 };
+        self.start_len() + self.len as usize + tag
     }
 
     /// What holds for every header that is ever sent, whatever the tables say.
@@ -383,8 +479,13 @@ impl Header {
         if self.flags.0 & !Flags::KNOWN != 0 || !self.flags_fit_kind() {
             return Err(DropReason::Flags);
         }
-        if self.len > 0 && (!self.kind_has_data() || self.flags.contains(Flags::FIN)) {
+        let len = usize::from(self.len);
+        let may_have_data = self.kind_has_data() && !self.flags.contains(Flags::FIN);
+        if len > MAX_DATA || (len > 0 && !may_have_data) {
             return Err(DropReason::Length);
+        }
+        if !self.is_piece_of_something() {
+            return Err(DropReason::Offset);
         }
         if self.from.host() == 0 || self.from.boot() == 0 {
             return Err(DropReason::Address);
@@ -395,10 +496,19 @@ impl Header {
         Ok(())
     }
 
+    /// Whether offset and `MORE` describe a piece that a segment can have, or the whole of it.
+    fn is_piece_of_something(&self) -> bool {
+        if self.offset == 0 && !self.flags.contains(Flags::MORE) {
+            return true;
+        }
+        let end = usize::from(self.offset) + usize::from(self.len);
+        self.kind == Kind::Data && self.len > 0 && end <= MAX_DATA
+    }
+
     fn flags_fit_kind(&self) -> bool {
         let flags = self.flags;
         match self.kind {
-            Kind::Ephemeral | Kind::Hello => flags == Flags::NONE,
+            Kind::Ephemeral | Kind::Hello | Kind::Handshake => flags == Flags::NONE,
             Kind::Data if flags.contains(Flags::OPEN) => {
                 flags.contains(Flags::TO_PASSIVE)
                     && !flags.intersects(Flags::ACK_VALID | Flags::FIN)
@@ -407,20 +517,20 @@ impl Header {
             Kind::Data => flags.contains(Flags::ACK_VALID),
             Kind::Ack => {
                 flags.contains(Flags::ACK_VALID)
-                    && !flags.intersects(Flags::OPEN | Flags::END | Flags::FIN)
+                    && !flags.intersects(Flags::OPEN | Flags::END | Flags::FIN | Flags::MORE)
             }
             Kind::Reset => flags.0 & !Flags::TO_PASSIVE.0 == 0,
         }
     }
 
     fn kind_has_data(&self) -> bool {
-        matches!(self.kind, Kind::Ephemeral | Kind::Hello | Kind::Data)
+        !matches!(self.kind, Kind::Ack | Kind::Reset)
     }
 
     fn indices_fit_kind(&self) -> bool {
         let (active, passive) = (self.active.is_some(), self.passive.is_some());
         match self.kind {
-            Kind::Ephemeral | Kind::Hello => !active && !passive,
+            Kind::Ephemeral | Kind::Hello | Kind::Handshake => !active && !passive,
             // The opener may not know the passive index yet.
             Kind::Data if self.flags.contains(Flags::OPEN) => active && !passive,
             Kind::Data => active && passive,
@@ -430,14 +540,20 @@ impl Header {
         }
     }
 
-    /// Lays the header down as it goes onto the wire.
+    /// Lays the header down as it goes onto the wire; of an authenticated frame, the counter has
+    /// to follow as [`Header::counter_bytes`].
     pub fn write(&self, bytes: &mut [u8; HEADER_LEN]) {
+        let auth = match self.auth {
+            Some(auth) if auth.sealed => Flags::AUTH | Flags::SEALED,
+            Some(_) => Flags::AUTH,
+            None => Flags::NONE,
+        };
         let raw = RawHeader {
             version: VERSION,
             kind: self.kind as u8,
-            flags: U16::new(self.flags.0),
+            flags: U16::new((self.flags | auth).0),
             ctrl_info: self.op << 3 | self.class as u8,
-            reserved: 0,
+            key_id: self.auth.map_or(0, |auth| auth.key_id),
             length: U16::new(self.len),
             frompid: U64::new(self.from.raw()),
             topid: U64::new(self.to.raw()),
@@ -447,11 +563,14 @@ impl Header {
             ack: U32::new(self.ack),
             sack: U32::new(self.sack),
             window: U16::new(self.window),
-            reserved2: U16::ZERO,
-            auth_counter: U64::ZERO,
-            auth_tag: [0; 16],
+            offset: U16::new(self.offset),
         };
         bytes.copy_from_slice(raw.as_bytes());
+    }
+
+    /// The counter as it goes onto the wire, behind the header of an authenticated frame.
+    pub fn counter_bytes(&self) -> Option<[u8; COUNTER_LEN]> {
+        self.auth.map(|auth| auth.counter.to_be_bytes())
     }
 
     /// Whether this frame is for the passive end of its circuit.

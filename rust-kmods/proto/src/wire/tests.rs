@@ -33,7 +33,9 @@ fn frame(header: &Header) -> Vec<u8> {
     let mut raw = [0; HEADER_LEN];
     header.write(&mut raw);
     let mut bytes = raw.to_vec();
-    bytes.resize(HEADER_LEN + usize::from(header.len), 0x5a);
+    bytes.extend(header.counter_bytes().into_iter().flatten());
+    bytes.resize(header.data_range().end, 0x5a);
+    bytes.resize(header.frame_len(), 0xa5);
     bytes
 }
 
@@ -48,17 +50,29 @@ fn header() -> impl Strategy<Value = Header> {
         Just(Kind::Hello),
         Just(Kind::Data),
         Just(Kind::Ack),
-        Just(Kind::Reset)
+        Just(Kind::Reset),
+        Just(Kind::Handshake)
     ];
-    let class = (0u8..4).prop_map(|raw| Class::from_raw(raw).unwrap());
+    let class = (0u8..8).prop_filter_map("nobody's", Class::from_raw);
     let index = (0u16..u16::MAX, any::<u16>()).prop_map(|(at, n)| CdtIndex::new(at, n));
     let index = prop_oneof![4 => index, 1 => Just(CdtIndex::NONE)];
     let addresses = (1u32.., 1u16.., any::<u16>(), any::<u64>());
     let numbers = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u16>());
-    let shape = (kind, class, 0u8..32, 0u16..0x40, 0u16..=MAX_DATA as u16);
-    (shape, addresses, index.clone(), index, numbers)
-        .prop_map(
-            |((kind, class, op, flags, len), from, active, passive, numbers)| Header {
+    let sizes = (
+        prop_oneof![Just(0), 0..MAX_DATA as u16],
+        0u16..=MAX_DATA as u16,
+    );
+    let shape = (kind, class, 0u8..32, 0u16..0x80, sizes);
+    let auth = (any::<bool>(), any::<u8>(), any::<u64>());
+    let auth = prop::option::of(auth.prop_map(|(sealed, key_id, counter)| Auth {
+        sealed,
+        key_id,
+        counter,
+    }));
+    (shape, addresses, index.clone(), index, (numbers, auth))
+        .prop_map(|(shape, from, active, passive, (numbers, auth))| {
+            let (kind, class, op, flags, (offset, len)) = shape;
+            Header {
                 kind,
                 class,
                 op,
@@ -71,9 +85,11 @@ fn header() -> impl Strategy<Value = Header> {
                 ack: numbers.1,
                 sack: numbers.2,
                 window: numbers.3,
+                offset,
                 len,
-            },
-        )
+                auth,
+            }
+        })
         .prop_filter("never sent", |header| header.check().is_ok())
 }
 
@@ -98,7 +114,7 @@ proptest! {
     fn truncated_frames_are_dropped(header in header(), keep in any::<prop::sample::Index>()) {
         let bytes = frame(&header);
         let bytes = &bytes[..keep.index(bytes.len())];
-        let expected = if bytes.len() < HEADER_LEN { DropReason::Short } else { DropReason::Length };
+        let expected = if bytes.len() < header.start_len() { DropReason::Short } else { DropReason::Length };
         prop_assert_eq!(drop_reason(bytes), Some(expected));
     }
 
@@ -140,18 +156,19 @@ fn every_reason_to_drop() {
         drop_reason(&good[..HEADER_LEN - 1]),
         Some(DropReason::Short)
     );
-    assert_eq!(damaged(0, 2), Some(DropReason::Version));
+    assert_eq!(damaged(0, 1), Some(DropReason::Version));
     assert_eq!(damaged(1, 0), Some(DropReason::Kind));
-    assert_eq!(damaged(1, 6), Some(DropReason::Kind));
-    assert_eq!(damaged(2, 0x40), Some(DropReason::Flags));
-    assert_eq!(damaged(4, 0x04), Some(DropReason::Class));
-    assert_eq!(damaged(5, 1), Some(DropReason::Reserved));
-    assert_eq!(damaged(47, 1), Some(DropReason::Reserved));
+    assert_eq!(damaged(1, 7), Some(DropReason::Kind));
+    assert_eq!(damaged(2, 0x20), Some(DropReason::Flags));
+    assert_eq!(damaged(3, 0x92), Some(DropReason::Flags));
+    assert_eq!(damaged(4, 0x06), Some(DropReason::Class));
+    assert_eq!(damaged(5, 1), Some(DropReason::Auth));
+    assert_eq!(damaged(47, 1), Some(DropReason::Offset));
+    assert_eq!(damaged(3, 0x52), Some(DropReason::Offset));
     assert_eq!(damaged(7, 1), Some(DropReason::Length));
     assert_eq!(damaged(6, 0xff), Some(DropReason::Length));
-    assert_eq!(damaged(2, 0x80), Some(DropReason::Auth));
-    assert_eq!(damaged(48, 1), Some(DropReason::Auth));
-    assert_eq!(damaged(71, 1), Some(DropReason::Auth));
+    assert_eq!(damaged(2, 0x40), Some(DropReason::Auth));
+    assert_eq!(damaged(2, 0x80), Some(DropReason::Short));
     assert_eq!(damaged(11, 0), Some(DropReason::Address));
     assert_eq!(damaged(13, 0), Some(DropReason::Address));
     let mut unnamed = data_header();
@@ -162,6 +179,63 @@ fn every_reason_to_drop() {
     assert_eq!(drop_reason(&frame(&long)), Some(DropReason::Length));
     long.len = MAX_DATA as u16;
     assert_eq!(drop_reason(&frame(&long)), None);
+}
+
+#[test]
+fn pieces_lie_within_a_segment() {
+    let piece = |offset, len, flags: Flags| {
+        let mut header = data_header();
+        header.flags |= flags;
+        header.offset = offset;
+        header.len = len;
+        drop_reason(&frame(&header))
+    };
+    let last = MAX_DATA as u16;
+    let wrong = Some(DropReason::Offset);
+    assert_eq!(piece(0, 1, Flags::MORE), None);
+    assert_eq!(piece(1, 1, Flags::NONE), None);
+    assert_eq!(piece(last - 1, 1, Flags::NONE), None);
+    assert_eq!(piece(last - 1, 2, Flags::NONE), wrong);
+    assert_eq!(piece(u16::MAX, 1, Flags::NONE), wrong);
+    assert_eq!(piece(0, 0, Flags::MORE), wrong);
+    assert_eq!(piece(7, 0, Flags::NONE), wrong);
+    let mut hello = Header::new(Kind::Hello, Class::Cm, FROM, TO);
+    hello.len = 8;
+    assert_eq!(drop_reason(&frame(&hello)), None);
+    hello.offset = 8;
+    assert_eq!(drop_reason(&frame(&hello)), wrong);
+}
+
+#[test]
+fn authentication_surrounds_the_data() {
+    let mut header = data_header();
+    header.len = 3;
+    header.auth = Some(Auth {
+        sealed: true,
+        key_id: 0x21,
+        counter: 7,
+    });
+    let bytes = frame(&header);
+    assert_eq!((header.start_len(), header.frame_len()), (56, 75));
+    assert_eq!(bytes[48..56], [0, 0, 0, 0, 0, 0, 0, 7]);
+    let (parsed, data) = Header::parse(&bytes).unwrap();
+    assert_eq!((parsed, data), (header, &[0x5a; 3][..]));
+    assert_eq!(drop_reason(&bytes[..55]), Some(DropReason::Short));
+    assert_eq!(drop_reason(&bytes[..74]), Some(DropReason::Length));
+    assert_eq!(Header::parse_start(&bytes[..56], 75), Ok(header));
+}
+
+#[test]
+fn rooms() {
+    assert_eq!(
+        (data_room(1500, false), data_room(1500, true)),
+        (1452, 1428)
+    );
+    assert_eq!(
+        (data_room(9000, false), data_room(65535, false)),
+        (8952, 8952)
+    );
+    assert_eq!((data_room(MIN_MTU, true), data_room(3, true)), (1208, 0));
 }
 
 #[test]
@@ -299,9 +373,8 @@ fn the_document_tells_the_same_layout() {
         };
     }
     let rows = rows! {
-        version: 1, kind: 1, flags: 2, ctrl_info: 1, reserved: 1, length: 2, frompid: 8, topid: 8,
-        cdt_active_ind: 4, cdt_passive_ind: 4, seq: 4, ack: 4, sack: 4, window: 2, reserved2: 2,
-        auth_counter: 8, auth_tag: 16,
+        version: 1, kind: 1, flags: 2, ctrl_info: 1, key_id: 1, length: 2, frompid: 8, topid: 8,
+        cdt_active_ind: 4, cdt_passive_ind: 4, seq: 4, ack: 4, sack: 4, window: 2, offset: 2,
     };
     let mut end = 0;
     for (offset, size, field) in rows {
