@@ -8,7 +8,7 @@
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
-use podos_proto::tgroup::{RailSet, RoundRobin, TransmissionGroup, MAX_RAILS};
+use podos_proto::tgroup::{Dealer, RailSet, MAX_RAILS};
 
 use crate::sys::{NetDevice, NetDeviceEvent};
 
@@ -18,7 +18,7 @@ pub(crate) struct Rails {
     #[pin]
     devices: SpinLockIrq<[Option<NetDevice>; MAX_RAILS]>,
     #[pin]
-    group: SpinLockIrq<RoundRobin>,
+    dealer: SpinLockIrq<Dealer>,
 }
 
 /// The number in a name such as `eth2`, if the device can be a rail.
@@ -39,7 +39,7 @@ impl Rails {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             devices <- new_spinlock_irq!([const { None }; MAX_RAILS], "podos_rails"),
-            group <- new_spinlock_irq!(RoundRobin::default(), "podos_transmission_group"),
+            dealer <- new_spinlock_irq!(Dealer::default(), "podos_dealer"),
         })
     }
 
@@ -99,6 +99,6 @@ impl Rails {
     /// The transmission group's choice among `candidates` for a new circuit or an ephemeral
     /// packet (paper, section 3.3).
     pub(crate) fn elect(&self, candidates: &RailSet) -> Option<usize> {
-        self.group.lock().elect(candidates)
+        self.dealer.lock().deal(*candidates)
     }
 }
