@@ -7,6 +7,7 @@
 //! the verb did its work, whatever it found out; 1 that something is not as it was said to be.
 
 mod call;
+mod cm;
 mod gipc;
 mod gpids;
 mod many;
@@ -42,6 +43,7 @@ enum Verb {
     Many(many::Many),
     Walk(walk::Walk),
     Gpids(gpids::Gpids),
+    Cm(cm::Cm),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Many(verb) => verb.run(),
         Verb::Walk(verb) => verb.run(),
         Verb::Gpids(verb) => verb.run(),
+        Verb::Cm(verb) => verb.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
