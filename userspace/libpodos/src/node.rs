@@ -3,6 +3,7 @@
 //! Names of nodes.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -29,6 +30,12 @@ impl Node {
     /// The directory under which the node's files are found.
     pub fn directory(self) -> PathBuf {
         PathBuf::from(format!("/{self}"))
+    }
+}
+
+impl From<NonZeroU32> for Node {
+    fn from(host: NonZeroU32) -> Self {
+        Self(host.get())
     }
 }
 
