@@ -6,6 +6,7 @@
 //! One verb per file. Every answer is `key=value` lines on standard output. Status 0 says that
 //! the verb did its work, whatever it found out; 1 that something is not as it was said to be.
 
+mod bench;
 mod call;
 mod cm;
 mod gipc;
@@ -35,6 +36,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Bench(bench::Bench),
     Write(verify::Write),
     Check(verify::Check),
     Map(map::Map),
@@ -48,6 +50,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
+        Verb::Bench(verb) => verb.run(),
         Verb::Write(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Map(verb) => verb.run(),

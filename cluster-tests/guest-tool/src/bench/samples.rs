@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Times of one thing done again and again.
+
+use std::time::Duration;
+
+use crate::report::say;
+
+/// Times in nanoseconds.
+#[derive(Debug, Default)]
+pub struct Samples(Vec<u64>);
+
+impl Samples {
+    /// Room for so many: no allocation falls into what is measured.
+    pub fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    pub fn add(&mut self, time: Duration) {
+        self.0.push(time.as_nanos() as u64);
+    }
+
+    /// `count=`, and if there is any, `min_ns=`, `median_ns=`, `mean_ns=`, `p99_ns=`, `max_ns=`.
+    pub fn say(&mut self) {
+        say("count", self.0.len());
+        self.0.sort_unstable();
+        let (Some(min), Some(max)) = (self.0.first(), self.0.last()) else {
+            return;
+        };
+        say("min_ns", min);
+        say("median_ns", self.quantile(50));
+        say("mean_ns", self.0.iter().sum::<u64>() / self.0.len() as u64);
+        say("p99_ns", self.quantile(99));
+        say("max_ns", max);
+    }
+
+    /// The least of the sorted times that so many percent of them do not exceed.
+    fn quantile(&self, percent: usize) -> u64 {
+        let rank = (self.0.len() * percent).div_ceil(100).max(1);
+        self.0[rank - 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_nearest_ranks() {
+        let of = |times: &[u64], percent| Samples(times.to_vec()).quantile(percent);
+        assert_eq!(of(&[7], 50), 7);
+        assert_eq!(of(&[1, 2, 3], 50), 2);
+        assert_eq!(of(&[1, 2, 3, 4], 50), 2);
+        let hundred: Vec<u64> = (1..=100).collect();
+        assert_eq!(of(&hundred, 99), 99);
+        assert_eq!(of(&hundred[..10], 99), 10);
+    }
+}
