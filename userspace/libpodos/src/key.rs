@@ -3,6 +3,7 @@
 //! Cluster keys: the secret that the members of a cluster share.
 
 mod file;
+mod place;
 
 use std::fmt;
 use std::io;
@@ -12,6 +13,7 @@ use blake2::digest::{FixedOutput, KeyInit, Update};
 use blake2::Blake2sMac256;
 
 pub use file::{KeyFile, KeyFileError, KEYS_MAX};
+pub use place::{KeyPlaces, GIVEN_KEY_FILE, KEY_FILE};
 
 /// Bytes of a key.
 const LENGTH: usize = 32;

@@ -45,7 +45,8 @@ pub use encoding::Program;
 pub use error::Error;
 pub use gpid::{gpid_of, own_node, Gpid};
 pub use key::{
-    ClusterKey, Fingerprint, KeyFile, KeyFileError, ParseFingerprintError, ParseKeyError, KEYS_MAX,
+    ClusterKey, Fingerprint, KeyFile, KeyFileError, KeyPlaces, ParseFingerprintError,
+    ParseKeyError, GIVEN_KEY_FILE, KEYS_MAX, KEY_FILE,
 };
 pub use node::Node;
 pub use record::{Record, RecordError, RECORD_HEADER};

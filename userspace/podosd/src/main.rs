@@ -4,9 +4,12 @@
 //!
 //! It keeps a directory for every node that the Resource Manager has seen (paper, section 4.3.2)
 //! and, started with `--set-node`, gives the kernel the node's host id and boot sequence number.
+//! To the Communication Manager it gives mode and cluster keys: at boot, started with
+//! `--load-keys`, and when the modules were loaded anew.
 
 mod boot;
 mod directories;
+mod keys;
 mod log;
 mod watch;
 
@@ -19,9 +22,12 @@ use clap::Parser;
 use crate::directories::{Directories, KernelFiles};
 use crate::watch::Event;
 
-/// Keep the node directories of a PODOS node, or set its identity
+/// Keep the node directories of a PODOS node, or set its identity or its keys
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Examples:\n  podosd --set-node 2\n  podosd")]
+#[command(
+    version,
+    after_help = "Examples:\n  podosd --set-node 2\n  podosd --load-keys\n  podosd"
+)]
 struct Arguments {
     /// Set this node's host id and boot sequence number, and exit
     #[arg(long, value_name = "HOST", value_parser = clap::value_parser!(u32).range(1..))]
@@ -32,6 +38,11 @@ struct Arguments {
           value_parser = clap::value_parser!(u16).range(1..))]
     boot: Option<u16>,
 
+    /// Give the Communication Manager its mode (podos.cm-mode= of the kernel command line, or
+    /// /etc/podos/cm.toml) and the keys in /etc/podos/cluster.key, and exit
+    #[arg(long, conflicts_with_all = ["set_node", "root"])]
+    load_keys: bool,
+
     /// Where the node directories are made
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
@@ -41,6 +52,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.set_node {
         Some(host) => boot::set_node(host, arguments.boot),
+        None if arguments.load_keys => keys::load(),
         None => serve(arguments.root),
     };
     match done {
@@ -57,6 +69,7 @@ fn serve(root: PathBuf) -> Result<()> {
     let own = podos::own_node()
         .context("the kernel does not tell this node's host id: is it a PODOS kernel?")?
         .context("this node has no host id yet: run `podosd --set-node HOST` first")?;
+    load_keys();
     let kernel = KernelFiles::in_sysfs();
     let mut watch = watch::Watch::new(&kernel.sst)?;
     let mut directories = Directories::new(own, root.clone(), kernel);
@@ -72,12 +85,21 @@ fn serve(root: PathBuf) -> Result<()> {
                     break;
                 }
                 log::info("the modules are back");
+                load_keys();
             }
             Event::Back => {}
         }
     }
     directories.remove();
     Ok(())
+}
+
+/// Modules that were loaded by hand have no mode yet. A node whose keys are no good keeps its
+/// directories: it can be mended.
+fn load_keys() {
+    if let Err(error) = keys::load_anew() {
+        log::warning(&format!("{error:#}"));
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +119,7 @@ mod tests {
             &["podosd", "--set-node", "2", "--boot", "0"],
             &["podosd", "--set-node", "2", "--boot", "65536"],
             &["podosd", "--boot", "2"],
+            &["podosd", "--load-keys", "--set-node", "2"],
         ] {
             assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");
         }

@@ -95,26 +95,7 @@ impl KeyFile {
     /// [`KeyFileError::Read`], [`KeyFileError::Exposed`], [`KeyFileError::Owner`] or
     /// [`KeyFileError::Content`].
     pub fn read(path: &Path) -> Result<Self> {
-        let failed = |source| KeyFileError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(failed)?;
-        // Of the open file: what is at the path may be another one by now.
-        let meta = file.metadata().map_err(failed)?;
-        if meta.mode() & 0o077 != 0 {
-            return Err(KeyFileError::Exposed {
-                path: path.to_owned(),
-                mode: meta.mode() & 0o7777,
-            });
-        }
-        if ![0, rustix::process::geteuid().as_raw()].contains(&meta.uid()) {
-            return Err(KeyFileError::Owner {
-                path: path.to_owned(),
-                uid: meta.uid(),
-            });
-        }
-        Self::read_from(file, path)
+        Self::of_text(&read_secret(path)?, path)
     }
 
     /// Reads keys from an open stream, which errors call `name`.
@@ -123,15 +104,15 @@ impl KeyFile {
     ///
     /// [`KeyFileError::Read`] or [`KeyFileError::Content`].
     pub fn read_from(stream: impl Read, name: &Path) -> Result<Self> {
-        let mut text = Vec::new();
-        stream
-            .take(SIZE_MAX + 1)
-            .read_to_end(&mut text)
-            .map_err(|source| KeyFileError::Read {
-                path: name.to_owned(),
-                source,
-            })?;
-        Self::parse(&text).map_err(|(line, problem)| KeyFileError::Content {
+        let text = read_stream(stream).map_err(|source| KeyFileError::Read {
+            path: name.to_owned(),
+            source,
+        })?;
+        Self::of_text(&text, name)
+    }
+
+    pub(super) fn of_text(text: &[u8], name: &Path) -> Result<Self> {
+        Self::parse(text).map_err(|(line, problem)| KeyFileError::Content {
             path: name.to_owned(),
             line,
             problem,
@@ -247,6 +228,36 @@ impl KeyFile {
     fn position(&self, name: Fingerprint) -> Option<usize> {
         self.keys.iter().position(|key| key.fingerprint() == name)
     }
+}
+
+/// The content of a file that is its owner's secret.
+pub(super) fn read_secret(path: &Path) -> Result<Vec<u8>> {
+    let failed = |source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    // Of the open file: what is at the path may be another one by now.
+    let meta = file.metadata().map_err(failed)?;
+    if meta.mode() & 0o077 != 0 {
+        return Err(KeyFileError::Exposed {
+            path: path.to_owned(),
+            mode: meta.mode() & 0o7777,
+        });
+    }
+    if ![0, rustix::process::geteuid().as_raw()].contains(&meta.uid()) {
+        return Err(KeyFileError::Owner {
+            path: path.to_owned(),
+            uid: meta.uid(),
+        });
+    }
+    read_stream(file).map_err(failed)
+}
+
+fn read_stream(stream: impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    stream.take(SIZE_MAX).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]
