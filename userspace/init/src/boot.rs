@@ -77,8 +77,12 @@ fn boot(line: &CommandLine, mut problem: impl FnMut(&str)) {
     if let Some(node) = line.node {
         note(node::identify(node, line.boot));
     }
-    for what in modules::load_all() {
-        note(Err(what));
+    let [cm, others @ ..] = modules::NAMES;
+    note(modules::load(cm));
+    // Before anything needs the network: CM says nothing until it has its mode.
+    note(node::load_keys());
+    for name in others {
+        note(modules::load(name));
     }
     note(console::restore_level());
 }

@@ -7,16 +7,12 @@ use std::fs::File;
 use rustix::io::Errno;
 use rustix::system::finit_module;
 
-/// In the order in which they need each other.
-const MODULES: [&str; 4] = ["podos_cm", "podos_rm", "podos_pdfs", "podos_gipc"];
+/// In the order in which they need each other; the Communication Manager is the first.
+pub const NAMES: [&str; 4] = ["podos_cm", "podos_rm", "podos_pdfs", "podos_gipc"];
 
-/// Loads them all; gives what went wrong. One that fails stops no other: which of
-/// them the rest can do without is for the kernel to say.
-pub fn load_all() -> Vec<String> {
-    MODULES.iter().filter_map(|name| load(name).err()).collect()
-}
-
-fn load(name: &str) -> Result<(), String> {
+/// Loads one. If that fails, the others are still worth a try: what they can do without is for
+/// the kernel to say.
+pub fn load(name: &str) -> Result<(), String> {
     let path = format!("/lib/modules/podos/{name}.ko");
     let file = File::open(&path).map_err(|error| format!("{path} can't be opened: {error}"))?;
     match finit_module(&file, c"", 0) {

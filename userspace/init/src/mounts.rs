@@ -16,7 +16,7 @@ struct Mount {
 }
 
 /// What every node has, in the order in which it must be mounted.
-fn base() -> [Mount; 8] {
+fn base() -> [Mount; 9] {
     let plain = MountFlags::NOSUID.union(MountFlags::NODEV);
     let closed = plain.union(MountFlags::NOEXEC);
     let of = |kind, target, flags, data| Mount {
@@ -30,6 +30,7 @@ fn base() -> [Mount; 8] {
         of("proc", "/proc", closed, None),
         of("sysfs", "/sys", closed, None),
         of("debugfs", "/sys/kernel/debug", closed, None),
+        of("tracefs", "/sys/kernel/tracing", closed, None),
         of("devtmpfs", "/dev", MountFlags::NOSUID, None),
         of(
             "devpts",

@@ -19,19 +19,29 @@ pub fn set_name(node: u32) -> Result<(), String> {
 
 /// Has `podosd` give the kernel this node's host id and boot sequence number.
 pub fn identify(node: u32, boot: Option<u16>) -> Result<(), String> {
-    let mut podosd = Command::new("/usr/sbin/podosd");
-    podosd.arg("--set-node").arg(node.to_string());
+    let mut arguments = vec!["--set-node".to_owned(), node.to_string()];
     if let Some(boot) = boot {
-        podosd.arg("--boot").arg(boot.to_string());
+        arguments.extend(["--boot".to_owned(), boot.to_string()]);
     }
-    let status = podosd
+    podosd(&arguments)
+}
+
+/// Has `podosd` give the Communication Manager its mode and keys.
+pub fn load_keys() -> Result<(), String> {
+    podosd(&["--load-keys".to_owned()])
+}
+
+fn podosd(arguments: &[String]) -> Result<(), String> {
+    let line = arguments.join(" ");
+    let status = Command::new("/usr/sbin/podosd")
+        .args(arguments)
         .stdin(Stdio::null())
         .status()
-        .map_err(|error| format!("/usr/sbin/podosd can't be run to set the host id: {error}"))?;
+        .map_err(|error| format!("/usr/sbin/podosd can't be run for `{line}`: {error}"))?;
     if status.success() {
         return Ok(());
     }
     Err(format!(
-        "`podosd --set-node {node}` failed ({status}): the kernel's log says why"
+        "`podosd {line}` failed ({status}): the kernel's log says why"
     ))
 }
