@@ -8,7 +8,7 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
 use kernel::uaccess::{UserPtr, UserSlice};
-use podos_cm::sys::Wake;
+use podos_cm::sys::{Poller, Stream, Wake};
 use podos_cm::Circuit;
 use podos_proto::gipc::{Command, Failed, Op, OpenRequest, Signal, MAX_COMMAND};
 use podos_proto::wire::Class;
@@ -18,7 +18,8 @@ use zerocopy::IntoBytes;
 use crate::abi;
 use crate::received::Received;
 use crate::sender::Sender;
-use crate::sys::{self, OpeningFile, Poller, Stream};
+use crate::sys::{self, OpeningFile};
+use crate::Gipc;
 
 /// What [`ActiveEnd::known`] tells without the lock.
 mod known {
@@ -230,6 +231,8 @@ impl ActiveEnd {
 }
 
 impl Stream for ActiveEnd {
+    type Owner = Gipc;
+
     const NAME: &'static CStr = c"[gipc]";
 
     fn read(&self, to: &mut IovIterDest<'_>, block: bool) -> Result<usize> {

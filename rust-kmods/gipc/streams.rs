@@ -8,16 +8,19 @@ use core::sync::atomic::Ordering;
 use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::Wake;
+use podos_cm::sys::{Poller, Stream, Wake};
 use podos_proto::gipc::Op;
 
 use crate::execution::Execution;
-use crate::sys::{self, Poller, Stream};
+use crate::sys;
+use crate::Gipc;
 
 /// Descriptor 0: what the caller writes.
 pub(crate) struct Stdin(pub(crate) Arc<Execution>);
 
 impl Stream for Stdin {
+    type Owner = Gipc;
+
     const NAME: &'static CStr = c"[gipc-stdin]";
 
     fn read(&self, to: &mut IovIterDest<'_>, block: bool) -> Result<usize> {
@@ -47,6 +50,8 @@ pub(crate) struct Output {
 }
 
 impl Stream for Output {
+    type Owner = Gipc;
+
     const NAME: &'static CStr = c"[gipc-output]";
 
     fn write(&self, from: &mut IovIterSource<'_>, block: bool) -> Result<usize> {

@@ -12,6 +12,7 @@ mod netdev;
 mod notifier;
 mod packet_type;
 mod skb;
+mod stream;
 mod sysfs;
 mod time;
 mod wait;
@@ -19,6 +20,7 @@ mod wait;
 pub use global::{Global, GlobalGuard};
 pub use kobject::Kobject;
 pub use kthread::{KThread, StopToken};
+pub use stream::{stream_operations, Poller, Stream};
 pub use sysfs::{Attribute, AttributeFile};
 pub use wait::{WaitQueue, Wake};
 

@@ -12,8 +12,6 @@ mod usermode_helper;
 
 pub(crate) use credentials::caller_credentials;
 pub(crate) use pid::Pid;
-pub(crate) use stream_file::{
-    adopt, open_root, raise_sigpipe, Mode, OpeningFile, Poller, Stream, StreamFile,
-};
+pub(crate) use stream_file::{adopt, open_root, raise_sigpipe, Mode, OpeningFile, StreamFile};
 pub(crate) use string_list::StringList;
 pub(crate) use usermode_helper::{run, Child, Helper};
