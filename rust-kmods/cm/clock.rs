@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The thread that lets time pass: circuits' deadlines, hellos, the death of peers.
+//! The thread that lets time pass for the node: hellos, the death of peers. Circuits have timers.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -74,19 +74,12 @@ pub(crate) fn run(stop: &StopToken) {
             hellos = hellos.wrapping_add(1);
             hello_at = now + hello::INTERVAL;
         }
-        node.peers().tick(node, now);
         let look_at = hello_at.min(now + SILENCE_CHECK);
-        // From here on deadlines that circuits set anew count.
+        // From here on what changes is looked at in the next round.
         node.clock()
             .next
             .store(look_at.as_nanos(), Ordering::Release);
-        node.table()
-            .for_each(|entry| entry.is_due(now), |entry| entry.on_timeout(node));
-        if let Some(deadline) = node.table().next_deadline() {
-            node.clock()
-                .next
-                .fetch_min(deadline.as_nanos(), Ordering::AcqRel);
-        }
+        node.peers().tick(node, now);
         node.clock().sleep(node, stop);
     }
     say_hello(node, hellos, true);

@@ -2,22 +2,20 @@
 
 //! One circuit of this node: a CDT entry (paper, Table 2) and those who wait for it.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
-use kernel::sync::SpinLockIrq;
+use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason};
 use podos_proto::Gpid;
 
-use crate::node::Node;
-use crate::sys::{SkBuff, SkbQueue, WaitQueue};
+use crate::node::{Node, NODE};
+use crate::sys::{Expire, SkBuff, SkbQueue, Timer, WaitQueue};
 use crate::transmit;
 
-/// No deadline, for [`Entry::deadline`].
-const NEVER: u64 = u64::MAX;
 /// No rail was elected yet, for [`Entry::rail`].
 const NO_RAIL: u32 = u32::MAX;
 
@@ -27,15 +25,23 @@ pub(crate) struct Entry {
     index: CdtIndex,
     peer: Gpid,
     #[pin]
-    circuit: SpinLockIrq<Circuit<SkBuff>>,
+    state: SpinLockIrq<State>,
     #[pin]
     waiters: WaitQueue,
-    /// The circuit's next deadline, in ns of the node's clock; a hint for the clock thread.
-    deadline: AtomicU64,
+    /// Runs out at the circuit's deadline, or before. Armed and cancelled under `state`'s lock.
+    #[pin]
+    timer: Timer<Entry>,
     /// The rail that the transmission group elected: one interface for all packets.
     rail: AtomicU32,
     /// Whether a handle still reads from the circuit.
     owned: AtomicBool,
+}
+
+/// What the lock protects.
+struct State {
+    circuit: Circuit<SkBuff>,
+    /// When the timer runs out, if it is armed.
+    armed: Option<Instant>,
 }
 
 impl Entry {
@@ -44,9 +50,9 @@ impl Entry {
         pin_init!(Self {
             index,
             peer,
-            circuit <- new_spinlock_irq!(circuit, "podos_circuit"),
+            state <- new_spinlock_irq!(State { circuit, armed: None }, "podos_circuit"),
             waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
-            deadline: AtomicU64::new(NEVER),
+            timer <- Timer::new(c"podos_circuit", kernel::static_lock_class!()),
             rail: AtomicU32::new(NO_RAIL),
             owned: AtomicBool::new(true),
         })
@@ -65,59 +71,69 @@ impl Entry {
         &self.waiters
     }
 
-    /// Whether the circuit has something to do at `now`.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.deadline.load(Ordering::Relaxed) <= now.as_nanos()
-    }
-
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        match self.deadline.load(Ordering::Relaxed) {
-            NEVER => None,
-            nanos => Some(Instant::from_nanos(nanos)),
-        }
-    }
-
     /// Reads the circuit, for conditions.
     pub(crate) fn peek<R>(&self, look: impl FnOnce(&Circuit<SkBuff>) -> R) -> R {
-        look(&self.circuit.lock())
+        look(&self.state.lock().circuit)
     }
 
     /// Lets `change` work on the circuit and sends what the circuit has to send after that.
     ///
     /// Context: any in which interrupts are enabled; does not sleep.
     pub(crate) fn drive<R>(
-        &self,
+        self: &Arc<Self>,
         node: &Node,
         change: impl FnOnce(&mut Circuit<SkBuff>, Instant) -> R,
     ) -> R {
         let now = node.now();
         let mut frames = SkbQueue::new();
-        let (result, done, deadline) = {
-            let mut circuit = self.circuit.lock();
-            let result = change(&mut circuit, now);
+        let (result, done) = {
+            let mut state = self.state.lock();
+            let State { circuit, armed } = &mut *state;
+            let result = change(circuit, now);
             while let Some((header, payload)) = circuit.poll_transmit(now) {
                 // A frame that finds no memory is as good as lost: it will be sent again.
                 if let Ok(frame) = transmit::frame(&header, payload.map(SkBuff::data)) {
                     frames.push(frame);
                 }
             }
-            let deadline = circuit.deadline();
-            let nanos = deadline.map_or(NEVER, Instant::as_nanos);
-            self.deadline.store(nanos, Ordering::Relaxed);
-            (result, circuit.is_done(), deadline)
+            self.set_timer(armed, circuit.deadline(), now);
+            (result, circuit.is_done())
         };
         self.send(node, frames);
         if done {
             node.table().remove(self.index);
-        } else if let Some(deadline) = deadline {
-            node.clock().not_later_than(deadline);
         }
         result
     }
 
+    /// Has the timer run out at `deadline` at the latest; `armed` is when it does now.
+    ///
+    /// Deadlines move forth with every frame: an armed timer is left to run out too early, and is
+    /// armed anew then.
+    fn set_timer(
+        self: &Arc<Self>,
+        armed: &mut Option<Instant>,
+        deadline: Option<Instant>,
+        now: Instant,
+    ) {
+        match (deadline, *armed) {
+            (Some(deadline), Some(earlier)) if earlier <= deadline => {}
+            (Some(deadline), _) => {
+                let delay = deadline.saturating_duration_since(now);
+                self.timer.arm(self, delay);
+                *armed = Some(deadline);
+            }
+            (None, Some(_)) => {
+                self.timer.cancel();
+                *armed = None;
+            }
+            (None, None) => {}
+        }
+    }
+
     /// As [`Entry::drive`], and wakes those who wait if `change` says that there is news for them.
     fn drive_and_wake(
-        &self,
+        self: &Arc<Self>,
         node: &Node,
         change: impl FnOnce(&mut Circuit<SkBuff>, Instant) -> Activity,
     ) {
@@ -127,7 +143,7 @@ impl Entry {
     }
 
     /// Takes a frame in. Context: softirq.
-    pub(crate) fn receive(&self, node: &Node, header: &Header, payload: SkBuff) {
+    pub(crate) fn receive(self: &Arc<Self>, node: &Node, header: &Header, payload: SkBuff) {
         let owned = self.owned.load(Ordering::Acquire);
         self.drive_and_wake(node, |circuit, now| {
             let activity = circuit.receive(now, header, payload);
@@ -138,13 +154,14 @@ impl Entry {
         });
     }
 
-    /// Lets the circuit do what is due.
-    pub(crate) fn on_timeout(&self, node: &Node) {
-        self.drive_and_wake(node, |circuit, now| circuit.on_timeout(now));
+    /// Has the timer do nothing more. For the end of the module, when nobody drives the circuit but
+    /// the timer itself. Context: process.
+    pub(crate) fn stop(&self) {
+        self.timer.cancel_and_wait();
     }
 
     /// Breaks the circuit at both ends.
-    pub(crate) fn abort(&self, node: &Node) {
+    pub(crate) fn abort(self: &Arc<Self>, node: &Node) {
         self.drive_and_wake(node, |circuit, _| {
             circuit.abort(ResetReason::Aborted);
             Activity::ALL
@@ -152,12 +169,12 @@ impl Entry {
     }
 
     /// Breaks the circuit at this end; the other one is gone.
-    pub(crate) fn fail(&self, node: &Node, reason: ResetReason) {
+    pub(crate) fn fail(self: &Arc<Self>, node: &Node, reason: ResetReason) {
         self.drive_and_wake(node, |circuit, _| circuit.fail(reason));
     }
 
     /// Finishes the circuit on behalf of nobody: what still arrives is thrown away.
-    pub(crate) fn disown(&self, node: &Node) {
+    pub(crate) fn disown(self: &Arc<Self>, node: &Node) {
         self.owned.store(false, Ordering::Release);
         self.drive(node, |circuit, _| {
             circuit.shutdown();
@@ -190,6 +207,18 @@ impl Entry {
         let rail = node.rails().elect(&candidates)?;
         self.rail.store(rail as u32, Ordering::Relaxed);
         Some(rail)
+    }
+}
+
+impl Expire for Entry {
+    /// Lets the circuit do what is due.
+    fn expire(self: Arc<Self>) {
+        // The module's end stops the timers first.
+        let Ok(node) = NODE.get() else {
+            return;
+        };
+        self.state.lock().armed = None;
+        self.drive_and_wake(node, |circuit, now| circuit.on_timeout(now));
     }
 }
 

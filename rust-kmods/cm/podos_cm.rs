@@ -55,6 +55,7 @@ module! {
 struct Cm {
     _frames: Pin<KBox<PacketType<Node>>>,
     _clock: KThread,
+    _timers: Timers,
     _rails: Pin<KBox<NetDeviceNotifier<Node>>>,
     _report: report::Report,
     _node: GlobalGuard<Node>,
@@ -88,10 +89,22 @@ impl kernel::Module for Cm {
         Ok(Self {
             _frames: frames,
             _clock: clock,
+            _timers: Timers,
             _rails: rails,
             _report: report,
             _node: guard,
         })
+    }
+}
+
+/// Stops the circuits' timers when it is dropped.
+struct Timers;
+
+impl Drop for Timers {
+    fn drop(&mut self) {
+        if let Ok(node) = NODE.get() {
+            node.stop_timers();
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq, UniqueArc};
 use podos_proto::cdt::{Cdt, CdtIndex, Full, PeerKey, Slot};
 use podos_proto::circuit::Circuit;
-use podos_proto::time::Instant;
 use podos_proto::Gpid;
 
 use crate::entry::Entry;
@@ -103,28 +102,16 @@ impl Table {
     /// Calls `f` for each entry that `wanted` picks, without the table's lock. Entries that come
     /// meanwhile may be left out.
     pub(crate) fn for_each(&self, wanted: impl Fn(&Entry) -> bool, f: impl Fn(&Arc<Entry>)) {
-        let mut from = 0;
-        while let Some((slot, entry)) = self.next(from, &wanted) {
+        let mut from = Some(0);
+        while let Some((index, entry)) = from.and_then(|from| self.next(from, &wanted)) {
             f(&entry);
-            from = slot + 1;
+            from = index.index().checked_add(1);
         }
     }
 
-    fn next(&self, from: usize, wanted: impl Fn(&Entry) -> bool) -> Option<(usize, Arc<Entry>)> {
+    fn next(&self, from: u16, wanted: impl Fn(&Entry) -> bool) -> Option<(CdtIndex, Arc<Entry>)> {
         let cdt = self.cdt.lock();
-        let (index, entry) = cdt
-            .iter()
-            .skip_while(|(index, _)| usize::from(index.index()) < from)
-            .find(|(_, entry)| wanted(entry))?;
-        Some((usize::from(index.index()), entry.clone()))
-    }
-
-    /// The earliest deadline of all circuits.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.cdt
-            .lock()
-            .iter()
-            .filter_map(|(_, entry)| entry.deadline())
-            .min()
+        let (index, entry) = cdt.iter_from(from).find(|(_, entry)| wanted(entry))?;
+        Some((index, entry.clone()))
     }
 }

@@ -15,6 +15,7 @@ mod skb;
 mod stream;
 mod sysfs;
 mod time;
+mod timer;
 mod wait;
 
 pub use global::{Global, GlobalGuard};
@@ -30,3 +31,4 @@ pub(crate) use notifier::{NetDeviceEvent, NetDeviceNotifier, NetDeviceObserver};
 pub(crate) use packet_type::{synchronize_net, FrameReceiver, PacketType};
 pub(crate) use skb::{Context, SkBuff, SkbQueue};
 pub(crate) use time::monotonic_ns;
+pub(crate) use timer::{Expire, Timer};

@@ -306,7 +306,13 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
 
     /// Every entry with its index, in the order of the slots.
     pub fn iter(&self) -> impl Iterator<Item = (CdtIndex, &T)> {
-        (0..NIL).zip(self.slots.iter()).filter_map(|(index, slot)| {
+        self.iter_from(0)
+    }
+
+    /// Every entry in slot `first` and behind it, with its index.
+    pub fn iter_from(&self, first: u16) -> impl Iterator<Item = (CdtIndex, &T)> {
+        let slots = self.slots.iter().skip(usize::from(first));
+        (first..NIL).zip(slots).filter_map(|(index, slot)| {
             Some((CdtIndex::new(index, slot.generation), slot.value.as_ref()?))
         })
     }
