@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Pictures, as SVG.
+
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{anyhow, ensure, Result};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use crate::figure::Figure;
+use crate::row::{Row, Wanted};
+
+const FONT: &str = "sans-serif";
+/// Told apart in print and by people who see few colours (Okabe and Ito).
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(213, 94, 0),
+    RGBColor(0, 114, 178),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// A figure's curves with the spread of each point.
+pub fn figure(figure: &Figure, path: &Path) -> Result<()> {
+    draw(path, (800, 480), |area| curves(figure, area))
+}
+
+/// The ratio of each row with its spread, and what was wanted.
+pub fn ratios(rows: &[Row], path: &Path) -> Result<()> {
+    let height = 90 + 26 * rows.len() as u32;
+    draw(path, (900, height), |area| bars(rows, area))
+}
+
+fn draw(path: &Path, size: (u32, u32), on: impl FnOnce(&Area) -> Result<()>) -> Result<()> {
+    let area = SVGBackend::new(path, size).into_drawing_area();
+    let failed = |error| anyhow!("drawing {}: {error}", path.display());
+    area.fill(&WHITE)
+        .map_err(|error| failed(error.to_string()))?;
+    on(&area).map_err(|error| failed(format!("{error:#}")))?;
+    area.present().map_err(|error| failed(error.to_string()))
+}
+
+fn curves(figure: &Figure, area: &Area) -> Result<()> {
+    let points = || figure.series.iter().flat_map(|series| &series.points);
+    ensure!(points().next().is_some(), "it has no points");
+    let x = range(points().map(|point| point.x));
+    let top = points().map(|point| point.y.max).fold(0.0, f64::max);
+    let mut chart = ChartBuilder::on(area)
+        .caption(&figure.title, (FONT, 18))
+        .margin(12)
+        .x_label_area_size(44)
+        .y_label_area_size(64)
+        .build_cartesian_2d(x, 0.0..top * 1.08)?;
+    chart
+        .configure_mesh()
+        .x_desc(&figure.x_label)
+        .y_desc(&figure.y_label)
+        .label_style((FONT, 13))
+        .light_line_style(WHITE)
+        .draw()?;
+    for (index, series) in figure.series.iter().enumerate() {
+        let colour = COLOURS[index % COLOURS.len()];
+        let line = series.points.iter().map(|point| (point.x, point.y.median));
+        chart
+            .draw_series(LineSeries::new(line, colour.stroke_width(2)))?
+            .label(&series.label)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+        chart.draw_series(series.points.iter().map(|point| {
+            let y = point.y;
+            ErrorBar::new_vertical(point.x, y.min, y.median, y.max, colour.filled(), 7)
+        }))?;
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .label_font((FONT, 13))
+        .draw()?;
+    Ok(())
+}
+
+/// The x values with some room around them.
+fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (min, max) = values.fold((f64::MAX, f64::MIN), |(min, max), x| {
+        (min.min(x), max.max(x))
+    });
+    let room = ((max - min) * 0.04).max(0.5);
+    min - room..max + room
+}
+
+fn bars(rows: &[Row], area: &Area) -> Result<()> {
+    ensure!(!rows.is_empty(), "there are no rows");
+    let limit = |row: &Row| match row.wanted {
+        Some(Wanted::AtMost(limit) | Wanted::AtLeast(limit)) => Some(limit),
+        None => None,
+    };
+    let highest = rows
+        .iter()
+        .flat_map(|row| [row.ratio_spread.map(|ratio| ratio.max), limit(row)])
+        .flatten()
+        .fold(1.0, f64::max);
+    let mut chart = ChartBuilder::on(area)
+        .caption("ours / peer", (FONT, 18))
+        .margin(12)
+        .x_label_area_size(28)
+        .y_label_area_size(330)
+        .build_cartesian_2d(0.0..highest * 1.05, (rows.len() as f64 - 0.5)..-0.5)?;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .y_labels(0)
+        .x_labels(10)
+        .label_style((FONT, 12))
+        .light_line_style(WHITE)
+        .draw()?;
+    let one = [(1.0, -0.5), (1.0, rows.len() as f64 - 0.5)];
+    chart.draw_series([PathElement::new(one, BLACK.mix(0.5))])?;
+    for (index, row) in rows.iter().enumerate() {
+        let y = index as f64;
+        let colour = match row.holds {
+            Some(false) => COLOURS[0],
+            Some(true) => COLOURS[2],
+            None => COLOURS[1],
+        };
+        let label = format!("{}: {} / {}", row.case, row.ours, row.peer);
+        let style = (FONT, 12).into_text_style(area).pos(right());
+        let at = chart.backend_coord(&(0.0, y));
+        area.draw(&Text::new(label, (at.0 - 8, at.1), style))?;
+        if let Some(ratio) = row.ratio_spread {
+            let (from, to) = ((0.0, y - 0.28), (ratio.median, y + 0.28));
+            chart.draw_series([Rectangle::new([from, to], colour.mix(0.55).filled())])?;
+            let bar = [(ratio.min, y), (ratio.max, y)];
+            chart.draw_series([PathElement::new(bar, colour.stroke_width(2))])?;
+        }
+        if let Some(limit) = limit(row) {
+            let line = [(limit, y - 0.45), (limit, y + 0.45)];
+            chart.draw_series([PathElement::new(line, BLACK.stroke_width(3))])?;
+        }
+    }
+    Ok(())
+}
+
+/// To the left of a point, and level with it.
+fn right() -> plotters::style::text_anchor::Pos {
+    use plotters::style::text_anchor::{HPos, Pos, VPos};
+    Pos::new(HPos::Right, VPos::Center)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::figure::Series;
+    use crate::report::tests::example;
+
+    #[test]
+    fn pictures_show_what_is_in_the_report() {
+        let (dir, report) = (tempfile::tempdir().unwrap(), example());
+        let path = dir.path().join("figure.svg");
+        figure(&report.figures[0], &path).unwrap();
+        let svg = fs::read_to_string(&path).unwrap();
+        for text in ["Round trip against load", "load, %", "single", "same load"] {
+            assert!(svg.contains(text), "{text} is not in {svg}");
+        }
+        let path = dir.path().join("ratios.svg");
+        ratios(&report.rows, &path).unwrap();
+        assert!(fs::read_to_string(&path)
+            .unwrap()
+            .contains("round trip: CM / TCP"));
+    }
+
+    #[test]
+    fn nothing_gives_an_error_and_no_empty_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut empty = example().figures.remove(0);
+        empty.series = vec![Series {
+            label: "none".into(),
+            points: Vec::new(),
+        }];
+        assert!(figure(&empty, &dir.path().join("figure.svg")).is_err());
+        assert!(ratios(&[], &dir.path().join("ratios.svg")).is_err());
+    }
+}
