@@ -2,8 +2,8 @@
 
 //! Archives for the kernel's initramfs: cpio, format `newc`, the same bytes for the same tree.
 //!
-//! Owner is root, times are one constant, order is that of the names, and of the permissions only
-//! "executable" counts: a checkout's umask cannot reach the image.
+//! Owner is root, times are one constant, order is that of the names, and of a file's permissions
+//! only "executable" counts: a checkout's umask cannot reach the image.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -23,6 +23,8 @@ pub enum Entry {
         /// Whether everyone may run it.
         executable: bool,
     },
+    /// A file's contents that only root may read.
+    Secret(Vec<u8>),
     /// A symbolic link's target.
     Symlink(String),
     /// A character device.
@@ -74,6 +76,7 @@ impl Tree {
                     data,
                     executable: true,
                 } => (0o100_755, 1, data.as_slice(), (0, 0)),
+                Entry::Secret(data) => (0o100_600, 1, data.as_slice(), (0, 0)),
                 Entry::Symlink(target) => (0o120_777, 1, target.as_bytes(), (0, 0)),
                 Entry::Device { major, minor } => (0o020_600, 1, none, (*major, *minor)),
             };

@@ -8,6 +8,7 @@
 #[macro_use]
 mod terminal;
 
+mod cluster_key;
 mod context;
 mod cpio;
 mod debian;

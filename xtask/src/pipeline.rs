@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use rustix::fs::{renameat_with, RenameFlags, CWD};
 
+use crate::cluster_key;
 use crate::context::Context;
 use crate::definitions::{BuildRootDefinition, Profile};
 use crate::engine::store::lock_file;
@@ -199,8 +200,8 @@ pub fn image(run: &mut Run<'_>, profile: &Profile) -> Result<(Base, Option<Outpu
     Ok((base, image))
 }
 
-/// Puts a finished image where the user finds it, all files at once. Tells whether it was not
-/// there already.
+/// Puts a finished image where the user finds it, with its cluster key, all files at once. Tells
+/// whether it was not there already.
 pub fn deploy(ctx: &Context, profile: &Profile, image: &Output) -> Result<bool> {
     let dir = ctx.image_dir(&profile.name);
     if is_deployed(&dir, image) {
@@ -217,6 +218,13 @@ pub fn deploy(ctx: &Context, profile: &Profile, image: &Output) -> Result<bool> 
         let to = new.path().join(name);
         fs::copy(image.path(name), &to)
             .with_context(|| format!("cannot write {}", to.display()))?;
+    }
+    if let Some(fingerprint) = cluster_key::hand_over(&dir, new.path())? {
+        let place = dir.join(cluster_key::KEY);
+        eprintln!(
+            "image: new cluster key {fingerprint} in {}",
+            place.display()
+        );
     }
     rustix::fs::syncfs(File::open(new.path())?)?;
     if dir.exists() {
@@ -238,6 +246,7 @@ fn is_deployed(dir: &Path, image: &Output) -> bool {
         && [KERNEL, INITRAMFS].into_iter().all(|name| {
             size(dir.join(name)).is_some() && size(dir.join(name)) == size(image.path(name))
         })
+        && cluster_key::is_there(dir)
 }
 
 #[cfg(test)]
@@ -270,9 +279,11 @@ mod tests {
         let place = ctx.image_dir(&profile.name);
         fs::write(place.join(KERNEL), "spoilt")?;
         assert!(deploy(&ctx, &profile, &image)?);
+        let key = fs::read(place.join(cluster_key::KEY))?;
         make("two")?;
         assert!(deploy(&ctx, &profile, &image)?);
         assert_eq!(fs::read_to_string(place.join(INITRAMFS))?, "two");
+        assert_eq!(fs::read(place.join(cluster_key::KEY))?, key);
         Ok(())
     }
 }

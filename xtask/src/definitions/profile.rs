@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
-use serde::Deserialize;
+use podos::Mode;
+use serde::{de, Deserialize, Deserializer};
 
 use crate::context::Context;
 
@@ -20,6 +21,9 @@ pub struct Profile {
     pub name: String,
     /// What it is for, in a few words.
     pub description: String,
+    /// What its nodes' Communication Manager does to frames.
+    #[serde(default = "default_mode", deserialize_with = "mode")]
+    pub cm_mode: Mode,
     /// Its kernel.
     pub kernel: Kernel,
     /// Its kernel modules.
@@ -164,6 +168,15 @@ impl Profile {
     }
 }
 
+fn default_mode() -> Mode {
+    Mode::Aead
+}
+
+fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map_err(de::Error::custom)
+}
+
 fn fragment(name: &str) -> String {
     format!("linux-patches/config/{name}.config")
 }
@@ -204,6 +217,20 @@ podos = "/usr/bin/podos"
         let profile = Profile::parse("images/trial.toml", GOOD)?;
         assert_eq!(profile.fragments(), ["linux-patches/config/base.config"]);
         assert_eq!(profile.overlay(), "rootfs/minimal");
+        Ok(())
+    }
+
+    #[test]
+    fn frames_are_sealed_unless_the_profile_says_otherwise() -> Result<()> {
+        let mode = |text: &str| Profile::parse("images/trial.toml", text).map(|p| p.cm_mode);
+        assert_eq!(mode(GOOD)?, Mode::Aead);
+        assert_eq!(mode(&format!("cm-mode = \"mac\"\n{GOOD}"))?, Mode::Mac);
+        assert_eq!(mode(&format!("cm-mode = \"open\"\n{GOOD}"))?, Mode::Open);
+        let message = message(&format!("# a trial\ncm-mode = \"none\"\n{GOOD}"));
+        assert!(
+            message.starts_with("images/trial.toml:2: `none` is no mode of CM"),
+            "{message}"
+        );
         Ok(())
     }
 

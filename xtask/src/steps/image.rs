@@ -25,6 +25,9 @@ pub const INITRAMFS: &str = "initramfs.cpio.zst";
 /// The manifest's file name in an image.
 pub const MANIFEST: &str = "manifest.toml";
 
+/// Where a node finds what its Communication Manager is to do.
+const CM_CONFIG: &str = "/etc/podos/cm.toml";
+
 /// Folders that everyone may write to.
 const STICKY: &[&str] = &["/tmp", "/var/tmp"];
 
@@ -104,6 +107,18 @@ impl Image<'_> {
             }
         }
         add_folder(&mut tree, &self.rootfs.path("overlay"), "")?;
+        let config = format!(
+            "# What CM does to frames: aead, mac or open. All nodes of a cluster do the same.\n\
+             mode = \"{}\"\n",
+            profile.cm_mode
+        );
+        tree.insert(
+            CM_CONFIG,
+            Entry::File {
+                data: config.into_bytes(),
+                executable: false,
+            },
+        );
         for (package, place) in &profile.userspace {
             tree.insert(place, program(&self.userspace.path(package))?);
         }
@@ -133,7 +148,7 @@ impl Step for Image<'_> {
 
     fn inputs(&self) -> Result<Inputs> {
         let mut inputs = Inputs::default();
-        inputs.value("recipe", 1);
+        inputs.value("recipe", 2);
         for part in self.parts() {
             inputs.output(part);
         }
@@ -148,7 +163,9 @@ impl Step for Image<'_> {
         inputs
             .value("busybox", &rootfs.busybox)
             .value("applets", &rootfs.applets);
-        inputs.value("modules", &self.profile.modules.directory);
+        inputs
+            .value("cm-mode", self.profile.cm_mode)
+            .value("modules", &self.profile.modules.directory);
         for directory in &rootfs.directories {
             inputs.value(format!("directory {directory}"), "wanted");
         }

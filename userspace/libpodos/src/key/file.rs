@@ -187,10 +187,13 @@ impl KeyFile {
             .create_new(true)
             .mode(SECRET)
             .open(path)?;
-        for key in &self.keys {
-            writeln!(file, "{}", key.reveal())?;
-        }
+        file.write_all(self.text().as_bytes())?;
         file.sync_all()
+    }
+
+    /// The file's text. This is the secret itself.
+    pub fn text(&self) -> String {
+        self.keys.iter().map(|key| key.reveal() + "\n").collect()
     }
 
     /// The keys; the first is the one to use.
