@@ -12,12 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{self, Answer, Request, Status};
 use crate::error::{Error, IoContext, Result};
+use crate::fault::{Rate, Selector};
 use crate::image::Image;
+use crate::keys;
 use crate::node::Node;
 use crate::spawn;
 use crate::state::{self, Lock, StateDir};
+use crate::switch::Switch;
 use crate::timeline;
-use crate::topology::{node_name, Topology};
+use crate::topology::{node_name, Net, NodeKey, Topology};
 use crate::trouble::Trouble;
 
 /// How long a supervisor may take to tidy up when it is asked to end.
@@ -92,6 +95,13 @@ impl Cluster {
             *share = share
                 .canonicalize()
                 .context(|| format!("--share {}", share.display()))?;
+        }
+        for key in topology.keys.values_mut() {
+            if let NodeKey::File(file) = key {
+                *file = file
+                    .canonicalize()
+                    .context(|| format!("key {}", file.display()))?;
+            }
         }
         let state = StateDir::of(&up.name)?;
         let lock = state.create()?;
@@ -203,6 +213,36 @@ impl Cluster {
             (Answer::Troubles(troubles), _) => Ok(troubles),
             (other, _) => Err(self.odd(&other)),
         }
+    }
+
+    /// The file with the cluster key that a node was given, or `none` in it; `None` if the node
+    /// has that of its image. Only this user can read it.
+    pub fn key_file(&self, node: u32) -> Option<PathBuf> {
+        keys::file(&self.state.keys(), &self.topology, node)
+    }
+
+    /// The switches of its rails, if it has [`Net::Switch`].
+    pub fn switch(&self) -> Result<Switch<'_>> {
+        match self.topology.net {
+            Net::Switch => Ok(Switch::new(self)),
+            Net::Bridge => Err(Error::NeedsSwitch(self.name().into())),
+        }
+    }
+
+    /// Lets ports lose everything, both ways, without a word: nodes have their carriers still.
+    pub fn cut(&self, at: Selector) -> Result<()> {
+        self.request(&Request::Cut { at, cut: true })
+    }
+
+    /// Ends a cut.
+    pub fn mend(&self, at: Selector) -> Result<()> {
+        self.request(&Request::Cut { at, cut: false })
+    }
+
+    /// Shapes links to this rate; as fast as can be with `None`. [`Direction::Both`] is what the
+    /// nodes receive, as with [`Rail::rate`], for a full link need not be shaped at both ends.
+    pub fn rate(&self, at: Selector, rate: Option<Rate>) -> Result<()> {
+        self.request(&Request::Rate { at, rate })
     }
 
     /// Puts a line into the timeline.

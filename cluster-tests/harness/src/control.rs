@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::WaitFor;
+use crate::counters::PortCounters;
 use crate::error::Error;
+use crate::fault::{Faults, Rate, Selector};
 use crate::topology::Topology;
 use crate::trouble::Trouble;
 
@@ -39,14 +41,32 @@ pub(crate) enum Request {
     Console {
         node: u32,
     },
-    /// Kill the node's QEMU.
-    Kill {
-        node: u32,
-    },
     /// Boot a node that is down.
     Start {
         node: u32,
     },
+    /// A fault of a node.
+    Node {
+        node: u32,
+        fault: NodeFault,
+    },
+    /// Take a node's carrier from it, on one rail or on all, or give it back.
+    Link {
+        node: u32,
+        rail: Option<u8>,
+        up: bool,
+    },
+    /// Let ports lose everything without a word, or let them pass frames again.
+    Cut {
+        at: Selector,
+        cut: bool,
+    },
+    Rate {
+        at: Selector,
+        rate: Option<Rate>,
+    },
+    /// What only network `switch` can do.
+    Switch(SwitchRequest),
     /// Put a line into the timeline.
     Mark {
         text: String,
@@ -54,11 +74,46 @@ pub(crate) enum Request {
     Down,
 }
 
+/// What can befall a node that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NodeFault {
+    /// Kill its QEMU.
+    Kill,
+    /// Let its processor and its clock stand still.
+    Pause,
+    Resume,
+    /// Kill it, and boot it at once.
+    Reset,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum SwitchRequest {
+    Set {
+        at: Selector,
+        faults: Faults,
+    },
+    /// No groups: everybody hears everybody.
+    Partition {
+        rail: Option<u8>,
+        groups: Vec<Vec<u32>>,
+    },
+    Reseed {
+        seed: u64,
+    },
+    /// Begin a capture, or end it.
+    Capture {
+        rail: u8,
+        file: Option<PathBuf>,
+    },
+    Counters,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Done,
     Status(Status),
     Troubles(Vec<Trouble>),
+    Ports(Vec<PortCounters>),
     Refused(Refusal),
 }
 
@@ -72,6 +127,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// What a client is told of an error here.
+    pub(crate) fn of(error: Error) -> Self {
+        Self::Other(error.to_string())
+    }
+
     pub(crate) fn into_error(self, cluster: &str) -> Error {
         let cluster = cluster.to_owned();
         match self {
@@ -112,6 +172,8 @@ pub enum NodeState {
     Up,
     /// The agent answers, but something did not start.
     Broken,
+    /// It stands still.
+    Paused,
     /// QEMU does not run.
     Down,
 }
@@ -122,6 +184,7 @@ impl std::fmt::Display for NodeState {
             Self::Booting => "booting",
             Self::Up => "up",
             Self::Broken => "broken",
+            Self::Paused => "paused",
             Self::Down => "down",
         })
     }

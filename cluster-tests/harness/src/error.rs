@@ -88,6 +88,9 @@ pub enum Error {
         /// Its standard error.
         stderr: String,
     },
+    /// A fault that only the switch of the harness can make.
+    #[error("cluster `{0}` has network `bridge`, which can't do this to frames: start it with --net switch")]
+    NeedsSwitch(String),
     /// A kernel complained on its console.
     #[error("{0}")]
     Trouble(Box<Trouble>),

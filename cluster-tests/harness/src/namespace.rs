@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use rustix::process::{getgid, getuid};
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 
-use crate::error::{Error, IoContext, Result};
+use crate::error::{IoContext, Result};
+use crate::fault::{Rate, Selector};
 use crate::topology::Topology;
 
 /// The device through which QEMU gets its taps.
@@ -52,29 +53,70 @@ pub(crate) fn make_rails(topology: &Topology) -> Result<()> {
     check_tun()?;
     // Neighbour discovery of the bridges themselves has no business on the rails.
     let _ = fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
-    let mut ip = Command::new("ip")
+    batch("ip", &script(topology)).context(|| "make bridges and taps by `ip -batch`".into())
+}
+
+/// Lets bridges pass nothing from and to these taps, or everything again; the taps have their
+/// carriers still.
+pub(crate) fn block(topology: &Topology, at: Selector, block: bool) -> Result<()> {
+    // As the kernel numbers a port's states: disabled, and forwarding.
+    let state = if block { 0 } else { 3 };
+    let line = |tap| format!("link set {tap} type bridge_slave state {state}\n");
+    let lines = taps(topology, at).map(line).collect::<String>();
+    batch("ip", &lines).context(|| "set ports of bridges by `ip -batch`".into())
+}
+
+/// Shapes what these taps are sent.
+pub(crate) fn shape(topology: &Topology, at: Selector, rate: Option<Rate>) -> Result<()> {
+    let line = |tap| match rate {
+        Some(rate) => format!(
+            "qdisc replace dev {tap} root tbf rate {}bit burst {} limit {}\n",
+            rate.bits_per_second(),
+            rate.burst(),
+            rate.burst() + rate.queue(),
+        ),
+        // The root that every tap has had before: to remove none is an error.
+        None => format!("qdisc replace dev {tap} root pfifo_fast\n"),
+    };
+    let lines = taps(topology, at).map(line).collect::<String>();
+    batch("tc", &lines).context(|| {
+        "shape taps by `tc -batch` (the kernel needs sch_tbf; network `switch` needs nothing)"
+            .into()
+    })
+}
+
+fn taps(topology: &Topology, at: Selector) -> impl Iterator<Item = String> + '_ {
+    let rails = 0..topology.rails.len() as u8;
+    rails.flat_map(move |rail| {
+        let nodes = topology.nodes.iter();
+        let nodes = nodes.filter(move |node| at.takes(rail, **node));
+        nodes.map(move |node| tap(*node, rail))
+    })
+}
+
+/// Has `ip` or `tc` carry out these lines.
+fn batch(program: &str, lines: &str) -> io::Result<()> {
+    let mut child = Command::new(program)
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .context(|| "start `ip` (Debian package iproute2)".into())?;
-    if let Some(mut stdin) = ip.stdin.take() {
-        stdin
-            .write_all(script(topology).as_bytes())
-            .context(|| "tell `ip` the rails".into())?;
-    }
-    let output = ip.wait_with_output().context(|| "wait for `ip`".into())?;
+        .map_err(|error| {
+            let why = format!("start `{program}` (Debian package iproute2): {error}");
+            io::Error::new(error.kind(), why)
+        })?;
+    // One that ends early says why itself.
+    let told = child
+        .stdin
+        .take()
+        .map(|mut to| to.write_all(lines.as_bytes()));
+    let output = child.wait_with_output()?;
     if output.status.success() {
-        return Ok(());
+        return told.unwrap_or(Ok(()));
     }
-    let why = String::from_utf8_lossy(&output.stderr)
-        .trim()
-        .replace('\n', "; ");
-    Err(Error::Io {
-        what: "make bridges and taps by `ip -batch`".into(),
-        source: io::Error::other(why),
-    })
+    let why = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(why.trim().replace('\n', "; ")))
 }
 
 fn check_tun() -> Result<()> {
@@ -89,15 +131,16 @@ fn check_tun() -> Result<()> {
 /// The commands that make the rails, for `ip -batch`.
 fn script(topology: &Topology) -> String {
     let mut lines = vec!["link set lo up".to_owned()];
-    for rail in 0..topology.rails {
+    for (rail, made) in (0_u8..).zip(&topology.rails) {
+        let mtu = made.mtu;
         lines.push(format!(
-            "link add rail{rail} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+            "link add rail{rail} mtu {mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
         ));
         lines.push(format!("link set rail{rail} up"));
         for node in &topology.nodes {
             let tap = tap(*node, rail);
             lines.push(format!("tuntap add dev {tap} mode tap"));
-            lines.push(format!("link set {tap} master rail{rail} up"));
+            lines.push(format!("link set {tap} mtu {mtu} master rail{rail} up"));
         }
     }
     lines.push(String::new());
@@ -107,23 +150,32 @@ fn script(topology: &Topology) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rail;
+
+    #[test]
+    fn a_place_is_its_taps() {
+        let topology = Topology::nodes(2).rails(2, Rail::default());
+        let of = |at| taps(&topology, at).collect::<Vec<_>>();
+        assert_eq!(of(Selector::ALL), ["n1r0", "n2r0", "n1r1", "n2r1"]);
+        assert_eq!(of(Selector::node(2).on_rail(1)), ["n2r1"]);
+    }
 
     #[test]
     fn every_node_has_a_tap_on_every_rail() {
         let topology = Topology {
             nodes: vec![7],
-            rails: 2,
+            rails: vec![Rail::default(), Rail::of_mtu(9000)],
             ..Topology::nodes(1)
         };
         let expected = "link set lo up\n\
-            link add rail0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
+            link add rail0 mtu 1500 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
             link set rail0 up\n\
             tuntap add dev n7r0 mode tap\n\
-            link set n7r0 master rail0 up\n\
-            link add rail1 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
+            link set n7r0 mtu 1500 master rail0 up\n\
+            link add rail1 mtu 9000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
             link set rail1 up\n\
             tuntap add dev n7r1 mode tap\n\
-            link set n7r1 master rail1 up\n";
+            link set n7r1 mtu 9000 master rail1 up\n";
         assert_eq!(script(&topology), expected);
     }
 

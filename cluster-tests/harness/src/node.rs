@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use podos_agent_proto::Frame;
 
 use crate::cluster::Cluster;
-use crate::control::Request;
+use crate::control::{NodeFault, Request};
 use crate::error::Result;
 use crate::exec::{Exec, Output, Session};
 use crate::topology::node_name;
@@ -78,12 +78,50 @@ impl<'a> Node<'a> {
 
     /// Kills its QEMU, as a power failure would.
     pub fn kill(&self) -> Result<()> {
-        self.cluster.request(&Request::Kill { node: self.id })
+        self.befall(NodeFault::Kill)
     }
 
     /// Boots it again after it went down; returns when its QEMU runs (see [`Cluster::wait`]).
     pub fn start(&self) -> Result<()> {
         self.cluster.request(&Request::Start { node: self.id })
+    }
+
+    /// Lets its processor and its clock stand still. Frames for it wait, as long as there is room,
+    /// and its agent does not answer.
+    pub fn pause(&self) -> Result<()> {
+        self.befall(NodeFault::Pause)
+    }
+
+    /// Lets it go on after [`Node::pause`], as if no time had passed.
+    pub fn resume(&self) -> Result<()> {
+        self.befall(NodeFault::Resume)
+    }
+
+    /// Resets it: its memory is lost at once and it boots anew, as another boot. Returns when its
+    /// QEMU runs.
+    pub fn reset(&self) -> Result<()> {
+        self.befall(NodeFault::Reset)
+    }
+
+    /// Takes the carrier of its interface on a rail away, or on all rails. It is told so: this is
+    /// the pulled plug. [`Cluster::cut`] does it without a word.
+    pub fn link_down(&self, rail: impl Into<Option<u8>>) -> Result<()> {
+        self.link(rail.into(), false)
+    }
+
+    /// Gives the carrier back. Until then it is gone in later boots, too.
+    pub fn link_up(&self, rail: impl Into<Option<u8>>) -> Result<()> {
+        self.link(rail.into(), true)
+    }
+
+    fn link(&self, rail: Option<u8>, up: bool) -> Result<()> {
+        let node = self.id;
+        self.cluster.request(&Request::Link { node, rail, up })
+    }
+
+    fn befall(&self, fault: NodeFault) -> Result<()> {
+        let node = self.id;
+        self.cluster.request(&Request::Node { node, fault })
     }
 
     /// Its console, both ways, from now on.

@@ -4,10 +4,12 @@
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 
 use podos_agent_proto::PORT_NAME;
 
 use crate::accel::Accelerator;
+use crate::keys;
 use crate::namespace;
 use crate::spawn::Config;
 use crate::topology::mac;
@@ -21,14 +23,33 @@ pub(crate) struct Boot {
     /// Boot sequence, 1 and on.
     pub sequence: u16,
     pub accelerator: Accelerator,
-    /// Connected socket that becomes the agent's port.
+    /// File with the node's cluster key, if it is not that of the image.
+    pub key: Option<PathBuf>,
+}
+
+/// The connected sockets that a QEMU inherits.
+pub(crate) struct Sockets {
+    /// Becomes the agent's port.
     pub agent: RawFd,
-    /// Connected socket that becomes the serial console.
+    /// Becomes the serial console.
     pub console: RawFd,
+    /// Becomes the monitor.
+    pub monitor: RawFd,
+    /// Become the interfaces, with network `switch`.
+    pub rails: Vec<RawFd>,
+}
+
+impl Sockets {
+    pub(crate) fn all(&self) -> impl Iterator<Item = RawFd> + '_ {
+        let rails = self.rails.iter().copied();
+        [self.agent, self.console, self.monitor]
+            .into_iter()
+            .chain(rails)
+    }
 }
 
 /// The arguments for this boot.
-pub(crate) fn arguments(config: &Config, boot: &Boot) -> Vec<OsString> {
+pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<OsString> {
     let mut args = Vec::<OsString>::new();
     let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
     add(&[
@@ -57,30 +78,39 @@ pub(crate) fn arguments(config: &Config, boot: &Boot) -> Vec<OsString> {
     ]);
     add(&[
         "-chardev",
-        &format!("socket,id=console,fd={}", boot.console),
+        &format!("socket,id=console,fd={}", sockets.console),
     ]);
     add(&["-serial", "chardev:console"]);
-    add(&["-chardev", &format!("socket,id=agent,fd={}", boot.agent)]);
+    let monitor = sockets.monitor;
+    add(&["-chardev", &format!("socket,id=monitor,fd={monitor}")]);
+    add(&["-mon", "chardev=monitor,mode=control"]);
+    let agent = sockets.agent;
+    add(&["-chardev", &format!("socket,id=agent,fd={agent}")]);
     add(&["-device", "virtio-serial-pci,max_ports=2"]);
     add(&[
         "-device",
         &format!("virtserialport,chardev=agent,name={PORT_NAME}"),
     ]);
-    for rail in 0..config.topology.rails {
-        let tap = namespace::tap(boot.node, rail);
-        add(&[
-            "-netdev",
-            &format!("tap,id=rail{rail},ifname={tap},script=no,downscript=no"),
-        ]);
-        let mac = mac(rail, boot.node);
-        add(&[
-            "-device",
-            &format!("virtio-net-pci,netdev=rail{rail},mac={mac},romfile="),
-        ]);
+    for (rail, made) in (0_u8..).zip(&config.topology.rails) {
+        let netdev = match sockets.rails.get(usize::from(rail)) {
+            Some(fd) => format!("stream,id=rail{rail},server=off,addr.type=fd,addr.str={fd}"),
+            None => {
+                let tap = namespace::tap(boot.node, rail);
+                format!("tap,id=rail{rail},ifname={tap},script=no,downscript=no")
+            }
+        };
+        let (mac, mtu) = (mac(rail, boot.node), made.mtu);
+        let device = format!("virtio-net-pci,netdev=rail{rail},mac={mac},host_mtu={mtu},romfile=");
+        add(&["-netdev", &netdev, "-device", &device]);
     }
     add(&["-append", &kernel_command_line(config, boot), "-kernel"]);
     args.push(config.image.kernel.clone().into());
     args.extend(["-initrd".into(), config.image.initramfs.clone().into()]);
+    if let Some(key) = &boot.key {
+        let mut file = OsString::from(format!("name={},file=", keys::NAME));
+        file.push(key);
+        args.extend(["-fw_cfg".into(), file]);
+    }
     if let Some(share) = &config.topology.share {
         let mut local = OsString::from("local,id=share,security_model=none,multidevs=remap,path=");
         local.push(share);
@@ -96,6 +126,7 @@ fn kernel_command_line(config: &Config, boot: &Boot) -> String {
         "panic=-1".to_owned(),
         format!("podos.node={}", boot.node),
         format!("podos.boot={}", boot.sequence),
+        format!("podos.cm-mode={}", config.topology.cm_mode),
     ];
     if boot.accelerator == Accelerator::Tcg {
         // On a busy machine TCG delivers no timer interrupt in the time in which the kernel
@@ -131,21 +162,40 @@ mod tests {
             node: 2,
             sequence: 5,
             accelerator: Accelerator::Tcg,
+            key: Some("/run/keys/cluster".into()),
+        };
+        let mut sockets = Sockets {
             agent: 10,
             console: 11,
+            monitor: 12,
+            rails: Vec::new(),
         };
-        let args = arguments(&config, &boot);
+        let args = arguments(&config, &boot, &sockets);
         let has = |words: &[&str]| args.windows(words.len()).any(|window| window == words);
-        let line = "console=ttyS0 panic=-1 podos.node=2 podos.boot=5 no_timer_check podos.share";
+        let line = "console=ttyS0 panic=-1 podos.node=2 podos.boot=5 podos.cm-mode=aead \
+                    no_timer_check podos.share";
         assert!(has(&["-append", line]));
         assert!(has(&[
             "-device",
-            "virtio-net-pci,netdev=rail2,mac=52:54:00:50:02:02,romfile="
+            "virtio-net-pci,netdev=rail2,mac=52:54:00:50:02:02,host_mtu=1500,romfile="
         ]));
         assert!(has(&["-kernel", "/i/bzImage", "-initrd", "/i/initramfs"]));
         assert!(has(&[
             "-fsdev",
             "local,id=share,security_model=none,multidevs=remap,path=/srv"
         ]));
+        assert!(has(&[
+            "-fw_cfg",
+            "name=opt/podos/cluster-key,file=/run/keys/cluster"
+        ]));
+        assert!(has(&[
+            "-netdev",
+            "tap,id=rail0,ifname=n2r0,script=no,downscript=no"
+        ]));
+        sockets.rails = vec![13, 14, 15];
+        let args = arguments(&config, &boot, &sockets);
+        let stream = OsString::from("stream,id=rail2,server=off,addr.type=fd,addr.str=15");
+        assert!(args.contains(&stream));
+        assert_eq!(sockets.all().collect::<Vec<_>>(), [10, 11, 12, 13, 14, 15]);
     }
 }

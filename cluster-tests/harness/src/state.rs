@@ -74,6 +74,11 @@ impl StateDir {
         self.path.join(format!("{node}.console.log"))
     }
 
+    /// Folder of the nodes' cluster keys.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.path.join("keys")
+    }
+
     pub(crate) fn pid(&self) -> PathBuf {
         self.path.join("pid")
     }

@@ -7,6 +7,8 @@
 //! every connection, console and agent port has a thread of its own.
 
 mod cluster;
+mod faults;
+mod network;
 mod readiness;
 mod serve;
 
@@ -18,14 +20,13 @@ use std::process::ExitCode;
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Arc;
 
-use crate::accel::Accelerator;
 use crate::clock::Clock;
 use crate::error::{Error, IoContext, Result};
-use crate::namespace;
+use crate::keys;
 use crate::spawn::{Config, ARGUMENT, READY};
 use crate::state::StateDir;
-use crate::topology::Net;
 use cluster::Cluster;
+use network::Network;
 
 /// What only the main thread can do.
 enum Order {
@@ -80,17 +81,13 @@ fn set_up(state: StateDir) -> Result<(Arc<Cluster>, Receiver<Order>)> {
     let pid = state.pid();
     std::fs::write(&pid, format!("{}\n", std::process::id()))
         .context(|| format!("write {}", pid.display()))?;
-    match config.topology.net {
-        Net::Bridge => {
-            namespace::enter()?;
-            namespace::make_rails(&config.topology)?;
-        }
-    }
+    keys::make(&state.keys(), &config.topology)?;
+    let network = Network::make(&config.topology)?;
     let control = state.control();
     let listener =
         UnixListener::bind(&control).context(|| format!("bind {}", control.display()))?;
     let (orders, ordered) = channel();
-    let cluster = Cluster::new(config, state, clock, Accelerator::detect(), orders)?;
+    let cluster = Cluster::new(config, state, clock, network, orders)?;
     for node in cluster.topology().nodes.clone() {
         cluster.boot(node)?;
     }

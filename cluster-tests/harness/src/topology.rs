@@ -2,11 +2,21 @@
 
 //! What a cluster consists of.
 
-use std::path::PathBuf;
+mod key;
+mod list;
+mod rail;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+pub use key::{CmMode, NodeKey};
+pub use rail::Rail;
+pub(crate) use rail::MAX_MTU;
+
+use crate::error::{Error, IoContext, Result};
+use crate::fault::Rate;
 
 /// Most nodes of one cluster: a rail's bridge takes 1,024 ports, and the last byte of a node's
 /// address is its host id.
@@ -19,26 +29,60 @@ pub enum Net {
     /// A Linux bridge per rail and a tap per node and rail, in a private network namespace.
     #[default]
     Bridge,
+    /// A switch of ours per rail, in the supervisor's process: it makes faults of frames (see
+    /// [`Switch`](crate::Switch)) and needs no privilege.
+    Switch,
 }
 
 /// A cluster as a value: the same serves a test and `cluster up`.
+///
+/// As TOML every field may be left out, and then is as [`Topology::nodes`] has it:
+///
+/// ```
+/// # fn main() -> podos_harness::Result<()> {
+/// let topology = podos_harness::Topology::from_toml(
+///     r#"
+///     nodes = 3 # or host ids: [1, 2, 7]
+///     rails = [{ mtu = 9000, rate = "100mbit" }, {}] # or how many: 3
+///     net = "switch"
+///     cm-mode = "aead"
+///     keys = { linus3 = "own" }
+///     "#,
+/// )?;
+/// assert_eq!(topology.rails[0].mtu, 9000);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Topology {
     /// Host ids, 1 to [`MAX_NODES`], in the order in which the nodes are started.
+    #[serde(deserialize_with = "list::nodes")]
     pub nodes: Vec<u32>,
     /// Networks that join all nodes, 1 to 8; `eth0` is on rail 0.
-    pub rails: u8,
+    #[serde(deserialize_with = "list::rails")]
+    pub rails: Vec<Rail>,
     /// Memory of a node, in MiB.
     pub memory_mib: u32,
     /// Profile of the image.
     pub profile: String,
     /// How the rails are made.
     pub net: Net,
+    /// What every random choice of the switch comes from.
+    pub seed: u64,
+    /// How CM protects its frames.
+    pub cm_mode: CmMode,
+    /// Nodes, by name, whose cluster key is not the cluster's.
+    pub keys: BTreeMap<String, NodeKey>,
     /// A folder of this machine, read-write at `/mnt/host` on every node.
     pub share: Option<PathBuf>,
     /// Words added to every node's kernel command line.
     pub kernel_args: Vec<String>,
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self::nodes(3)
+    }
 }
 
 impl Topology {
@@ -46,13 +90,33 @@ impl Topology {
     pub fn nodes(count: u32) -> Self {
         Self {
             nodes: (1..=count).collect(),
-            rails: 3,
+            rails: vec![Rail::default(); 3],
             memory_mib: 512,
             profile: "minimal".into(),
             net: Net::Bridge,
+            seed: 1,
+            cm_mode: CmMode::Aead,
+            keys: BTreeMap::new(),
             share: None,
             kernel_args: Vec::new(),
         }
+    }
+
+    /// The cluster that a file describes.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).context(|| format!("read {}", path.display()))?;
+        Self::from_toml(&text).map_err(|error| Error::Topology {
+            flag: "--topology",
+            reason: format!("{}: {error}", path.display()),
+        })
+    }
+
+    /// The cluster that this TOML describes.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| Error::Topology {
+            flag: "topology",
+            reason: error.to_string().trim_end().to_owned(),
+        })
     }
 
     /// The same, with a folder of this machine at `/mnt/host`.
@@ -61,6 +125,43 @@ impl Topology {
             share: Some(folder.into()),
             ..self
         }
+    }
+
+    /// The same on rails made so.
+    pub fn net(self, net: Net) -> Self {
+        Self { net, ..self }
+    }
+
+    /// The same with so many rails, all alike.
+    pub fn rails(self, count: usize, rail: Rail) -> Self {
+        Self {
+            rails: vec![rail; count],
+            ..self
+        }
+    }
+
+    /// The same with every rail shaped to this rate.
+    pub fn rate(mut self, rate: Rate) -> Self {
+        for rail in &mut self.rails {
+            rail.rate = Some(rate);
+        }
+        self
+    }
+
+    /// The same, in this mode of CM.
+    pub fn cm_mode(self, cm_mode: CmMode) -> Self {
+        Self { cm_mode, ..self }
+    }
+
+    /// The same, where this node has another key.
+    pub fn key(mut self, node: u32, key: NodeKey) -> Self {
+        self.keys.insert(node_name(node), key);
+        self
+    }
+
+    /// The key of a node.
+    pub fn key_of(&self, node: u32) -> &NodeKey {
+        self.keys.get(&node_name(node)).unwrap_or(&NodeKey::Cluster)
     }
 
     /// Says why this cluster cannot be, naming the flag that asked for it.
@@ -84,18 +185,22 @@ impl Topology {
                 return refuse("--nodes", format!("{} is there twice", node_name(*node)));
             }
         }
-        if !(1..=8).contains(&self.rails) {
+        if !(1..=8).contains(&self.rails.len()) {
             return refuse(
                 "--rails",
-                format!("a cluster has 1 to 8 rails, not {}", self.rails),
+                format!("a cluster has 1 to 8 rails, not {}", self.rails.len()),
             );
         }
+        self.rails.iter().try_for_each(Rail::check)?;
         if self.memory_mib < 64 {
             let memory = self.memory_mib;
             return refuse(
                 "--memory",
                 format!("a node needs 64 MiB or more, not {memory}"),
             );
+        }
+        if let Some(name) = self.keys.keys().find(|name| !self.has_name(name)) {
+            return refuse("keys", format!("there is no node `{name}`"));
         }
         match &self.share {
             Some(folder) if !folder.is_dir() => {
@@ -108,6 +213,10 @@ impl Topology {
             ),
             _ => Ok(()),
         }
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.nodes.iter().any(|node| node_name(*node) == name)
     }
 
     /// The host id of a node named `linus2` or `2`.
@@ -158,10 +267,18 @@ mod tests {
             ),
             (
                 Topology {
-                    rails: 9,
+                    rails: vec![Rail::default(); 9],
                     ..Topology::nodes(1)
                 },
                 "--rails: a cluster has 1 to 8 rails, not 9",
+            ),
+            (
+                Topology::nodes(1).rails(1, Rail::of_mtu(9001)),
+                "--mtu: a rail's MTU is 68 to 9000, not 9001",
+            ),
+            (
+                Topology::nodes(1).key(2, NodeKey::None),
+                "keys: there is no node `linus2`",
             ),
             (
                 Topology {
@@ -195,5 +312,32 @@ mod tests {
     #[test]
     fn a_mac_address_tells_rail_and_node() {
         assert_eq!(mac(2, 254), "52:54:00:50:02:fe");
+    }
+
+    #[test]
+    fn a_file_says_only_what_differs() {
+        assert_eq!(Topology::from_toml("").unwrap(), Topology::nodes(3));
+        let text = "nodes = [1, 7]\nrails = 2\nkeys = { linus7 = { file = \"/k\" } }\n";
+        let topology = Topology::from_toml(text).unwrap();
+        assert_eq!(topology.nodes, [1, 7]);
+        assert_eq!(topology.rails, [Rail::default(); 2]);
+        assert_eq!(topology.key_of(1), &NodeKey::Cluster);
+        assert_eq!(topology.key_of(7), &NodeKey::File("/k".into()));
+        let written = toml::to_string(&topology).unwrap();
+        assert_eq!(Topology::from_toml(&written).unwrap(), topology);
+    }
+
+    #[test]
+    fn a_file_with_a_slip_is_refused_at_its_line() {
+        for (text, word) in [
+            ("nodes = 3\nnett = \"switch\"", "nett"),
+            ("rails = [{ mtu = 9000, rat = 1 }]", "rat"),
+            ("rails = [{ rate = \"fast\" }]", "`fast` is no rate"),
+            ("nodes = -1", "invalid"),
+            ("cm-mode = \"secret\"", "secret"),
+        ] {
+            let error = Topology::from_toml(text).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains("line"), "{error}");
+        }
     }
 }

@@ -18,7 +18,8 @@ use rustix::process::{
 
 use crate::agent::AgentPort;
 use crate::error::{IoContext, Result};
-use crate::qemu::{self, Boot};
+use crate::qemu::{self, Boot, Sockets};
+use crate::qmp::Qmp;
 use crate::spawn::Config;
 
 /// A QEMU that runs.
@@ -26,6 +27,7 @@ pub(crate) struct Vm {
     pid: u32,
     process: OwnedFd,
     pub agent: Arc<AgentPort>,
+    pub monitor: Arc<Qmp>,
 }
 
 /// The host's ends of a QEMU just started.
@@ -35,14 +37,21 @@ pub(crate) struct Started {
     pub process: OwnedFd,
     pub agent: UnixStream,
     pub console: UnixStream,
+    pub monitor: UnixStream,
 }
 
 impl Vm {
-    pub(crate) fn new(pid: u32, process: OwnedFd, agent: Arc<AgentPort>) -> Self {
+    pub(crate) fn new(
+        pid: u32,
+        process: OwnedFd,
+        agent: Arc<AgentPort>,
+        monitor: Arc<Qmp>,
+    ) -> Self {
         Self {
             pid,
             process,
             agent,
+            monitor,
         }
     }
 
@@ -58,23 +67,35 @@ impl Vm {
 
 /// Starts the QEMU of a boot. It dies with the calling *thread*, so that must be one that lives
 /// as long as the supervisor.
-pub(crate) fn start(config: &Config, mut boot: Boot, log: &File) -> Result<Started> {
+///
+/// `plugs` become its interfaces, with network `switch`.
+pub(crate) fn start(
+    config: &Config,
+    boot: &Boot,
+    plugs: Vec<OwnedFd>,
+    log: &File,
+) -> Result<Started> {
     let what = || format!("start {} (Debian package qemu-system-x86)", qemu::PROGRAM);
     let (agent, guest_agent) = UnixStream::pair().context(what)?;
     let (console, guest_console) = UnixStream::pair().context(what)?;
-    boot.agent = guest_agent.as_raw_fd();
-    boot.console = guest_console.as_raw_fd();
+    let (monitor, guest_monitor) = UnixStream::pair().context(what)?;
+    let sockets = Sockets {
+        agent: guest_agent.as_raw_fd(),
+        console: guest_console.as_raw_fd(),
+        monitor: guest_monitor.as_raw_fd(),
+        rails: plugs.iter().map(AsRawFd::as_raw_fd).collect(),
+    };
     let parent = rustix::process::getpid();
     let log = log.try_clone().context(what)?;
     let mut command = Command::new(qemu::PROGRAM);
     command
-        .args(qemu::arguments(config, &boot))
+        .args(qemu::arguments(config, boot, &sockets))
         .stdin(Stdio::null())
         .stdout(log.try_clone().context(what)?)
         .stderr(log);
     let prepare = move || -> io::Result<()> {
-        for fd in [boot.agent, boot.console] {
-            // SAFETY: the parent keeps both sockets open until the child is spawned, so the
+        for fd in sockets.all() {
+            // SAFETY: the parent keeps the sockets open until the child is spawned, so the
             // numbers name them in the child as well.
             let fd = unsafe { BorrowedFd::borrow_raw(fd) };
             fcntl_setfd(fd, FdFlags::empty())?;
@@ -89,7 +110,7 @@ pub(crate) fn start(config: &Config, mut boot: Boot, log: &File) -> Result<Start
     // SAFETY: `prepare` only makes system calls: it neither allocates nor takes a lock.
     unsafe { command.pre_exec(prepare) };
     let child = command.spawn().context(what)?;
-    drop((guest_agent, guest_console));
+    drop((guest_agent, guest_console, guest_monitor, plugs));
     let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).context(what)?;
     Ok(Started {
         pid: child.id(),
@@ -97,5 +118,6 @@ pub(crate) fn start(config: &Config, mut boot: Boot, log: &File) -> Result<Start
         process,
         agent,
         console,
+        monitor,
     })
 }

@@ -2,7 +2,7 @@
 
 //! The nodes, from the inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use podos_agent_proto::{Frame, VERSION};
 
+use super::network::Network;
 use super::Order;
 use crate::accel::Accelerator;
 use crate::agent::AgentPort;
@@ -17,7 +18,9 @@ use crate::clock::Clock;
 use crate::console::Console;
 use crate::control::{NodeState, NodeStatus, Refusal, Status};
 use crate::error::{Error, IoContext, Result};
+use crate::keys;
 use crate::qemu::Boot;
+use crate::qmp::Qmp;
 use crate::spawn::Config;
 use crate::state::StateDir;
 use crate::timeline::Events;
@@ -33,6 +36,7 @@ pub(super) struct Cluster {
     config: Config,
     state: StateDir,
     accelerator: Accelerator,
+    network: Network,
     events: Events,
     log: File,
     consoles: BTreeMap<u32, Arc<Console>>,
@@ -49,6 +53,8 @@ pub(super) struct Inner {
     complaints: Vec<(u32, String)>,
     /// Processes that were not waited for yet.
     running: usize,
+    /// Nodes and rails without carrier, whichever boot it is.
+    unplugged: BTreeSet<(u32, u8)>,
 }
 
 /// A node, up or down.
@@ -60,6 +66,8 @@ pub(super) struct Node {
     pub problems: Vec<String>,
     /// We killed it: that it is down is no surprise.
     pub killed: bool,
+    /// Its processor stands still.
+    pub paused: bool,
     pub boots: u16,
     /// How its last QEMU ended.
     pub ended: String,
@@ -69,6 +77,7 @@ impl Node {
     fn state(&self) -> NodeState {
         match (&self.vm, self.booted, self.problems.is_empty()) {
             (None, ..) => NodeState::Down,
+            (Some(_), ..) if self.paused => NodeState::Paused,
             (Some(_), false, _) => NodeState::Booting,
             (Some(_), true, true) => NodeState::Up,
             (Some(_), true, false) => NodeState::Broken,
@@ -81,7 +90,7 @@ impl Cluster {
         config: Config,
         state: StateDir,
         clock: Clock,
-        accelerator: Accelerator,
+        network: Network,
         orders: Sender<Order>,
     ) -> Result<Arc<Self>> {
         let path = state.log();
@@ -106,11 +115,13 @@ impl Cluster {
             nodes,
             complaints: Vec::new(),
             running: 0,
+            unplugged: BTreeSet::new(),
         };
         Ok(Arc::new(Self {
             config,
             state,
-            accelerator,
+            accelerator: Accelerator::detect(),
+            network,
             events,
             log,
             consoles,
@@ -126,6 +137,10 @@ impl Cluster {
 
     pub(super) fn accelerator(&self) -> Accelerator {
         self.accelerator
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        &self.network
     }
 
     pub(super) fn events(&self) -> &Events {
@@ -167,17 +182,21 @@ impl Cluster {
             node: id,
             sequence,
             accelerator: self.accelerator,
-            agent: -1,
-            console: -1,
+            key: keys::file(&self.state.keys(), self.topology(), id),
         };
-        let mut started = vm::start(&self.config, boot, &self.log)?;
+        let plugs = self.network.plugs(id);
+        let plugs = plugs.context(|| format!("plug {name} into its rails"))?;
+        let mut started = vm::start(&self.config, &boot, plugs, &self.log)?;
         self.events
             .note(&name, &format!("boot {sequence}, QEMU {}", started.pid));
         let listener = Arc::clone(self);
         let heard = move |frame| listener.heard(id, sequence, frame);
         let agent =
             AgentPort::start(started.agent, heard).context(|| format!("agent of {name}"))?;
-        let vm = Vm::new(started.pid, started.process, agent);
+        let monitor = Qmp::new(started.monitor).context(|| format!("monitor of {name}"))?;
+        let monitor = Arc::new(monitor);
+        self.unplug(&monitor, id);
+        let vm = Vm::new(started.pid, started.process, agent, monitor);
         self.change(|inner| {
             inner.running += 1;
             if let Some(node) = inner.nodes.get_mut(&id) {
@@ -292,6 +311,71 @@ impl Cluster {
             inner = self.wait_change(inner, ENDS_WITHIN);
         }
         Ok(())
+    }
+
+    /// Lets a node stand still, or go on.
+    pub(super) fn pause(&self, id: u32, pause: bool) -> std::result::Result<(), Refusal> {
+        let name = node_name(id);
+        let monitor = self.monitor(id)?;
+        let what = if pause { "pause" } else { "resume" };
+        self.events.note(&name, &format!("FAULT: {what}"));
+        let done = match pause {
+            true => monitor.stop(),
+            false => monitor.cont(),
+        };
+        done.map_err(|error| refused_by_monitor(&name, &error))?;
+        self.change(|inner| {
+            if let Some(node) = inner.nodes.get_mut(&id) {
+                node.paused = pause && node.vm.is_some();
+            }
+        });
+        Ok(())
+    }
+
+    /// Gives a node its carrier on a rail or on all, or takes it away, for its later boots, too.
+    pub(super) fn set_links(
+        &self,
+        id: u32,
+        rail: Option<u8>,
+        up: bool,
+    ) -> std::result::Result<(), Refusal> {
+        let all = 0..self.topology().rails.len() as u8;
+        let rails = rail.map_or(all, |rail| rail..rail + 1);
+        self.change(|inner| {
+            for rail in rails.clone() {
+                match up {
+                    true => inner.unplugged.remove(&(id, rail)),
+                    false => inner.unplugged.insert((id, rail)),
+                };
+            }
+        });
+        // One that is down hears of it when it boots.
+        let Ok(monitor) = self.monitor(id) else {
+            return Ok(());
+        };
+        for rail in rails {
+            let done = monitor.set_link(rail, up);
+            done.map_err(|error| refused_by_monitor(&node_name(id), &error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes from a node that boots the carriers that it has not.
+    fn unplug(&self, monitor: &Qmp, id: u32) {
+        let unplugged = self.lock().unplugged.clone();
+        for (_, rail) in unplugged.iter().filter(|(node, _)| *node == id) {
+            if let Err(error) = monitor.set_link(*rail, false) {
+                eprintln!("monitor of {}: {error}", node_name(id));
+            }
+        }
+    }
+
+    /// The monitor of a node that runs.
+    fn monitor(&self, id: u32) -> std::result::Result<Arc<Qmp>, Refusal> {
+        let inner = self.lock();
+        let vm = inner.nodes.get(&id).and_then(|node| node.vm.as_ref());
+        vm.map(|vm| Arc::clone(&vm.monitor))
+            .ok_or_else(|| Refusal::NodeDown(node_name(id)))
     }
 
     /// Boots a node that is down, from any thread.
@@ -418,4 +502,8 @@ impl Cluster {
         }
         text
     }
+}
+
+fn refused_by_monitor(name: &str, error: &std::io::Error) -> Refusal {
+    Refusal::Other(format!("QEMU's monitor of {name}: {error}"))
 }

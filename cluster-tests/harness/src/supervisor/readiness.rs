@@ -55,7 +55,12 @@ fn wait_for_agents(
                 cluster, trouble,
             ))));
         }
-        let wanted = || inner.nodes.iter().filter(|(_, node)| !node.killed);
+        let wanted = || {
+            inner
+                .nodes
+                .iter()
+                .filter(|(_, node)| !node.killed && !node.paused)
+        };
         if let Some((id, node)) = wanted().find(|(_, node)| node.vm.is_none()) {
             let (id, name, ended) = (*id, node_name(*id), node.ended.clone());
             drop(inner);

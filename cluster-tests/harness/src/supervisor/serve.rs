@@ -12,7 +12,7 @@ use std::time::Duration;
 use podos_agent_proto::{encode, Decoder, Frame, Stream};
 
 use super::cluster::Cluster;
-use super::readiness;
+use super::{faults, readiness};
 use crate::agent::AgentPort;
 use crate::control::{receive, send, Answer, Refusal, Request};
 use crate::topology::node_name;
@@ -52,7 +52,13 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
         Request::Wait { until } => readiness::wait(cluster, until).map(|()| Answer::Done),
         Request::Status => Ok(Answer::Status(cluster.status())),
         Request::TakeTroubles => Ok(Answer::Troubles(cluster.take_troubles())),
-        Request::Kill { node } => cluster.kill(node).map(|()| Answer::Done),
+        Request::Node { node, fault } => faults::node(cluster, node, fault).map(|()| Answer::Done),
+        Request::Link { node, rail, up } => {
+            faults::link(cluster, node, rail, up).map(|()| Answer::Done)
+        }
+        Request::Cut { at, cut } => faults::cut(cluster, at, cut).map(|()| Answer::Done),
+        Request::Rate { at, rate } => faults::rate(cluster, at, rate).map(|()| Answer::Done),
+        Request::Switch(order) => faults::switch(cluster, order),
         Request::Start { node } => cluster.start(node).map(|()| Answer::Done),
         Request::Mark { text } => {
             cluster.events().note("cluster", &text);

@@ -51,7 +51,7 @@ fn show(cluster: &podos_harness::Status) {
     println!(
         "cluster `{}`: {} rails, {} MiB a node, {}, supervisor {}",
         cluster.name,
-        cluster.topology.rails,
+        cluster.topology.rails.len(),
         cluster.topology.memory_mib,
         cluster.accelerator,
         cluster.supervisor,

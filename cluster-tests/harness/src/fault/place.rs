@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Where a fault is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::topology::{node_name, Topology};
+
+/// Which way frames go, seen from the node at the port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// What the node sends.
+    Sent,
+    /// What the node is sent.
+    Received,
+}
+
+impl Direction {
+    /// Whether what the node sends is meant.
+    pub fn sent(self) -> bool {
+        self != Self::Received
+    }
+
+    /// Whether what the node is sent is meant.
+    pub fn received(self) -> bool {
+        self != Self::Sent
+    }
+}
+
+/// Which ports are meant: those that fit all that is given. The default is
+/// every port, both ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Selector {
+    /// Only on this rail.
+    pub rail: Option<u8>,
+    /// Only at this node.
+    pub node: Option<u32>,
+    /// Only this way.
+    pub direction: Direction,
+}
+
+impl Selector {
+    /// Every port, both ways.
+    pub const ALL: Self = Self {
+        rail: None,
+        node: None,
+        direction: Direction::Both,
+    };
+
+    /// All ports of a rail.
+    pub fn rail(rail: u8) -> Self {
+        Self {
+            rail: Some(rail),
+            ..Self::ALL
+        }
+    }
+
+    /// All ports of a node.
+    pub fn node(node: u32) -> Self {
+        Self {
+            node: Some(node),
+            ..Self::ALL
+        }
+    }
+
+    /// Of those only the ones on this rail.
+    pub fn on_rail(self, rail: u8) -> Self {
+        let rail = Some(rail);
+        Self { rail, ..self }
+    }
+
+    /// Of those only this direction.
+    pub fn going(self, direction: Direction) -> Self {
+        Self { direction, ..self }
+    }
+
+    /// Whether a port is one of them.
+    pub fn takes(&self, rail: u8, node: u32) -> bool {
+        self.rail.is_none_or(|wanted| wanted == rail)
+            && self.node.is_none_or(|wanted| wanted == node)
+    }
+
+    /// Refuses rails and nodes that the cluster does not have.
+    pub(crate) fn check(&self, topology: &Topology) -> Result<()> {
+        let refuse = |flag, reason| Err(Error::Topology { flag, reason });
+        let rails = topology.rails.len();
+        match (self.rail, self.node) {
+            (Some(rail), _) if usize::from(rail) >= rails => refuse(
+                "--rail",
+                format!("there is no rail {rail}; they are 0 to {}", rails - 1),
+            ),
+            (_, Some(node)) if !topology.nodes.contains(&node) => {
+                refuse("--node", format!("there is no {}", node_name(node)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rail {
+            Some(rail) => write!(f, "rail {rail}")?,
+            None => f.write_str("every rail")?,
+        }
+        match self.node {
+            Some(node) => write!(f, " at {}", node_name(node))?,
+            None => f.write_str(" at every node")?,
+        }
+        match self.direction {
+            Direction::Both => Ok(()),
+            Direction::Sent => f.write_str(", what is sent"),
+            Direction::Received => f.write_str(", what is received"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_takes_what_fits_all_of_it() {
+        assert!(Selector::ALL.takes(7, 254));
+        let place = Selector::node(2).on_rail(1);
+        assert!(place.takes(1, 2));
+        assert!(!place.takes(0, 2) && !place.takes(1, 1));
+        let text = place.going(Direction::Sent).to_string();
+        assert_eq!(text, "rail 1 at linus2, what is sent");
+    }
+
+    #[test]
+    fn places_that_are_not_there_are_named() {
+        let topology = Topology::nodes(2);
+        Selector::node(2).on_rail(2).check(&topology).unwrap();
+        let error = |place: Selector| place.check(&topology).unwrap_err().to_string();
+        let text = "--rail: there is no rail 3; they are 0 to 2";
+        assert_eq!(error(Selector::rail(3)), text);
+        assert_eq!(error(Selector::node(3)), "--node: there is no linus3");
+    }
+}

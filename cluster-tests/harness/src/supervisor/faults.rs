@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Faults on demand: checked, noted in the timeline, and done.
+
+use std::sync::Arc;
+
+use super::cluster::Cluster;
+use crate::control::{Answer, NodeFault, Refusal, SwitchRequest};
+use crate::fault::{Rate, Selector};
+use crate::topology::node_name;
+
+type Outcome<T = ()> = Result<T, Refusal>;
+
+/// A fault of a node that runs.
+pub(super) fn node(cluster: &Arc<Cluster>, node: u32, fault: NodeFault) -> Outcome {
+    match fault {
+        NodeFault::Kill => cluster.kill(node),
+        NodeFault::Pause => cluster.pause(node, true),
+        NodeFault::Resume => cluster.pause(node, false),
+        NodeFault::Reset => {
+            cluster.kill(node)?;
+            cluster.start(node)
+        }
+    }
+}
+
+/// The carrier of a node on a rail, or on all.
+pub(super) fn link(cluster: &Cluster, node: u32, rail: Option<u8>, up: bool) -> Outcome {
+    let at = Selector {
+        rail,
+        ..Selector::node(node)
+    };
+    check(cluster, at)?;
+    let name = node_name(node);
+    let what = if up { "has" } else { "has no" };
+    match rail {
+        Some(rail) => note(cluster, &name, &format!("it {what} carrier on rail {rail}")),
+        None => note(cluster, &name, &format!("it {what} carrier on any rail")),
+    }
+    cluster.set_links(node, rail, up)
+}
+
+pub(super) fn cut(cluster: &Cluster, at: Selector, cut: bool) -> Outcome {
+    check(cluster, at)?;
+    let what = if cut { "cut" } else { "mend" };
+    note(cluster, "cluster", &format!("{what} {at}"));
+    let done = cluster.network().cut(cluster.topology(), at, cut);
+    done.map_err(Refusal::of)
+}
+
+pub(super) fn rate(cluster: &Cluster, at: Selector, rate: Option<Rate>) -> Outcome {
+    check(cluster, at)?;
+    let shown = rate.map_or("no limit".into(), |rate| rate.to_string());
+    note(cluster, "cluster", &format!("rate {shown}, {at}"));
+    let done = cluster.network().rate(cluster.topology(), at, rate);
+    done.map_err(Refusal::of)
+}
+
+pub(super) fn switch(cluster: &Cluster, order: SwitchRequest) -> Outcome<Answer> {
+    let on_rail = |rail: Option<u8>| Selector {
+        rail,
+        ..Selector::ALL
+    };
+    let what = match &order {
+        SwitchRequest::Set { at, faults } => {
+            check(cluster, *at)?;
+            faults.check().map_err(Refusal::of)?;
+            format!("frames, {at}: {faults}")
+        }
+        SwitchRequest::Partition { rail, groups } => {
+            check(cluster, on_rail(*rail))?;
+            for node in groups.iter().flatten() {
+                check(cluster, Selector::node(*node))?;
+            }
+            match groups.is_empty() {
+                true => format!("heal {}", on_rail(*rail)),
+                false => format!("partition {groups:?}, {}", on_rail(*rail)),
+            }
+        }
+        SwitchRequest::Reseed { seed } => format!("seed {seed}"),
+        SwitchRequest::Capture { rail, file } => {
+            check(cluster, Selector::rail(*rail))?;
+            match file {
+                Some(file) => format!("capture rail {rail} to {}", file.display()),
+                None => format!("end the capture of rail {rail}"),
+            }
+        }
+        SwitchRequest::Counters => String::new(),
+    };
+    if !what.is_empty() {
+        note(cluster, "cluster", &what);
+    }
+    cluster.network().order(order).map_err(Refusal::of)
+}
+
+fn check(cluster: &Cluster, at: Selector) -> Outcome {
+    at.check(cluster.topology()).map_err(Refusal::of)
+}
+
+fn note(cluster: &Cluster, who: &str, what: &str) {
+    cluster.events().note(who, &format!("FAULT: {what}"));
+}
