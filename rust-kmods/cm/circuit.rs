@@ -80,6 +80,7 @@ impl Circuit {
         let entry = node.table().insert(room, None, peer, |index| {
             proto::Circuit::open(
                 &proto::Config::default(),
+                node.rails().new_group(),
                 local,
                 peer,
                 class,
@@ -188,6 +189,7 @@ impl Circuit {
             {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full(unsent)) => payload = unsent,
+                Err(SendError::TooLong(_)) => return Err(EMSGSIZE),
                 Err(SendError::Finished(_)) => return Err(EPIPE),
                 Err(SendError::Reset(reason, _)) => return Err(broken_error(reason)),
             }

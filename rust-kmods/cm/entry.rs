@@ -2,12 +2,13 @@
 
 //! One circuit of this node: a CDT entry (paper, Table 2) and those who wait for it.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
+use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason};
 use podos_proto::Gpid;
@@ -15,9 +16,6 @@ use podos_proto::Gpid;
 use crate::node::{Node, NODE};
 use crate::sys::{Expire, SkBuff, SkbQueue, Timer, WaitQueue};
 use crate::transmit;
-
-/// No rail was elected yet, for [`Entry::rail`].
-const NO_RAIL: u32 = u32::MAX;
 
 /// A circuit in the CDT.
 #[pin_data]
@@ -31,8 +29,6 @@ pub(crate) struct Entry {
     /// Runs out at the circuit's deadline, or before. Armed and cancelled under `state`'s lock.
     #[pin]
     timer: Timer<Entry>,
-    /// The rail that the transmission group elected: one interface for all packets.
-    rail: AtomicU32,
     /// Whether a handle still reads from the circuit.
     owned: AtomicBool,
 }
@@ -53,7 +49,6 @@ impl Entry {
             state <- new_spinlock_irq!(State { circuit, armed: None }, "podos_circuit"),
             waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
             timer <- Timer::new(c"podos_circuit", kernel::static_lock_class!()),
-            rail: AtomicU32::new(NO_RAIL),
             owned: AtomicBool::new(true),
         })
     }
@@ -85,21 +80,28 @@ impl Entry {
         change: impl FnOnce(&mut Circuit<SkBuff>, Instant) -> R,
     ) -> R {
         let now = node.now();
-        let mut frames = SkbQueue::new();
+        let rails = node.rail_view(self.peer.host());
+        let mut frames = [const { SkbQueue::new() }; MAX_RAILS];
         let (result, done) = {
             let mut state = self.state.lock();
             let State { circuit, armed } = &mut *state;
             let result = change(circuit, now);
-            while let Some((header, payload)) = circuit.poll_transmit(now) {
+            while let Some(out) = circuit.poll_transmit(now, &rails) {
                 // A frame that finds no memory is as good as lost: it will be sent again.
-                if let Ok(frame) = transmit::frame(&header, payload.map(SkBuff::data)) {
-                    frames.push(frame);
+                if let Ok(frame) = transmit::frame(&out.header, out.payload.map(|p| piece(p, &out.header))) {
+                    if let Some(queue) = frames.get_mut(out.rail) {
+                        queue.push(frame);
+                    }
                 }
             }
             self.set_timer(armed, circuit.deadline(), now);
             (result, circuit.is_done())
         };
-        self.send(node, frames);
+        for (rail, mut frames) in frames.into_iter().enumerate() {
+            while let Some(frame) = frames.pop() {
+                node.transmit_to(self.peer.host(), rail, frame);
+            }
+        }
         if done {
             node.table().remove(self.index);
         }
@@ -143,10 +145,16 @@ impl Entry {
     }
 
     /// Takes a frame in. Context: softirq.
-    pub(crate) fn receive(self: &Arc<Self>, node: &Node, header: &Header, payload: SkBuff) {
+    pub(crate) fn receive(
+        self: &Arc<Self>,
+        node: &Node,
+        rail: usize,
+        header: &Header,
+        payload: SkBuff,
+    ) {
         let owned = self.owned.load(Ordering::Acquire);
         self.drive_and_wake(node, |circuit, now| {
-            let activity = circuit.receive(now, header, payload);
+            let activity = circuit.receive(now, rail, header, payload);
             if !owned {
                 discard(circuit);
             }
@@ -186,28 +194,6 @@ impl Entry {
     pub(crate) fn is_passive_of(&self, class: Class) -> bool {
         self.peek(|circuit| !circuit.is_active() && circuit.class() == class)
     }
-
-    /// Sends frames on the circuit's rail, and elects another one if that is dead.
-    fn send(&self, node: &Node, mut frames: SkbQueue) {
-        while let Some(frame) = frames.pop() {
-            let Some(rail) = self.live_rail(node) else {
-                // No way to the peer: lost, like the rest; the clock will try again.
-                return;
-            };
-            node.transmit_to(self.peer.host(), rail, frame);
-        }
-    }
-
-    fn live_rail(&self, node: &Node) -> Option<usize> {
-        let candidates = node.rails_to(self.peer.host());
-        let rail = self.rail.load(Ordering::Relaxed) as usize;
-        if candidates.contains(rail) {
-            return Some(rail);
-        }
-        let rail = node.rails().elect(&candidates)?;
-        self.rail.store(rail as u32, Ordering::Relaxed);
-        Some(rail)
-    }
 }
 
 impl Expire for Entry {
@@ -225,4 +211,11 @@ impl Expire for Entry {
 /// Throws away what nobody will read, so that the other end is not kept waiting for room.
 fn discard(circuit: &mut Circuit<SkBuff>) {
     while circuit.recv().is_some() {}
+}
+
+/// What of a segment's data goes into the frame with this header.
+fn piece<'a>(payload: &'a SkBuff, header: &Header) -> &'a [u8] {
+    let start = usize::from(header.offset);
+    let piece = start..start + usize::from(header.len);
+    payload.data().get(piece).unwrap_or_default()
 }

@@ -8,9 +8,9 @@
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
-use podos_proto::tgroup::RailSet;
+use podos_proto::tgroup::{RailSet, RailView};
 use podos_proto::time::Instant;
-use podos_proto::wire::{Header, ResetReason};
+use podos_proto::wire::{Header, ResetReason, USUAL_DATA};
 use podos_proto::Gpid;
 
 use crate::clock::Clock;
@@ -118,6 +118,11 @@ impl Node {
     /// The rails on which a host can be reached now.
     pub(crate) fn rails_to(&self, host: u32) -> RailSet {
         self.rails.usable().and(self.peers.rails(host))
+    }
+
+    /// The same, as circuits want to know it.
+    pub(crate) fn rail_view(&self, host: u32) -> RailView {
+        RailView::uniform(self.rails_to(host), USUAL_DATA as u16)
     }
 
     /// Sends a frame to a host on a rail; it is dropped if one of them is gone.

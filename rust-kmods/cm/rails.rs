@@ -5,10 +5,11 @@
 //! Rail N is the Ethernet device `ethN`; rails of the same number are one network (paper,
 //! section 2: eth0-eth0, eth1-eth1, eth2-eth2).
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
-use podos_proto::tgroup::{Dealer, RailSet, MAX_RAILS};
+use podos_proto::tgroup::{Dealer, Group, GroupKind, RailSet, MAX_RAILS};
 
 use crate::sys::{NetDevice, NetDeviceEvent};
 
@@ -17,6 +18,8 @@ use crate::sys::{NetDevice, NetDeviceEvent};
 pub(crate) struct Rails {
     #[pin]
     devices: SpinLockIrq<[Option<NetDevice>; MAX_RAILS]>,
+    /// Circuits that were given a group.
+    groups: AtomicU32,
     #[pin]
     dealer: SpinLockIrq<Dealer>,
 }
@@ -39,6 +42,7 @@ impl Rails {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             devices <- new_spinlock_irq!([const { None }; MAX_RAILS], "podos_rails"),
+            groups: AtomicU32::new(0),
             dealer <- new_spinlock_irq!(Dealer::default(), "podos_dealer"),
         })
     }
@@ -96,8 +100,13 @@ impl Rails {
         wanted.map(|(rail, _)| rail).collect()
     }
 
-    /// The transmission group's choice among `candidates` for a new circuit or an ephemeral
-    /// packet (paper, section 3.3).
+    /// The transmission group of a new circuit (paper, section 3.3).
+    pub(crate) fn new_group(&self) -> Group {
+        let turn = self.groups.fetch_add(1, Ordering::Relaxed);
+        Group::new(GroupKind::default(), turn)
+    }
+
+    /// One of `candidates`, in turn, for an ephemeral packet.
     pub(crate) fn elect(&self, candidates: &RailSet) -> Option<usize> {
         self.dealer.lock().deal(*candidates)
     }

@@ -71,7 +71,7 @@ impl Node {
             self.entry(header).ok_or(ResetReason::NoCircuit)
         };
         match found {
-            Ok(entry) => entry.receive(self, header, payload),
+            Ok(entry) => entry.receive(self, rail, header, payload),
             Err(reason) => {
                 self.counters.unwanted(Unwanted::NoCircuit);
                 if let Some(reset) = header.reset_reply(self.gpid(), reason) {
@@ -109,7 +109,8 @@ impl Node {
         let entry = self
             .table()
             .insert(room, Some(key), header.from.node(), |index| {
-                Circuit::accept(&Config::default(), header, self.gpid(), index)
+                let group = self.rails().new_group();
+                Circuit::accept(&Config::default(), group, header, self.gpid(), index)
             })
             .map_err(|_| ResetReason::Full)?;
         drop(opening);

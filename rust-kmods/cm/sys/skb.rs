@@ -182,6 +182,20 @@ impl Payload for SkBuff {
     fn len(&self) -> usize {
         self.data().len()
     }
+
+    fn append(&mut self, next: Self) {
+        let (head, tail) = (self.data(), next.data());
+        let joined = Self::filled(0, head.len() + tail.len(), Context::Atomic, |data| {
+            let (start, end) = data.split_at_mut(head.len());
+            start.copy_from_slice(head);
+            end.copy_from_slice(tail);
+            Ok(())
+        });
+        // Without memory the length tells that nothing was appended.
+        if let Ok(joined) = joined {
+            *self = joined;
+        }
+    }
 }
 
 /// Buffers in the order in which they were put in, linked through themselves.

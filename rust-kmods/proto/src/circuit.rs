@@ -7,7 +7,7 @@
 //!
 //! - hands in what came: [`Circuit::receive`];
 //! - fetches what is to go out with [`Circuit::poll_transmit`] until there is nothing, after every
-//!   other call that changes the circuit;
+//!   other call that changes the circuit, and when the rails to the other end change;
 //! - sleeps until [`Circuit::deadline`] and then calls [`Circuit::on_timeout`].
 
 mod config;
@@ -18,18 +18,22 @@ mod segment;
 mod send;
 #[cfg(test)]
 mod tests;
+mod timers;
+mod transmit;
+mod ways;
 
 pub use config::Config;
-pub use news::{Activity, ReceiveState, Stats};
+pub use news::{Activity, ReceiveState, Stats, Transmit};
 pub use segment::{Payload, Segment, SendError};
 
-use recv::{Accepted, RecvHalf};
+use recv::{Accepted, Piece, RecvHalf};
 use send::SendHalf;
 
 use crate::cdt::CdtIndex;
 use crate::gpid::Gpid;
-use crate::time::Instant;
-use crate::wire::{Class, Flags, Header, Kind, ResetReason};
+use crate::tgroup::{Group, GroupKind, RailView};
+use crate::time::{Duration, Instant};
+use crate::wire::{Class, Flags, Header, Kind, ResetReason, MAX_DATA};
 
 /// Most segments that an end keeps for sending, or for its reader.
 pub const WINDOW: usize = 64;
@@ -43,7 +47,7 @@ enum Role {
 /// One end of a circuit.
 #[derive(Debug)]
 pub struct Circuit<B> {
-    cfg: Config,
+    patience: Patience,
     role: Role,
     class: Class,
     local: Gpid,
@@ -64,17 +68,37 @@ pub struct Circuit<B> {
     idle_since: Option<Instant>,
     /// Since when an answer is overdue without which there is no progress.
     waiting_since: Option<Instant>,
+    /// When to look for a rail again; set while there was none for something to be sent.
+    stranded_until: Option<Instant>,
+    /// The rail over which the other end last sent what it wants to be acknowledged.
+    heard_on: Option<u8>,
+    /// The last round trip that was measured and not yet told.
+    sample: Option<(usize, Duration)>,
     stats: Stats,
+}
+
+/// How long a circuit waits for what.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// From one probe to the next.
+    probe: Duration,
+    /// Until it is reset.
+    answer: Duration,
+    /// Until it breaks the silence.
+    silence: Option<Duration>,
+    /// Until it looks for a rail again.
+    rail: Duration,
 }
 
 impl<B: Payload> Circuit<B> {
     /// The active end of a new circuit from the process `local` to the node `remote_node`.
     ///
-    /// `active` is its index in the CDT, `open_seq` comes from
+    /// `group` elects the rails of its frames, `active` is its index in the CDT, `open_seq` comes from
     /// [`Peers::next_open_seq`](crate::peer::Peers::next_open_seq). The first segment that is sent
     /// opens the circuit at the other end.
     pub fn open(
         cfg: &Config,
+        group: Group,
         local: Gpid,
         remote_node: Gpid,
         class: Class,
@@ -83,7 +107,7 @@ impl<B: Payload> Circuit<B> {
     ) -> Self {
         let ends = (local, remote_node);
         Self::new(
-            cfg,
+            (cfg, group),
             Role::Active,
             ends,
             class,
@@ -94,14 +118,27 @@ impl<B: Payload> Circuit<B> {
 
     /// The passive end of the circuit that the frame with `header` opens; the frame itself is then
     /// to be [received](Circuit::receive). `passive` is the circuit's index in the CDT.
-    pub fn accept(cfg: &Config, header: &Header, local: Gpid, passive: CdtIndex) -> Self {
+    pub fn accept(
+        cfg: &Config,
+        group: Group,
+        header: &Header,
+        local: Gpid,
+        passive: CdtIndex,
+    ) -> Self {
         let ends = (local, header.from);
         let indices = (header.active, passive);
-        Self::new(cfg, Role::Passive, ends, header.class, indices, header.ack)
+        Self::new(
+            (cfg, group),
+            Role::Passive,
+            ends,
+            header.class,
+            indices,
+            header.ack,
+        )
     }
 
     fn new(
-        cfg: &Config,
+        (cfg, group): (&Config, Group),
         role: Role,
         (local, remote): (Gpid, Gpid),
         class: Class,
@@ -109,7 +146,12 @@ impl<B: Payload> Circuit<B> {
         open_seq: u32,
     ) -> Self {
         Self {
-            cfg: *cfg,
+            patience: Patience {
+                probe: cfg.max_rto,
+                answer: cfg.give_up,
+                silence: cfg.keepalive,
+                rail: cfg.initial_rto,
+            },
             role,
             class,
             local,
@@ -117,7 +159,7 @@ impl<B: Payload> Circuit<B> {
             active,
             passive,
             open_seq,
-            send: SendHalf::new(cfg, role == Role::Active),
+            send: SendHalf::new(cfg, group, role == Role::Active),
             recv: RecvHalf::new(cfg),
             reset: None,
             reset_due: None,
@@ -125,6 +167,9 @@ impl<B: Payload> Circuit<B> {
             nudged: false,
             idle_since: None,
             waiting_since: None,
+            stranded_until: None,
+            heard_on: None,
+            sample: None,
             stats: Stats::default(),
         }
     }
@@ -174,10 +219,40 @@ impl<B: Payload> Circuit<B> {
         self.stats
     }
 
-    /// How many retransmission time-outs there were since the last progress: from 2 on, another
-    /// rail is worth a try.
+    /// How many retransmission time-outs there were since the last progress.
     pub fn stalled(&self) -> u32 {
         self.send.backoff()
+    }
+
+    /// The smoothed round-trip time, once one was measured.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.send.round_trip()
+    }
+
+    /// The last round trip that was measured, and over which rail; each is told once.
+    pub fn take_rtt_sample(&mut self) -> Option<(usize, Duration)> {
+        self.sample.take()
+    }
+
+    /// Segments that were not acknowledged yet, and such that wait for the reader.
+    pub fn queued(&self) -> (u32, u32) {
+        (self.send.queued(), self.recv.readable())
+    }
+
+    /// Which transmission group the circuit has.
+    pub fn group(&self) -> GroupKind {
+        self.send.ways().group().kind()
+    }
+
+    /// The rail that was last used for something that asks for an answer.
+    pub fn rail(&self) -> Option<usize> {
+        self.send.rail()
+    }
+
+    /// How many bytes of data a segment should have that is sent next, so that it goes in one frame;
+    /// 0 when there is no rail now. Never more than [`MAX_DATA`].
+    pub fn segment_room(&self, rails: &RailView) -> usize {
+        usize::from(self.send.ways().segment_room(rails)).min(MAX_DATA)
     }
 
     /// Whether a segment would be taken now.
@@ -189,14 +264,17 @@ impl<B: Payload> Circuit<B> {
     ///
     /// # Errors
     ///
-    /// The payload comes back when there is no room, after [`Circuit::shutdown`], and when the
-    /// circuit was reset.
+    /// The payload comes back when there is no room, when it is too long, after
+    /// [`Circuit::shutdown`], and when the circuit was reset.
     pub fn send(&mut self, op: u8, end: bool, payload: B) -> Result<(), SendError<B>> {
         if let Some(reason) = self.reset {
             return Err(SendError::Reset(reason, payload));
         }
         if self.send.is_finished() {
             return Err(SendError::Finished(payload));
+        }
+        if payload.len() > MAX_DATA {
+            return Err(SendError::TooLong(payload));
         }
         self.send.push(op, end, payload).map_err(SendError::Full)
     }
@@ -248,6 +326,7 @@ impl<B: Payload> Circuit<B> {
         self.recv.cancel_ack();
         self.probe_due = false;
         self.waiting_since = None;
+        self.stranded_until = None;
     }
 
     /// The next segment in order.
@@ -293,8 +372,9 @@ impl<B: Payload> Circuit<B> {
         self.send.fin_is_acknowledged() && self.recv.fin_came()
     }
 
-    /// Takes a frame in. `payload` is its data; it is dropped when the frame has none.
-    pub fn receive(&mut self, now: Instant, header: &Header, payload: B) -> Activity {
+    /// Takes a frame in that came over `rail`. `payload` is its data; it is dropped when the frame
+    /// has none.
+    pub fn receive(&mut self, now: Instant, rail: usize, header: &Header, payload: B) -> Activity {
         if self.reset.is_some() {
             return Activity::NONE;
         }
@@ -315,7 +395,7 @@ impl<B: Payload> Circuit<B> {
             state: self.learn(header),
             ..Activity::NONE
         };
-        self.on_heard(now);
+        self.on_heard(now, rail, header);
         if header.kind == Kind::Data {
             match self.on_data(now, header, payload) {
                 Ok(readable) => activity.readable = readable,
@@ -376,13 +456,18 @@ impl<B: Payload> Circuit<B> {
         if !header.flags.contains(Flags::ACK_VALID) {
             return false;
         }
-        match self
-            .send
-            .acknowledge(now, header.ack, header.sack, header.window)
-        {
-            Ok(progress) => {
-                if progress {
+        let more_sack = match header.kind {
+            Kind::Ack => u64::from(header.seq) << 32,
+            _ => 0,
+        };
+        let sack = more_sack | u64::from(header.sack);
+        match self.send.acknowledge(now, header.ack, sack, header.window) {
+            Ok(told) => {
+                if told.progress {
                     self.waiting_since = self.send.is_outstanding().then_some(now);
+                }
+                if told.sample.is_some() {
+                    self.sample = told.sample;
                 }
                 true
             }
@@ -403,8 +488,14 @@ impl<B: Payload> Circuit<B> {
         first
     }
 
-    fn on_heard(&mut self, now: Instant) {
+    fn on_heard(&mut self, now: Instant, rail: usize, header: &Header) {
         self.idle_since = Some(now);
+        if header.kind == Kind::Data || header.flags.contains(Flags::PROBE) {
+            self.heard_on = u8::try_from(rail).ok();
+            if self.role == Role::Passive {
+                self.send.ways_mut().follow(rail);
+            }
+        }
         if !self.send.is_outstanding() {
             self.waiting_since = None;
         }
@@ -416,177 +507,37 @@ impl<B: Payload> Circuit<B> {
         header: &Header,
         payload: B,
     ) -> Result<bool, ProtocolError> {
-        let segment = Segment {
-            op: header.op,
-            end: header.flags.contains(Flags::END),
-            payload,
+        let accepted = if header.flags.contains(Flags::FIN) {
+            self.recv.accept_fin(now, header.seq)?
+        } else {
+            let piece = Piece {
+                seq: header.seq,
+                offset: usize::from(header.offset),
+                more: header.flags.contains(Flags::MORE),
+                segment: Segment {
+                    op: header.op,
+                    end: header.flags.contains(Flags::END),
+                    payload,
+                },
+            };
+            self.recv.accept(now, piece)?
         };
-        let fin = header.flags.contains(Flags::FIN);
-        let accepted = self
-            .recv
-            .accept(now, header.seq, (!fin).then_some(segment))?;
         match accepted {
             Accepted::Duplicate => self.stats.duplicates += 1,
-            Accepted::NoRoom => self.stats.rejected += 1,
-            Accepted::Kept | Accepted::Readable => self.stats.received += 1,
-        }
-        Ok(accepted == Accepted::Readable)
-    }
-
-    /// The next frame to send, with its data; to be called until there is none.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<(Header, Option<&B>)> {
-        if let Some(reason) = self.reset_due.take() {
-            let mut header = self.header(Kind::Reset);
-            header.seq = reason as u32;
-            return Some((header, None));
-        }
-        if self.reset.is_some() {
-            return None;
-        }
-        self.idle_since.get_or_insert(now);
-        let opening = self.passive.is_none();
-        if let Some(seq) = self.send.next_to_send(opening) {
-            return self.transmit(now, seq);
-        }
-        if opening && !self.nudged && self.send.waits_behind_open() {
-            self.nudged = true;
-            self.probe_due = true;
-        }
-        if self.probe_due || self.recv.ack_due_now() {
-            let mut header = self.header(Kind::Ack);
-            if core::mem::take(&mut self.probe_due) {
-                header.flags |= Flags::PROBE;
+            Accepted::Rejected => self.stats.rejected += 1,
+            Accepted::Part => {}
+            Accepted::Kept(len) | Accepted::Readable(len) => {
+                self.stats.received += 1;
+                self.stats.bytes_received += len as u64;
             }
-            self.put_acknowledgement(&mut header);
-            self.stats.acks += 1;
-            return Some((header, None));
         }
-        self.send.watch_window(now);
-        None
-    }
-
-    fn transmit(&mut self, now: Instant, seq: u32) -> Option<(Header, Option<&B>)> {
-        let mut header = self.header(Kind::Data);
-        header.seq = seq;
-        if seq == 0 && self.role == Role::Active && self.passive.is_none() {
-            header.flags |= Flags::OPEN;
-            header.ack = self.open_seq;
-            header.window = self.recv.window();
-        } else {
-            self.put_acknowledgement(&mut header);
-        }
-        self.waiting_since.get_or_insert(now);
-        let sent = self.send.transmit(now, seq)?;
-        self.stats.sent += 1;
-        if sent.again {
-            self.stats.retransmitted += 1;
-        }
-        if sent.last_for_now {
-            header.flags |= Flags::PROBE;
-            self.nudged = true;
-        }
-        if sent.slot.is_end() {
-            header.flags |= Flags::END;
-        }
-        if sent.slot.is_fin() {
-            header.flags |= Flags::FIN;
-        }
-        header.op = sent.slot.op();
-        header.len = sent
-            .slot
-            .payload()
-            .map_or(0, |payload| payload.len() as u16);
-        Some((header, sent.slot.payload()))
-    }
-
-    fn header(&self, kind: Kind) -> Header {
-        let mut header = Header::new(kind, self.class, self.local, self.remote);
-        if self.role == Role::Active {
-            header.flags |= Flags::TO_PASSIVE;
-        }
-        header.active = self.active;
-        header.passive = self.passive;
-        header
-    }
-
-    fn put_acknowledgement(&mut self, header: &mut Header) {
-        header.flags |= Flags::ACK_VALID;
-        header.ack = self.recv.next();
-        header.sack = self.recv.sack();
-        header.window = self.recv.window();
-        self.recv.acknowledged();
-    }
-
-    /// When [`Circuit::on_timeout`] is to be called, unless something else happens before.
-    pub fn deadline(&self) -> Option<Instant> {
-        if self.reset.is_some() || self.is_done() {
-            return None;
-        }
-        let give_up = self.waiting_since.map(|since| since + self.cfg.give_up);
-        [
-            self.send.deadline(),
-            self.recv.deadline(),
-            self.idle_deadline(),
-            give_up,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// When silence calls for a probe; none while the send half asks anyway.
-    fn idle_deadline(&self) -> Option<Instant> {
-        if self.send.deadline().is_some() {
-            return None;
-        }
-        if !self.is_known_there() {
-            return None;
-        }
-        let patience = match self.waiting_since {
-            Some(_) => self.cfg.max_rto,
-            None => self.cfg.keepalive?,
-        };
-        Some(self.idle_since? + patience)
-    }
-
-    /// Does what is due by `now`; then [`Circuit::poll_transmit`] may have frames.
-    pub fn on_timeout(&mut self, now: Instant) -> Activity {
-        if self.reset.is_some() || self.is_done() {
-            return Activity::NONE;
-        }
-        if self
-            .waiting_since
-            .is_some_and(|since| since + self.cfg.give_up <= now)
-        {
-            // It may be that only its frames do not come through.
-            self.reset_due = Some(ResetReason::TimedOut);
-            return self.fail(ResetReason::TimedOut);
-        }
-        self.recv.on_timeout(now);
-        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
-        if is_due(self.idle_deadline()) {
-            self.probe(now);
-        } else if is_due(self.send.deadline()) {
-            if self.send.is_outstanding() {
-                self.stats.timeouts += 1;
-            } else {
-                self.probe(now);
-            }
-            self.send.on_timeout(now);
-        }
-        Activity::NONE
+        Ok(matches!(accepted, Accepted::Readable(_)))
     }
 
     #[cfg(test)]
     fn assert_invariants(&self) {
         self.send.assert_invariants();
         self.recv.assert_invariants();
-    }
-
-    fn probe(&mut self, now: Instant) {
-        self.probe_due = true;
-        self.idle_since = Some(now);
-        self.waiting_since.get_or_insert(now);
     }
 }
 

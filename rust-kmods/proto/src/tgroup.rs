@@ -31,6 +31,10 @@ pub trait TransmissionGroup {
     /// `own` is what the circuit itself has under way.
     fn elect(&mut self, rails: &RailView, own: &InFlight, bytes: usize) -> Option<usize>;
 
+    /// The other end, which opened the circuit, sends over `rail`. A group that keeps all frames of a
+    /// circuit on one rail goes there, so that both directions share it.
+    fn follow(&mut self, _rail: usize) {}
+
     /// How much data a segment should have that is made now: what fits a frame on the rails that
     /// this group will take. 0 when no rail is usable.
     fn segment_room(&self, rails: &RailView) -> u16;

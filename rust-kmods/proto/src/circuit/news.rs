@@ -2,7 +2,7 @@
 
 //! What a circuit tells its owner.
 
-use crate::wire::ResetReason;
+use crate::wire::{Header, ResetReason};
 
 /// What a call changed for those who wait on the circuit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,11 +51,15 @@ pub enum ReceiveState {
 pub struct Stats {
     /// Segments sent, again or not.
     pub sent: u64,
+    /// Bytes of data sent, each counted once.
+    pub bytes_sent: u64,
     /// Segments sent again.
     pub retransmitted: u64,
     /// Segments taken in.
     pub received: u64,
-    /// Segments that had come before.
+    /// Bytes of data taken in.
+    pub bytes_received: u64,
+    /// Segments, or pieces of them, that had come before.
     pub duplicates: u64,
     /// Frames that do not fit the circuit's state.
     pub rejected: u64,
@@ -63,4 +67,15 @@ pub struct Stats {
     pub acks: u64,
     /// Retransmission time-outs.
     pub timeouts: u64,
+}
+
+/// A frame to be sent.
+#[derive(Debug)]
+pub struct Transmit<'a, B> {
+    /// Its header.
+    pub header: Header,
+    /// What its data are part of: bytes `header.offset` to `header.offset + header.len` of this.
+    pub payload: Option<&'a B>,
+    /// The rail that it goes over.
+    pub rail: usize,
 }

@@ -1,35 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The receiving half: puts segments in order, keeps them for the reader, and knows when to
-//! acknowledge.
+//! The receiving half: puts pieces together and segments in order, keeps them for the reader, and
+//! knows when to acknowledge.
 
-use super::{Config, ProtocolError, Segment, WINDOW};
+use super::{Config, Payload, ProtocolError, Segment, WINDOW};
 use crate::time::{Duration, Instant};
 
-/// Segments after which an acknowledgement waits no longer.
-const ACK_EVERY: u16 = 8;
+/// Weight of what came at which an acknowledgement waits no longer.
+const ACK_WEIGHT: u16 = 8;
+/// Weight of a segment that came in order.
+const IN_ORDER: u16 = 1;
+/// Weight of one that came early: the third makes an acknowledgement due, when the other end can
+/// first tell a loss from a detour.
+const EARLY: u16 = 3;
 
-/// What became of a segment.
+/// What became of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
     /// It had come before.
     Duplicate,
-    /// It is beyond the window.
-    NoRoom,
-    /// It waits for an earlier one.
-    Kept,
-    /// It, and perhaps those that waited for it, can be read.
-    Readable,
+    /// It is beyond the window, or fits nothing that is there.
+    Rejected,
+    /// More pieces must come before its segment is whole.
+    Part,
+    /// It made a segment of this many bytes whole, which waits for an earlier one.
+    Kept(usize),
+    /// It made a segment of this many bytes whole, which can be read, and perhaps those that
+    /// waited for it.
+    Readable(usize),
+}
+
+/// A segment, or a piece of one, as it came.
+#[derive(Debug)]
+pub(super) struct Piece<B> {
+    pub(super) seq: u32,
+    /// Where in the segment it starts, in bytes.
+    pub(super) offset: usize,
+    /// Whether others follow it.
+    pub(super) more: bool,
+    pub(super) segment: Segment<B>,
 }
 
 /// # Invariants
 ///
 /// `read <= next <= read + window` (and one more once the FIN came), in the circular order of
-/// sequence numbers. Slot `seq % WINDOW` is filled for every `seq` from `read` to `next` (without
-/// the FIN), and for those beyond `next` and below `read + window` that came too early.
+/// sequence numbers. Bits and slots stand for the sequence numbers from `read` to `read + window`,
+/// each at its number modulo [`WINDOW`]. A slot is filled exactly if its bit is set in `whole` or in
+/// `parts`, never in both; `whole` has all bits from `read` to `next` (without the FIN).
 #[derive(Debug)]
 pub(super) struct RecvHalf<B> {
-    slots: [Option<Segment<B>>; WINDOW],
+    slots: [Option<B>; WINDOW],
+    /// Op and end of the segments, see [`tag`].
+    tags: [u8; WINDOW],
+    /// Segments that came and were not read.
+    whole: u64,
+    /// Segments of which some pieces came.
+    parts: u64,
     /// The next segment for the reader.
     read: u32,
     /// The next segment that is awaited.
@@ -39,18 +65,21 @@ pub(super) struct RecvHalf<B> {
     window: u32,
     /// The first segment that the other end believes there is no room for.
     advertised: u32,
-    /// Segments since the last acknowledgement.
+    /// Weight of what came since the last acknowledgement.
     unacknowledged: u16,
     ack_now: bool,
     ack_at: Option<Instant>,
     ack_delay: Duration,
 }
 
-impl<B> RecvHalf<B> {
+impl<B: Payload> RecvHalf<B> {
     pub(super) fn new(cfg: &Config) -> Self {
         let window = u32::from(cfg.window).clamp(1, WINDOW as u32);
         Self {
             slots: [const { None }; WINDOW],
+            tags: [0; WINDOW],
+            whole: 0,
+            parts: 0,
             read: 0,
             next: 0,
             fin: None,
@@ -63,87 +92,131 @@ impl<B> RecvHalf<B> {
         }
     }
 
-    /// Takes segment `seq` in; the FIN has no segment.
+    /// Takes a piece in.
     pub(super) fn accept(
         &mut self,
         now: Instant,
-        seq: u32,
-        segment: Option<Segment<B>>,
+        piece: Piece<B>,
     ) -> Result<Accepted, ProtocolError> {
-        if (seq.wrapping_sub(self.next) as i32) < 0 {
-            return Ok(self.duplicate());
+        let Piece {
+            seq, offset, more, ..
+        } = piece;
+        if self.came(seq) {
+            // Once for each segment is enough.
+            self.ack_now |= !more;
+            return Ok(Accepted::Duplicate);
         }
-        let offset = seq.wrapping_sub(self.read);
-        let Some(segment) = segment else {
-            return self.accept_fin(now, seq, offset);
-        };
-        if self
-            .fin
-            .is_some_and(|fin| seq.wrapping_sub(fin) as i32 >= 0)
-        {
+        if self.fin.is_some_and(|fin| is_at_or_after(seq, fin)) {
             return Err(ProtocolError);
         }
-        if offset >= self.window {
-            self.ack_now = true;
-            return Ok(Accepted::NoRoom);
+        if seq.wrapping_sub(self.read) >= self.window {
+            self.ack_now |= !more;
+            return Ok(Accepted::Rejected);
         }
-        let slot = &mut self.slots[place(seq)];
-        if slot.is_some() {
-            return Ok(self.duplicate());
+        let place = place(seq);
+        let Some(len) = self.join(place, offset, piece.segment) else {
+            return Ok(Accepted::Rejected);
+        };
+        if more {
+            self.parts |= 1 << place;
+            return Ok(Accepted::Part);
         }
-        *slot = Some(segment);
-        Ok(self.arrange(now, seq))
+        self.parts &= !(1 << place);
+        self.whole |= 1 << place;
+        Ok(match self.arrange(now, seq) {
+            true => Accepted::Readable(len),
+            false => Accepted::Kept(len),
+        })
     }
 
-    fn accept_fin(
-        &mut self,
-        now: Instant,
-        seq: u32,
-        offset: u32,
-    ) -> Result<Accepted, ProtocolError> {
+    /// Puts a piece into a slot, behind those that are there; how many bytes there are then.
+    ///
+    /// `None` if it does not follow them. Each time a segment is sent its pieces begin at 0, so that
+    /// begins anew whatever is there.
+    fn join(&mut self, place: usize, offset: usize, segment: Segment<B>) -> Option<usize> {
+        let slot = self.slots.get_mut(place)?;
+        let tag_slot = self.tags.get_mut(place)?;
+        let tag = tag(&segment);
+        if offset == 0 {
+            let len = segment.payload.len();
+            *slot = Some(segment.payload);
+            *tag_slot = tag;
+            return Some(len);
+        }
+        let start = slot.as_mut()?;
+        if start.len() != offset || *tag_slot != tag {
+            return None;
+        }
+        let len = offset + segment.payload.len();
+        start.append(segment.payload);
+        (start.len() == len).then_some(len)
+    }
+
+    /// Takes the FIN in.
+    pub(super) fn accept_fin(&mut self, now: Instant, seq: u32) -> Result<Accepted, ProtocolError> {
         match self.fin {
-            Some(fin) if fin == seq => return Ok(self.duplicate()),
+            Some(fin) if fin == seq => {
+                self.ack_now = true;
+                return Ok(Accepted::Duplicate);
+            }
             Some(_) => return Err(ProtocolError),
+            None if !is_at_or_after(seq, self.next) => {
+                self.ack_now = true;
+                return Ok(Accepted::Duplicate);
+            }
             None => {}
         }
+        let ahead = seq.wrapping_sub(self.read);
         // A FIN takes no room, so it may stand just behind the window.
-        if offset > self.window {
+        if ahead > self.window {
             self.ack_now = true;
-            return Ok(Accepted::NoRoom);
+            return Ok(Accepted::Rejected);
         }
-        if (offset..self.window).any(|ahead| self.is_kept(self.read.wrapping_add(ahead))) {
+        let kept = (self.whole | self.parts).rotate_right(self.read);
+        if kept.checked_shr(ahead).is_some_and(|beyond| beyond != 0) {
             return Err(ProtocolError);
         }
         self.fin = Some(seq);
-        Ok(self.arrange(now, seq))
+        Ok(match self.arrange(now, seq) {
+            true => Accepted::Readable(0),
+            false => Accepted::Kept(0),
+        })
     }
 
-    fn duplicate(&mut self) -> Accepted {
-        self.ack_now = true;
-        Accepted::Duplicate
+    /// Whether segment `seq`, or the FIN of this number, came.
+    fn came(&self, seq: u32) -> bool {
+        !is_at_or_after(seq, self.next)
+            || (seq.wrapping_sub(self.read) < self.window && self.whole & 1 << place(seq) != 0)
     }
 
-    /// Moves `next` over what is there, after `seq` came.
-    fn arrange(&mut self, now: Instant, seq: u32) -> Accepted {
-        self.unacknowledged += 1;
+    /// Moves `next` over what is there, after `seq` came; whether it moved.
+    fn arrange(&mut self, now: Instant, seq: u32) -> bool {
+        let early = seq != self.next;
+        let weight = if early { EARLY } else { IN_ORDER };
+        self.unacknowledged = self.unacknowledged.saturating_add(weight);
+        self.ack_now |= self.unacknowledged >= ACK_WEIGHT;
         self.ack_at.get_or_insert(now + self.ack_delay);
-        if seq != self.next {
-            self.ack_now = true;
-            return Accepted::Kept;
+        if early {
+            return false;
         }
-        let gap_before = self.sack() != 0;
-        while self.is_kept(self.next) || self.fin == Some(self.next) {
+        self.next = self.next.wrapping_add(self.ahead().trailing_ones());
+        if self.fin == Some(self.next) {
             self.next = self.next.wrapping_add(1);
         }
-        if gap_before || self.unacknowledged >= ACK_EVERY {
-            self.ack_now = true;
-        }
-        Accepted::Readable
+        true
     }
 
-    /// Whether segment `seq`, not below `next`, has come.
-    fn is_kept(&self, seq: u32) -> bool {
-        seq.wrapping_sub(self.read) < self.window && self.slots[place(seq)].is_some()
+    /// Bit `i`: segment `next + i` came.
+    fn ahead(&self) -> u64 {
+        // The FIN may lead `next` one beyond the window.
+        let room = self
+            .window
+            .saturating_sub(self.next.wrapping_sub(self.read));
+        let bits = self.whole.rotate_right(self.next);
+        match u64::MAX.checked_shl(room) {
+            Some(beyond) => bits & !beyond,
+            None => bits,
+        }
     }
 
     /// The next segment for the reader.
@@ -151,18 +224,31 @@ impl<B> RecvHalf<B> {
         if !self.has_next() {
             return None;
         }
-        let segment = self.slots[place(self.read)].take();
+        let place = place(self.read);
+        let payload = self.slots.get_mut(place)?.take()?;
+        let tag = *self.tags.get(place)?;
+        self.whole &= !(1 << place);
         self.read = self.read.wrapping_add(1);
         let edge = self.read.wrapping_add(self.window);
         let gained = edge.wrapping_sub(self.advertised);
         if self.fin.is_none() && gained >= (self.window / 2).max(1) {
             self.ack_now = true;
         }
-        segment
+        Some(Segment {
+            op: tag & OP,
+            end: tag & END != 0,
+            payload,
+        })
     }
 
     pub(super) fn has_next(&self) -> bool {
         self.read != self.next && self.fin != Some(self.read)
+    }
+
+    /// Segments that wait for the reader.
+    pub(super) fn readable(&self) -> u32 {
+        let fin = u32::from(self.fin_came() && self.read != self.next);
+        self.next.wrapping_sub(self.read) - fin
     }
 
     /// Whether the reader has everything and nothing more comes.
@@ -181,12 +267,12 @@ impl<B> RecvHalf<B> {
     }
 
     /// Bit `i`: segment `next + 1 + i` has come.
-    pub(super) fn sack(&self) -> u32 {
-        (0..32).fold(0, |bits, i| {
-            let seq = self.next.wrapping_add(1 + i);
-            let came = self.is_kept(seq) || self.fin == Some(seq);
-            bits | u32::from(came) << i
-        })
+    pub(super) fn sack(&self) -> u64 {
+        let fin = self.fin.map_or(0, |fin| {
+            let ahead = fin.wrapping_sub(self.next).wrapping_sub(1);
+            1u64.checked_shl(ahead).unwrap_or(0)
+        });
+        self.ahead() >> 1 | fin
     }
 
     /// Room from `next` on.
@@ -224,8 +310,9 @@ impl<B> RecvHalf<B> {
         self.ack_now || self.ack_at.is_some()
     }
 
+    /// When an acknowledgement becomes due, if it is not already.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.ack_at
+        self.ack_at.filter(|_| !self.ack_now)
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
@@ -238,8 +325,13 @@ impl<B> RecvHalf<B> {
     pub(super) fn assert_invariants(&self) {
         let readable = self.next.wrapping_sub(self.read);
         assert!(readable <= self.window + u32::from(self.fin_came()));
-        for ahead in 0..readable - u32::from(self.fin_came() && readable > 0) {
-            assert!(self.slots[place(self.read.wrapping_add(ahead))].is_some());
+        for ahead in 0..self.readable() {
+            assert!(self.whole & 1 << place(self.read.wrapping_add(ahead)) != 0);
+        }
+        assert_eq!(self.whole & self.parts, 0);
+        for (place, slot) in self.slots.iter().enumerate() {
+            let bit = (self.whole | self.parts) >> place & 1 != 0;
+            assert_eq!(slot.is_some(), bit);
         }
         assert!(self.slots.iter().flatten().count() as u32 <= self.window);
     }
@@ -247,8 +339,24 @@ impl<B> RecvHalf<B> {
     /// Drops everything that was kept for the reader.
     pub(super) fn clear(&mut self) {
         self.slots.iter_mut().for_each(|slot| *slot = None);
+        self.whole = 0;
+        self.parts = 0;
         self.read = self.next;
     }
+}
+
+/// The op's five bits in a tag.
+const OP: u8 = 0x1f;
+/// The end's bit in a tag.
+const END: u8 = 0x80;
+
+/// Op and end of a segment.
+fn tag<B>(segment: &Segment<B>) -> u8 {
+    segment.op & OP | if segment.end { END } else { 0 }
+}
+
+fn is_at_or_after(seq: u32, start: u32) -> bool {
+    seq.wrapping_sub(start) as i32 >= 0
 }
 
 const fn place(seq: u32) -> usize {

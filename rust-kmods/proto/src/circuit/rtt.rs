@@ -29,6 +29,21 @@ impl Rtt {
         }
     }
 
+    /// The smoothed round-trip time, once one was measured.
+    pub(super) fn smoothed(&self) -> Option<Duration> {
+        self.smoothed.map(Duration::from_nanos)
+    }
+
+    /// Takes note of what other circuits measured over the rail that this one uses, in
+    /// microseconds; 0 if nobody did. It counts until this one has measured for itself.
+    pub(super) fn expect(&mut self, rtt_us: u32) {
+        if rtt_us != 0 {
+            // The first time-out after a measurement of this length.
+            let expected = u64::from(rtt_us) * 3_000;
+            self.initial = self.initial.min(expected.max(self.min));
+        }
+    }
+
     /// Takes a measured round trip in.
     pub(super) fn sample(&mut self, round_trip: Duration) {
         // A longer one says no more, and keeps the sums below far from their ends.
@@ -76,6 +91,19 @@ mod tests {
         }
         assert_eq!(rtt.timeout(0), cfg.min_rto);
         assert_eq!(rtt.timeout(3), cfg.min_rto * 8);
+    }
+
+    #[test]
+    fn what_others_measured_shortens_the_first_time_out() {
+        let cfg = Config::default();
+        let mut rtt = Rtt::new(&cfg);
+        rtt.expect(0);
+        rtt.expect(u32::MAX);
+        assert_eq!(rtt.timeout(0), cfg.initial_rto);
+        rtt.expect(10_000);
+        assert_eq!(rtt.timeout(0), Duration::from_millis(30));
+        rtt.expect(1);
+        assert_eq!((rtt.timeout(0), rtt.smoothed()), (cfg.min_rto, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use core::fmt;
 use crate::wire::ResetReason;
 
 /// What a circuit carries: bytes that somebody else stores.
-pub trait Payload {
+pub trait Payload: Sized {
     /// How many bytes, at most [`MAX_DATA`](crate::wire::MAX_DATA).
     fn len(&self) -> usize;
 
@@ -15,9 +15,14 @@ pub trait Payload {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Puts the bytes of `next` behind these; where it cannot, [`Payload::len`] stays what it was, and
+    /// the segment will be sent again.
+    fn append(&mut self, next: Self);
 }
 
-/// What one frame carries of a stream.
+/// What a stream consists of: what one frame carries, or, on a rail whose MTU is smaller than
+/// that for which it was made, several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<B> {
     /// The layer's operation.
@@ -33,6 +38,8 @@ pub struct Segment<B> {
 pub enum SendError<B> {
     /// There is no room now; wait for [`Activity::writable`](super::Activity::writable).
     Full(B),
+    /// More than [`MAX_DATA`](crate::wire::MAX_DATA) bytes.
+    TooLong(B),
     /// This end has finished already.
     Finished(B),
     /// The circuit was cut off.
@@ -44,6 +51,7 @@ impl<B> SendError<B> {
     pub fn into_payload(self) -> B {
         match self {
             SendError::Full(payload)
+            | SendError::TooLong(payload)
             | SendError::Finished(payload)
             | SendError::Reset(_, payload) => payload,
         }
@@ -54,6 +62,7 @@ impl<B> fmt::Debug for SendError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendError::Full(_) => f.write_str("Full"),
+            SendError::TooLong(_) => f.write_str("TooLong"),
             SendError::Finished(_) => f.write_str("Finished"),
             SendError::Reset(reason, _) => write!(f, "Reset({reason:?})"),
         }
@@ -64,6 +73,7 @@ impl<B> fmt::Display for SendError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendError::Full(_) => f.write_str("the circuit's window is full"),
+            SendError::TooLong(_) => f.write_str("the segment has too many bytes"),
             SendError::Finished(_) => f.write_str("this end of the circuit has finished"),
             SendError::Reset(reason, _) => write!(f, "the circuit was reset: {reason:?}"),
         }

@@ -1,90 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The sending half: keeps segments until they are acknowledged, and decides which one goes next.
+//! The sending half: keeps segments until they are acknowledged, and decides which one goes next
+//! and over which rail.
+
+mod slot;
+
+use core::ops::Range;
 
 use super::rtt::Rtt;
-use super::{Config, WINDOW};
-use crate::time::Instant;
+use super::ways::Ways;
+use super::{Config, Payload, WINDOW};
+use crate::tgroup::{Group, RailSet, RailView, MAX_RAILS};
+use crate::time::{Duration, Instant};
 
-/// Segments sent later than another that must arrive before that one counts as lost.
-const REORDERING: u32 = 3;
+use slot::{Shape, Tick, TxSlot};
+
 /// Least congestion window after a loss, in segments.
 const MIN_CWND: u32 = 4;
 /// Congestion window after a time-out, in segments.
 const RESTART_CWND: u32 = 2;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Never sent.
-    Queued,
-    /// Sent, nothing heard of it.
-    Sent,
-    /// Sent, to be sent again.
-    Lost,
-    /// At the other end, which still misses an earlier one.
-    Sacked,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    Middle,
-    End,
-    Fin,
-}
-
-/// A segment that is not yet acknowledged.
-#[derive(Debug)]
-pub(super) struct TxSlot<B> {
-    payload: Option<B>,
-    sent_at: Instant,
-    /// Its place in the order of all transmissions.
-    transmission: u32,
-    op: u8,
-    shape: Shape,
-    state: State,
-    again: bool,
-}
-
-impl<B> TxSlot<B> {
-    pub(super) fn payload(&self) -> Option<&B> {
-        self.payload.as_ref()
-    }
-
-    pub(super) fn op(&self) -> u8 {
-        self.op
-    }
-
-    pub(super) fn is_end(&self) -> bool {
-        self.shape == Shape::End
-    }
-
-    pub(super) fn is_fin(&self) -> bool {
-        self.shape == Shape::Fin
-    }
-}
-
-/// A segment that goes out now.
+/// A frame that goes out now: a segment, or a piece of one.
 #[derive(Debug)]
 pub(super) struct Transmission<'a, B> {
     pub(super) slot: &'a TxSlot<B>,
-    /// It was sent before.
+    pub(super) rail: usize,
+    /// The bytes of the segment that are in the frame.
+    pub(super) range: Range<usize>,
+    /// More pieces of the segment follow.
+    pub(super) more: bool,
+    /// It is the first, or only, piece.
+    pub(super) first: bool,
+    /// The segment was sent before.
     pub(super) again: bool,
     /// Nothing more can follow before an acknowledgement comes.
     pub(super) last_for_now: bool,
+}
+
+/// What an acknowledgement told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// It moved the window's start.
+    pub(super) progress: bool,
+    /// How long a segment took that was sent once only, and over which rail.
+    pub(super) sample: Option<(usize, Duration)>,
 }
 
 /// The other end acknowledges what was never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NeverSent;
 
+/// A segment of which some pieces went out and others did not.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    seq: u32,
+    offset: usize,
+}
+
 /// # Invariants
 ///
-/// `una <= unsent <= next <= una + WINDOW` in the circular order of sequence numbers. Slot
-/// `seq % WINDOW` is filled for every `seq` from `una` to `next`, and no other. `flight` and `lost`
-/// count the slots in these states.
+/// `una <= unsent <= next <= una + WINDOW` in the circular order of sequence numbers. Segment `seq`
+/// of those from `una` to `next` is in slot `seq % WINDOW`, the others are empty. Bits in `flight`
+/// and `lost` stand for slots with segments from `una` to `unsent`; those of them that are in neither
+/// are known to have come, and none is in both.
 #[derive(Debug)]
 pub(super) struct SendHalf<B> {
-    slots: [Option<TxSlot<B>>; WINDOW],
+    slots: [TxSlot<B>; WINDOW],
+    /// Sent, nothing heard of it.
+    flight: u64,
+    /// Sent, to be sent again.
+    lost: u64,
     /// The oldest segment that is not acknowledged.
     una: u32,
     /// The oldest segment that was never sent.
@@ -94,49 +79,76 @@ pub(super) struct SendHalf<B> {
     /// The first segment that the other end has no room for.
     edge: u32,
     fin: Option<u32>,
-    flight: u32,
-    lost: u32,
+    rest: Option<Rest>,
     cwnd: u32,
     ssthresh: u32,
     /// Segments acknowledged since the congestion window last grew.
     grown_by: u32,
     /// Losses of segments below this one belong to a loss that was reacted to.
     recover: u32,
-    transmissions: u32,
-    /// The latest transmission that is known to have arrived.
-    arrived: Option<u32>,
+    ways: Ways,
+    /// The rail of the last frame that asked for an answer.
+    rail: Option<u8>,
     rtt: Rtt,
     backoff: u32,
     timer: Option<Instant>,
 }
 
-impl<B> SendHalf<B> {
+impl<B: Payload> SendHalf<B> {
     /// `opens`: only the first segment may go before the other end says what it has room for.
-    pub(super) fn new(cfg: &Config, opens: bool) -> Self {
+    pub(super) fn new(cfg: &Config, group: Group, opens: bool) -> Self {
         Self {
-            slots: [const { None }; WINDOW],
+            slots: [const { TxSlot::empty() }; WINDOW],
+            flight: 0,
+            lost: 0,
             una: 0,
             unsent: 0,
             next: 0,
             edge: u32::from(opens),
             fin: None,
-            flight: 0,
-            lost: 0,
+            rest: None,
             cwnd: WINDOW as u32,
             ssthresh: WINDOW as u32,
             grown_by: 0,
             recover: 0,
-            transmissions: 0,
-            arrived: None,
+            ways: Ways::new(group),
+            rail: None,
             rtt: Rtt::new(cfg),
             backoff: 0,
             timer: None,
         }
     }
 
+    pub(super) fn ways(&self) -> &Ways {
+        &self.ways
+    }
+
+    pub(super) fn ways_mut(&mut self) -> &mut Ways {
+        &mut self.ways
+    }
+
+    /// The rail of the last frame that asked for an answer.
+    pub(super) fn rail(&self) -> Option<usize> {
+        self.rail.map(usize::from)
+    }
+
+    /// The smoothed round-trip time.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.rtt.smoothed()
+    }
+
     /// Whether a segment would be taken; one slot is kept for the FIN.
     pub(super) fn has_room(&self) -> bool {
-        self.fin.is_none() && self.next.wrapping_sub(self.una) < WINDOW as u32 - 1
+        self.fin.is_none() && self.queued() < WINDOW as u32 - 1
+    }
+
+    /// Segments that are not acknowledged, the FIN among them.
+    pub(super) fn queued(&self) -> u32 {
+        self.next.wrapping_sub(self.una)
+    }
+
+    fn outstanding(&self) -> u32 {
+        self.unsent.wrapping_sub(self.una)
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -148,11 +160,8 @@ impl<B> SendHalf<B> {
         if !self.has_room() {
             return Err(payload);
         }
-        self.queue(
-            op,
-            if end { Shape::End } else { Shape::Middle },
-            Some(payload),
-        );
+        let shape = if end { Shape::End } else { Shape::Middle };
+        self.queue(TxSlot::new(op, shape, Some(payload)));
         Ok(())
     }
 
@@ -160,21 +169,15 @@ impl<B> SendHalf<B> {
     pub(super) fn finish(&mut self) {
         if self.fin.is_none() {
             self.fin = Some(self.next);
-            self.queue(0, Shape::Fin, None);
+            self.queue(TxSlot::new(0, Shape::Fin, None));
         }
     }
 
-    fn queue(&mut self, op: u8, shape: Shape, payload: Option<B>) {
-        self.slots[place(self.next)] = Some(TxSlot {
-            payload,
-            sent_at: Instant::default(),
-            transmission: 0,
-            op,
-            shape,
-            state: State::Queued,
-            again: false,
-        });
-        self.next = self.next.wrapping_add(1);
+    fn queue(&mut self, slot: TxSlot<B>) {
+        if let Some(free) = self.slots.get_mut(place(self.next)) {
+            *free = slot;
+            self.next = self.next.wrapping_add(1);
+        }
     }
 
     /// Whether anything sent is not acknowledged.
@@ -206,17 +209,31 @@ impl<B> SendHalf<B> {
         self.backoff
     }
 
+    /// Takes note of which rails can be used: what is under way on one that cannot is lost.
+    pub(super) fn look(&mut self, now: Instant, rails: &RailView) {
+        let dead = self.ways.look(now, rails);
+        if dead.is_empty() {
+            return;
+        }
+        for place in places(self.flight) {
+            let rail = self.slots.get(place).map_or(0, TxSlot::rail);
+            if dead.contains(rail) {
+                self.lose(place);
+            }
+        }
+    }
+
     /// The segment to send now; `opening`: the other end's index is not known yet.
     pub(super) fn next_to_send(&self, opening: bool) -> Option<u32> {
-        if self.flight >= self.cwnd {
+        if let Some(rest) = self.rest {
+            return Some(rest.seq);
+        }
+        if self.flight.count_ones() >= self.cwnd {
             return None;
         }
-        if self.lost > 0 {
-            let mut sent = Range {
-                next: self.una,
-                end: self.unsent,
-            };
-            return sent.find(|&seq| self.state(seq) == Some(State::Lost));
+        if self.lost != 0 {
+            let ahead = self.lost.rotate_right(self.una).trailing_zeros();
+            return Some(self.una.wrapping_add(ahead));
         }
         let allowed = if opening {
             self.unsent == 0
@@ -231,86 +248,112 @@ impl<B> SendHalf<B> {
         (seq.wrapping_sub(self.edge) as i32) < 0 || self.fin == Some(seq)
     }
 
-    fn state(&self, seq: u32) -> Option<State> {
-        self.slots[place(seq)].as_ref().map(|slot| slot.state)
-    }
-
-    /// Takes note that segment `seq`, as [`SendHalf::next_to_send`] gave it, goes out now.
-    pub(super) fn transmit(&mut self, now: Instant, seq: u32) -> Option<Transmission<'_, B>> {
-        let transmission = self.transmissions;
-        let slot = self.slots[place(seq)].as_mut()?;
-        let again = match slot.state {
-            State::Queued => {
-                self.unsent = seq.wrapping_add(1);
-                false
+    /// Takes note that segment `seq`, as [`SendHalf::next_to_send`] gave it, goes out now, or the
+    /// next piece of it. `None` if no rail takes it.
+    pub(super) fn transmit(
+        &mut self,
+        now: Instant,
+        seq: u32,
+        rails: &RailView,
+    ) -> Option<Transmission<'_, B>> {
+        let place = place(seq);
+        let len = self.slots.get(place)?.len();
+        let (rail, start, again) = match self.rest {
+            Some(rest) => {
+                let slot = self.slots.get(place)?;
+                (slot.rail(), rest.offset, slot.is_again())
             }
-            State::Lost => {
-                self.lost -= 1;
-                true
+            None => {
+                let rail = self.ways.elect(rails, len)?;
+                let again = self.lost & 1 << place != 0;
+                self.begin(now, seq, rail, again, rails);
+                (rail, 0, again)
             }
-            State::Sent | State::Sacked => return None,
         };
-        slot.state = State::Sent;
-        slot.sent_at = now;
-        slot.transmission = transmission;
-        slot.again |= again;
-        self.transmissions = transmission.wrapping_add(1);
-        self.flight += 1;
-        if again || self.flight == 1 {
-            self.timer = Some(now + self.rtt.timeout(self.backoff));
-        }
-        let more = self.lost > 0 || self.unsent != self.next;
-        let blocked = self.flight >= self.cwnd || (self.lost == 0 && !self.fits(self.unsent));
-        let slot = self.slots[place(seq)].as_ref()?;
+        let end = len.min(start + usize::from(rails.room(rail)));
+        let more = end < len;
+        self.rest = more.then_some(Rest { seq, offset: end });
+        let waits = self.lost != 0 || self.unsent != self.next;
+        let full = self.flight.count_ones() >= self.cwnd;
+        let blocked = full || (self.lost == 0 && !self.fits(self.unsent));
         Some(Transmission {
-            slot,
+            slot: self.slots.get(place)?,
+            rail,
+            range: start..end,
+            more,
+            first: start == 0,
             again,
-            last_for_now: again || (more && blocked),
+            last_for_now: !more && (again || (waits && blocked)),
         })
     }
 
-    /// Takes an acknowledgement in; whether it moved the window's start.
+    /// Counts segment `seq` as sent over `rail`.
+    fn begin(&mut self, now: Instant, seq: u32, rail: usize, again: bool, rails: &RailView) {
+        let place = place(seq);
+        let Some(slot) = self.slots.get_mut(place) else {
+            return;
+        };
+        slot.sent_at = Tick::of(now);
+        slot.rail = rail as u8;
+        slot.number = self.ways.sent(rail, slot.len());
+        if again {
+            slot.set_again();
+            self.lost &= !(1 << place);
+        } else {
+            self.unsent = seq.wrapping_add(1);
+        }
+        let alone = self.flight == 0;
+        self.flight |= 1 << place;
+        self.rail = Some(slot.rail);
+        if again || alone {
+            if let Some(status) = rails.get(rail) {
+                self.rtt.expect(status.rtt_us);
+            }
+            self.timer = Some(now + self.rtt.timeout(self.backoff));
+        }
+    }
+
+    /// Takes an acknowledgement in. Bit `i` of `sack`: segment `ack + 1 + i` came.
     pub(super) fn acknowledge(
         &mut self,
         now: Instant,
         ack: u32,
-        sack: u32,
+        sack: u64,
         window: u16,
-    ) -> Result<bool, NeverSent> {
+    ) -> Result<Acknowledged, NeverSent> {
         let ahead = ack.wrapping_sub(self.una) as i32;
-        let sent = self.unsent.wrapping_sub(self.una) as i32;
-        if ahead > sent {
+        if ahead > self.outstanding() as i32 {
             return Err(NeverSent);
         }
+        let progress = ahead > 0;
         let mut news = News::default();
         while (ack.wrapping_sub(self.una) as i32) > 0 {
-            let slot = self.slots[place(self.una)].take();
-            self.una = self.una.wrapping_add(1);
-            if let Some(slot) = slot {
-                self.arrived(
-                    &mut news,
-                    slot.state,
-                    slot.transmission,
-                    slot.sent_at,
-                    slot.again,
-                );
+            let place = place(self.una);
+            self.arrived(&mut news, place);
+            if let Some(slot) = self.slots.get_mut(place) {
+                *slot = TxSlot::empty();
             }
+            self.una = self.una.wrapping_add(1);
         }
-        self.take_sack(&mut news, ack, sack);
+        if sack != 0 {
+            self.take_sack(&mut news, ack, sack);
+        }
         self.widen(ack, window);
-        if let Some(sent_at) = news.sample {
-            self.rtt.sample(now.saturating_duration_since(sent_at));
+        let sample = news.sample.map(|(rail, sent_at)| (rail, sent_at.age(now)));
+        if let Some((_, round_trip)) = sample {
+            self.rtt.sample(round_trip);
         }
-        let progress = ahead > 0;
         if progress {
             self.backoff = 0;
         }
-        self.find_losses();
-        self.grow(news.count);
+        if news.count > 0 {
+            self.find_losses();
+            self.grow(news.count);
+        }
         if progress || !self.is_outstanding() {
             self.restart_timer(now);
         }
-        Ok(progress)
+        Ok(Acknowledged { progress, sample })
     }
 
     /// The other end has room for `window` segments from `from` on. Room is never taken back, so
@@ -326,75 +369,94 @@ impl<B> SendHalf<B> {
         }
     }
 
-    fn take_sack(&mut self, news: &mut News, ack: u32, sack: u32) {
-        for i in (0..32).filter(|i| sack & 1 << i != 0) {
-            let seq = ack.wrapping_add(1 + i);
-            let sent = seq.wrapping_sub(self.una) < self.unsent.wrapping_sub(self.una);
-            if !sent {
-                continue;
-            }
-            let Some(slot) = self.slots[place(seq)].as_mut() else {
-                continue;
-            };
-            let before = core::mem::replace(&mut slot.state, State::Sacked);
-            let (transmission, sent_at, again) = (slot.transmission, slot.sent_at, slot.again);
-            self.arrived(news, before, transmission, sent_at, again);
+    fn take_sack(&mut self, news: &mut News, ack: u32, sack: u64) {
+        // Bit `i`: segment `una + i`. `una` is not behind `ack`.
+        let behind = self.una.wrapping_sub(ack);
+        let came = match behind {
+            0 => sack << 1,
+            _ => sack.checked_shr(behind - 1).unwrap_or(0),
+        };
+        let unknown = (self.flight | self.lost).rotate_right(self.una);
+        for place in places((came & unknown).rotate_left(self.una)) {
+            self.arrived(news, place);
         }
     }
 
-    /// Counts a segment that was in state `before` as arrived.
-    fn arrived(
-        &mut self,
-        news: &mut News,
-        before: State,
-        transmission: u32,
-        sent_at: Instant,
-        again: bool,
-    ) {
-        match before {
-            State::Sent => self.flight -= 1,
-            State::Lost => self.lost -= 1,
-            State::Sacked | State::Queued => return,
+    /// Counts a segment that was sent as arrived.
+    fn arrived(&mut self, news: &mut News, place: usize) {
+        let bit = 1 << place;
+        let Some(slot) = self.slots.get(place) else {
+            return;
+        };
+        if self.flight & bit != 0 {
+            self.flight &= !bit;
+            self.ways.left(slot.rail(), slot.len());
+        } else if self.lost & bit != 0 {
+            self.lost &= !bit;
+        } else {
+            return;
         }
+        self.ways.arrived(slot.rail(), slot.number);
         news.count += 1;
-        if !again {
-            // Karn: what was sent twice does not tell which one was answered.
-            news.sample = news.sample.max(Some(sent_at));
+        // Karn: what was sent twice does not tell which one was answered.
+        let is_later = |(_, latest): (usize, Tick)| slot.sent_at.is_after(latest);
+        if !slot.is_again() && news.sample.is_none_or(is_later) {
+            news.sample = Some((slot.rail(), slot.sent_at));
         }
-        if self
-            .arrived
-            .is_none_or(|latest| (transmission.wrapping_sub(latest) as i32) > 0)
-        {
-            self.arrived = Some(transmission);
+        self.drop_rest(place);
+    }
+
+    /// Counts a segment that is under way as lost.
+    fn lose(&mut self, place: usize) {
+        let bit = 1 << place;
+        if let Some(slot) = self.slots.get(place) {
+            if self.flight & bit != 0 {
+                self.flight &= !bit;
+                self.ways.left(slot.rail(), slot.len());
+            }
+            self.lost |= bit;
+            self.drop_rest(place);
         }
     }
 
-    /// Whatever was sent well before something that arrived is lost.
+    /// Sends no more pieces of a segment.
+    fn drop_rest(&mut self, of: usize) {
+        if self.rest.is_some_and(|rest| place(rest.seq) == of) {
+            self.rest = None;
+        }
+    }
+
+    /// What was sent well before something that arrived over the same rail is lost. Over another
+    /// rail it may just have had the longer way.
     fn find_losses(&mut self) {
-        let Some(latest) = self.arrived else { return };
-        let mut found = None;
-        for seq in (Range {
-            next: self.una,
-            end: self.unsent,
-        }) {
-            let Some(slot) = self.slots[place(seq)].as_mut() else {
+        let rails = self.ways.with_gaps();
+        if rails.is_empty() {
+            return;
+        }
+        let mut found = false;
+        let mut fresh = false;
+        for place in places(self.flight) {
+            let Some(slot) = self.slots.get(place) else {
                 continue;
             };
-            let behind = latest.wrapping_sub(slot.transmission) as i32;
-            if slot.state == State::Sent && behind >= REORDERING as i32 {
-                slot.state = State::Lost;
-                self.flight -= 1;
-                self.lost += 1;
-                found = Some(seq);
+            if rails.contains(slot.rail()) && self.ways.is_overtaken(slot.rail(), slot.number) {
+                self.lose(place);
+                found = true;
+                let seq = self.seq_at(place);
+                fresh |= seq.wrapping_sub(self.recover) as i32 >= 0;
             }
         }
-        if let Some(seq) = found {
-            if seq.wrapping_sub(self.recover) as i32 >= 0 {
-                self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
-                self.cwnd = self.ssthresh;
-                self.recover = self.unsent;
-            }
+        if found && fresh {
+            self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
+            self.cwnd = self.ssthresh;
+            self.recover = self.unsent;
         }
+    }
+
+    /// The number of the segment, of those from `una` on, that is in a slot.
+    fn seq_at(&self, place: usize) -> u32 {
+        let ahead = (place as u32).wrapping_sub(self.una) % WINDOW as u32;
+        self.una.wrapping_add(ahead)
     }
 
     fn grow(&mut self, count: u32) {
@@ -428,31 +490,64 @@ impl<B> SendHalf<B> {
         self.timer
     }
 
-    /// The timer ran out: everything in flight counts as lost.
+    /// Takes note that a probe went out over `rail`.
+    pub(super) fn probed(&mut self, rail: usize) {
+        self.rail = Some(rail as u8);
+    }
+
+    /// Takes note that the last probe was not answered.
+    pub(super) fn probe_missed(&mut self, now: Instant) {
+        if let Some(rail) = self.rail() {
+            self.ways.missed(now, rail, 1);
+        }
+    }
+
+    /// The timer ran out: what is under way for long counts as lost.
     pub(super) fn on_timeout(&mut self, now: Instant) {
+        let patience = self.rtt.timeout(0);
         self.backoff = self.backoff.saturating_add(1);
         if self.is_outstanding() {
-            for seq in (Range {
-                next: self.una,
-                end: self.unsent,
-            }) {
-                let Some(slot) = self.slots[place(seq)].as_mut() else {
+            let mut lost = [0u32; MAX_RAILS];
+            let oldest = place(self.una);
+            for place in places(self.flight) {
+                let Some(slot) = self.slots.get(place) else {
                     continue;
                 };
-                match slot.state {
-                    State::Sent => self.flight -= 1,
-                    // The oldest is what the other end misses, whatever it said.
-                    State::Sacked if seq == self.una => {}
-                    _ => continue,
+                if place == oldest || slot.sent_at.age(now) >= patience {
+                    if let Some(count) = lost.get_mut(slot.rail()) {
+                        *count += 1;
+                    }
+                    self.lose(place);
                 }
-                slot.state = State::Lost;
-                self.lost += 1;
             }
-            self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
-            self.cwnd = RESTART_CWND;
-            self.recover = self.unsent;
+            // The oldest is what the other end misses, whatever it said.
+            self.lose(oldest);
+            self.slow_down(now, &lost);
         }
         self.timer = Some(now + self.rtt.timeout(self.backoff));
+    }
+
+    /// Draws the conclusions from what a time-out found `lost`, by rail.
+    fn slow_down(&mut self, now: Instant, lost: &[u32; MAX_RAILS]) {
+        let hit = || lost.iter().enumerate().filter(|(_, count)| **count > 0);
+        let mut left = RailSet::EMPTY;
+        for (rail, count) in hit() {
+            if self.ways.avoids(rail) || self.ways.missed(now, rail, *count) {
+                left.insert(rail);
+            }
+        }
+        for place in places(self.flight) {
+            let rail = self.slots.get(place).map_or(0, TxSlot::rail);
+            if left.contains(rail) {
+                self.lose(place);
+            }
+        }
+        // That a rail is dead says nothing of how much the others carry.
+        if left.is_empty() || hit().any(|(rail, _)| !left.contains(rail)) {
+            self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
+            self.cwnd = RESTART_CWND;
+        }
+        self.recover = self.unsent;
     }
 
     /// Counts everything as arrived.
@@ -462,31 +557,41 @@ impl<B> SendHalf<B> {
         self.unsent = self.next;
     }
 
-    #[cfg(test)]
-    pub(super) fn assert_invariants(&self) {
-        let queued = self.next.wrapping_sub(self.una);
-        let sent = self.unsent.wrapping_sub(self.una);
-        assert!(sent <= queued && queued <= WINDOW as u32, "{sent} {queued}");
-        let count = |state| {
-            let slots = self.slots.iter().flatten();
-            slots.filter(|slot| slot.state == state).count() as u32
-        };
-        let filled = self.slots.iter().flatten().count() as u32;
-        assert!(filled == queued || filled == 0);
-        assert_eq!(
-            (self.flight, self.lost),
-            (count(State::Sent), count(State::Lost))
-        );
-        assert!(filled == 0 || self.timer.is_some() || !self.is_outstanding());
-        assert!((1..=WINDOW as u32).contains(&self.cwnd));
-    }
-
     /// Drops everything.
     pub(super) fn clear(&mut self) {
-        self.slots.iter_mut().for_each(|slot| *slot = None);
-        self.flight = 0;
+        for place in places(self.flight) {
+            self.lose(place);
+        }
         self.lost = 0;
+        self.slots
+            .iter_mut()
+            .for_each(|slot| *slot = TxSlot::empty());
         self.timer = None;
+    }
+
+    #[cfg(test)]
+    pub(super) fn assert_invariants(&self) {
+        let (queued, sent) = (self.queued(), self.outstanding());
+        assert!(sent <= queued && queued <= WINDOW as u32, "{sent} {queued}");
+        assert_eq!(self.flight & self.lost, 0);
+        let filled = self.slots.iter().filter(|slot| slot.payload().is_some());
+        assert!(filled.count() as u32 <= queued);
+        for place in places(self.flight | self.lost) {
+            assert!(self.seq_at(place).wrapping_sub(self.una) < sent);
+            let slot = &self.slots[place];
+            assert!(slot.len() <= crate::wire::MAX_DATA);
+        }
+        let in_flight = places(self.flight).map(|place| {
+            let slot = &self.slots[place];
+            (slot.rail(), slot.len())
+        });
+        self.ways.assert_invariants(in_flight);
+        if let Some(rest) = self.rest {
+            assert!(self.flight & 1 << place(rest.seq) != 0);
+        }
+        let is_clear = self.slots.iter().all(|slot| slot.payload().is_none());
+        assert!(is_clear || self.timer.is_some() || !self.is_outstanding());
+        assert!((1..=WINDOW as u32).contains(&self.cwnd));
     }
 }
 
@@ -495,27 +600,17 @@ impl<B> SendHalf<B> {
 struct News {
     /// Segments that had not been known to have arrived.
     count: u32,
-    /// When the latest of them that was sent only once went out.
-    sample: Option<Instant>,
+    /// The latest of them that was sent only once: its rail, and when it went out.
+    sample: Option<(usize, Tick)>,
 }
 
-/// Sequence numbers from `next` up to, not with, `end`.
-struct Range {
-    next: u32,
-    end: u32,
-}
-
-impl Iterator for Range {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        if self.next == self.end {
-            return None;
-        }
-        let seq = self.next;
-        self.next = seq.wrapping_add(1);
-        Some(seq)
-    }
+/// The places of the bits that are set.
+fn places(mut bits: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let place = bits.trailing_zeros() as usize;
+        bits &= bits.wrapping_sub(1);
+        (place < WINDOW).then_some(place)
+    })
 }
 
 const fn place(seq: u32) -> usize {

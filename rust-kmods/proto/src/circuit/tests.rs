@@ -11,8 +11,9 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::tgroup::{RailSet, RailView};
 use crate::time::Duration;
-use net::{segments, Faults, Random, Script, World};
+use net::{data, segments, Faults, Random, Script, World};
 
 fn at(millis: u64) -> Instant {
     Instant::default() + Duration::from_millis(millis)
@@ -40,6 +41,7 @@ fn faults() -> impl Strategy<Value = Faults> {
             loss_percent,
             duplicate_percent,
             jitter_micros,
+            flip_percent: 0,
         })
 }
 
@@ -97,12 +99,14 @@ proptest! {
             for node in &mut world.nodes {
                 let Some(circuit) = &mut node.circuit else { continue };
                 let header = hostile_header(&mut random, circuit);
-                circuit.receive(world.now, &header, vec![0; random.below(3) as usize]);
+                let rail = random.below(10) as usize;
+                circuit.receive(world.now, rail, &header, vec![0; random.below(3) as usize]);
                 circuit.assert_invariants();
                 if random.below(8) == 0 {
                     circuit.on_timeout(world.now);
                 }
-                while circuit.poll_transmit(world.now).is_some() {}
+                let rails = RailView::uniform(rails_of(random.next() as u8), 1452);
+                while circuit.poll_transmit(world.now, &rails).is_some() {}
                 while random.below(2) == 0 && circuit.recv().is_some() {}
                 circuit.assert_invariants();
             }
@@ -124,7 +128,7 @@ fn hostile_header(random: &mut Random, victim: &Circuit<Vec<u8>>) -> Header {
     header.op = random.below(32) as u8;
     header.active = victim.active;
     header.passive = victim.passive;
-    header.flags = Flags::from_raw(random.next() as u16 & 0x36) | Flags::ACK_VALID;
+    header.flags = Flags::from_raw(random.next() as u16 & 0x76) | Flags::ACK_VALID;
     if victim.role == Role::Passive {
         header.flags |= Flags::TO_PASSIVE;
     }
@@ -135,6 +139,9 @@ fn hostile_header(random: &mut Random, victim: &Circuit<Vec<u8>>) -> Header {
     header.ack = near(random, victim.stats.sent as u32);
     header.sack = random.next() as u32 & random.next() as u32;
     header.window = (random.below(100) * random.below(650)) as u16;
+    if random.below(3) == 0 {
+        header.offset = random.below(6) as u16;
+    }
     header
 }
 
@@ -280,7 +287,7 @@ fn a_lost_last_acknowledgement_is_no_failure() {
         .0
         .reset_reply(a.local(), ResetReason::NoCircuit)
         .unwrap();
-    b.receive(at(22), &reset, Vec::new());
+    b.receive(at(22), 0, &reset, Vec::new());
     assert!(b.is_done());
     assert_eq!(b.receive_state(), ReceiveState::Eof);
     assert_eq!(b.reset_reason(), None);
@@ -290,19 +297,19 @@ fn a_lost_last_acknowledgement_is_no_failure() {
 fn an_opener_that_says_nothing_sends_nothing() {
     let mut circuit = opener();
     circuit.shutdown();
-    assert!(circuit.is_done() && circuit.poll_transmit(at(1)).is_none());
+    assert!(circuit.is_done() && circuit.poll_transmit(at(1), &one_rail()).is_none());
     let mut circuit = opener();
     circuit.abort(ResetReason::Aborted);
-    assert!(circuit.is_done() && circuit.poll_transmit(at(1)).is_none());
+    assert!(circuit.is_done() && circuit.poll_transmit(at(1), &one_rail()).is_none());
     let mut circuit = opener();
-    assert!(circuit.poll_transmit(at(1)).is_none() && circuit.deadline().is_none());
+    assert!(circuit.poll_transmit(at(1), &one_rail()).is_none() && circuit.deadline().is_none());
     circuit.send(0, true, vec![]).unwrap();
     drop(drain(&mut circuit, at(1)));
     circuit.abort(ResetReason::Aborted);
     assert!(!circuit.is_done());
     let frames = drain(&mut circuit, at(2));
     assert_eq!(frames[0].0.kind, Kind::Reset);
-    assert!(circuit.is_done() && circuit.poll_transmit(at(3)).is_none());
+    assert!(circuit.is_done() && circuit.poll_transmit(at(3), &one_rail()).is_none());
 }
 
 #[test]
@@ -312,13 +319,14 @@ fn the_answer_names_the_serving_process() {
     let frames = drain(&mut a, at(1));
     let mut b = Circuit::accept(
         &Config::default(),
+        single(),
         &frames[0].0,
         Gpid::new(2, 1, 0),
         PASSIVE,
     );
     b.set_local(Gpid::new(2, 1, 77));
     for (header, data) in frames {
-        b.receive(at(1), &header, data);
+        b.receive(at(1), 0, &header, data);
     }
     b.send(1, true, vec![2]).unwrap();
     assert!(a.passive_index().is_none());
@@ -334,6 +342,7 @@ fn the_answer_names_the_serving_process() {
 fn a_circuit_fits_on_a_kernel_stack() {
     // As in the kernel, where the payload is an owned pointer.
     assert!(size_of::<Circuit<std::boxed::Box<u8>>>() <= 3072);
+    std::println!("{} bytes", size_of::<Circuit<std::boxed::Box<u8>>>());
 }
 
 #[test]
@@ -357,13 +366,13 @@ fn frames_of_others_are_rejected() {
         other(|header| header.ack = 1),
     ] {
         assert_eq!(
-            b.receive(at(20), &bad, data.clone()),
+            b.receive(at(20), 0, &bad, data.clone()),
             Activity::NONE,
             "{bad:?}"
         );
     }
     assert_eq!(b.stats().rejected, 8);
-    assert!(b.receive(at(20), &good, data).readable);
+    assert!(b.receive(at(20), 0, &good, data).readable);
 }
 
 #[test]
@@ -373,23 +382,36 @@ fn contradictions_end_the_circuit() {
     a.shutdown();
     let frames = drain(&mut a, at(20));
     for (header, data) in &frames {
-        b.receive(at(20), header, data.clone());
+        b.receive(at(20), 0, header, data.clone());
     }
     let mut beyond = frames[0].0;
     beyond.seq = frames[1].0.seq + 1;
-    assert_eq!(b.receive(at(20), &beyond, vec![1]), Activity::ALL);
+    assert_eq!(b.receive(at(20), 0, &beyond, vec![1]), Activity::ALL);
     assert_eq!(b.reset_reason(), Some(ResetReason::Protocol));
     let (reset, _) = drain(&mut b, at(20)).remove(0);
     assert_eq!(
         (reset.kind, reset.seq),
         (Kind::Reset, ResetReason::Protocol as u32)
     );
-    a.receive(at(21), &reset, Vec::new());
+    a.receive(at(21), 0, &reset, Vec::new());
     assert_eq!(a.reset_reason(), Some(ResetReason::Protocol));
 }
 
 const ACTIVE: CdtIndex = CdtIndex::new(1, 1);
 const PASSIVE: CdtIndex = CdtIndex::new(2, 1);
+
+/// The only rail that there is, number 0.
+fn one_rail() -> RailView {
+    RailView::uniform(rails_of(1), 1452)
+}
+
+fn rails_of(bits: u8) -> RailSet {
+    (0..8).filter(|rail| bits & 1 << rail != 0).collect()
+}
+
+fn single() -> Group {
+    Group::new(GroupKind::Single, 0)
+}
 
 fn opener() -> Circuit<Vec<u8>> {
     opener_with(&Config::default())
@@ -397,7 +419,7 @@ fn opener() -> Circuit<Vec<u8>> {
 
 fn opener_with(cfg: &Config) -> Circuit<Vec<u8>> {
     let (local, remote) = (Gpid::new(1, 1, 5), Gpid::new(2, 1, 0));
-    Circuit::open(cfg, local, remote, Class::Pdfs, ACTIVE, 99)
+    Circuit::open(cfg, single(), local, remote, Class::Pdfs, ACTIVE, 99)
 }
 
 /// Both ends of a circuit over which one empty message went, read and acknowledged.
@@ -409,8 +431,8 @@ fn pair_with(cfg: &Config) -> (Circuit<Vec<u8>>, Circuit<Vec<u8>>) {
     let mut a = opener_with(cfg);
     a.send(0, true, Vec::new()).unwrap();
     let (open, data) = drain(&mut a, at(1)).remove(0);
-    let mut b = Circuit::accept(cfg, &open, Gpid::new(2, 1, 6), PASSIVE);
-    b.receive(at(1), &open, data);
+    let mut b = Circuit::accept(cfg, single(), &open, Gpid::new(2, 1, 6), PASSIVE);
+    b.receive(at(1), 0, &open, data);
     b.recv().expect("the message of the OPEN");
     b.on_timeout(at(8));
     exchange(&mut b, &mut a, at(8));
@@ -419,8 +441,8 @@ fn pair_with(cfg: &Config) -> (Circuit<Vec<u8>>, Circuit<Vec<u8>>) {
 
 fn drain(circuit: &mut Circuit<Vec<u8>>, now: Instant) -> Vec<(Header, Vec<u8>)> {
     let mut frames = Vec::new();
-    while let Some((header, payload)) = circuit.poll_transmit(now) {
-        frames.push((header, payload.cloned().unwrap_or_default()));
+    while let Some(out) = circuit.poll_transmit(now, &one_rail()) {
+        frames.push((out.header, data(&out)));
     }
     frames
 }
@@ -433,10 +455,10 @@ fn exchange(a: &mut Circuit<Vec<u8>>, b: &mut Circuit<Vec<u8>>, now: Instant) {
             return;
         }
         for (header, data) in to_b {
-            b.receive(now, &header, data);
+            b.receive(now, 0, &header, data);
         }
         for (header, data) in to_a {
-            a.receive(now, &header, data);
+            a.receive(now, 0, &header, data);
         }
     }
 }

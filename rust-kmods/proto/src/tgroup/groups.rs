@@ -58,6 +58,10 @@ impl TransmissionGroup for Single {
         Some(self.rail.get())
     }
 
+    fn follow(&mut self, rail: usize) {
+        self.rail.set(rail);
+    }
+
     fn segment_room(&self, rails: &RailView) -> u16 {
         if self.rail.is_usable(rails) {
             return rails.room(self.rail.get());
@@ -99,6 +103,10 @@ impl TransmissionGroup for RoundRobin {
             self.rail.set(self.deal(rails)?);
         }
         Some(self.rail.get())
+    }
+
+    fn follow(&mut self, rail: usize) {
+        self.rail.set(rail);
     }
 
     fn segment_room(&self, rails: &RailView) -> u16 {
@@ -317,6 +325,15 @@ impl TransmissionGroup for Group {
             Group::RoundRobin(group) => group.elect(rails, own, bytes),
             Group::Load(group) => group.elect(rails, own, bytes),
             Group::Stripe(group) => group.elect(rails, own, bytes),
+        }
+    }
+
+    fn follow(&mut self, rail: usize) {
+        match self {
+            Group::Single(group) => group.follow(rail),
+            Group::RoundRobin(group) => group.follow(rail),
+            Group::Load(group) => group.follow(rail),
+            Group::Stripe(group) => group.follow(rail),
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Two nodes and a network that misbehaves as its seed says: a deterministic world in which every
-//! frame goes through its wire format.
+//! Two nodes and rails between them that misbehave as a seed says: a deterministic world in which
+//! every frame goes through its wire format.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,18 +9,29 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::cdt::CdtIndex;
-use crate::circuit::{Circuit, Config, Payload, ReceiveState, Segment};
+use crate::circuit::{Circuit, Config, Payload, ReceiveState, Segment, Transmit};
 use crate::gpid::Gpid;
-use crate::time::{Duration, Instant};
+use crate::tgroup::{Group, GroupKind, RailStatus, RailView};
+use crate::time::{nanos, Duration, Instant};
 use crate::wire::{Class, Header, ResetReason, HEADER_LEN};
+
+/// How long a rail must be silent before its node takes it for dead, as in `peer`.
+const DETECTION: Duration = Duration::from_millis(1200);
+/// How long a rail must work again before its node sees it.
+const RETURN: Duration = Duration::from_millis(300);
 
 impl Payload for Vec<u8> {
     fn len(&self) -> usize {
         Vec::len(self)
     }
+
+    fn append(&mut self, next: Self) {
+        self.extend(next);
+    }
 }
 
 /// Steele, Lea and Flood's SplitMix64.
+#[derive(Clone, Debug)]
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -36,18 +47,20 @@ impl Random {
         self.next() % bound.max(1)
     }
 
-    fn percent(&mut self, percent: u64) -> bool {
+    pub(super) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
 
-/// What the network does to frames.
+/// What a rail does to frames.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Faults {
     pub(super) loss_percent: u64,
     pub(super) duplicate_percent: u64,
-    /// Frames take from 50 us to this much longer, so they overtake each other.
+    /// Frames take up to this much longer, so they overtake each other.
     pub(super) jitter_micros: u64,
+    /// Frames in which a bit changes.
+    pub(super) flip_percent: u64,
 }
 
 impl Faults {
@@ -55,7 +68,63 @@ impl Faults {
         loss_percent: 0,
         duplicate_percent: 0,
         jitter_micros: 0,
+        flip_percent: 0,
     };
+}
+
+/// One network between both nodes.
+#[derive(Clone, Debug)]
+pub(super) struct Rail {
+    /// Bytes of data in a frame.
+    pub(super) room: u16,
+    pub(super) latency: Duration,
+    /// Bytes per second in each direction, Ethernet's own around a frame among them; 0: no limit.
+    pub(super) rate: u64,
+    pub(super) faults: Faults,
+    /// When it carries nothing, which the nodes have to find out.
+    pub(super) cuts: Vec<(Instant, Instant)>,
+}
+
+impl Rail {
+    /// A rail without flaw, 50 us long.
+    pub(super) fn perfect() -> Self {
+        Self {
+            room: 1452,
+            latency: Duration::from_micros(50),
+            rate: 0,
+            faults: Faults::NONE,
+            cuts: Vec::new(),
+        }
+    }
+
+    pub(super) fn with(faults: Faults) -> Self {
+        Self {
+            faults,
+            ..Self::perfect()
+        }
+    }
+
+    fn carries(&self, at: Instant) -> bool {
+        !self
+            .cuts
+            .iter()
+            .any(|(start, end)| *start <= at && at < *end)
+    }
+
+    /// Whether the nodes take it for alive.
+    fn is_usable(&self, now: Instant) -> bool {
+        !self.cuts.iter().any(|(start, end)| {
+            let noticed = *end > *start + DETECTION;
+            noticed && *start + DETECTION <= now && now < *end + RETURN
+        })
+    }
+
+    /// When the nodes change their mind.
+    fn changes(&self) -> impl Iterator<Item = Instant> + '_ {
+        self.cuts
+            .iter()
+            .flat_map(|(start, end)| [*start + DETECTION, *end + RETURN])
+    }
 }
 
 /// What one node's user does with its end.
@@ -90,6 +159,9 @@ pub(super) struct Node {
     script: Script,
     sent: usize,
     pub(super) received: Vec<Segment<Vec<u8>>>,
+    /// When it last got something to read, and the longest that it ever waited for it.
+    pub(super) last_received: Instant,
+    pub(super) longest_gap: Duration,
     read_at: Option<Instant>,
 }
 
@@ -102,6 +174,8 @@ impl Node {
             script,
             sent: 0,
             received: Vec::new(),
+            last_received: Instant::default(),
+            longest_gap: Duration::ZERO,
             read_at: None,
         }
     }
@@ -129,6 +203,11 @@ impl Node {
                 self.received.push(segment);
                 taken += 1;
             }
+            if taken > 0 {
+                let gap = now.saturating_duration_since(self.last_received);
+                self.longest_gap = self.longest_gap.max(gap);
+                self.last_received = now;
+            }
             self.read_at = (circuit.can_recv()).then(|| now + self.script.read_every);
         }
         self.closed |= circuit.is_done();
@@ -139,39 +218,100 @@ impl Node {
     }
 }
 
-/// A frame on its way: when it arrives, in which order it was sent, to whom, and its bytes.
-type Frame = Reverse<(Instant, u64, usize, Vec<u8>)>;
+/// A frame on its way: when it arrives, in which order it was sent, to whom, over which rail, and
+/// its bytes.
+type Frame = Reverse<(Instant, u64, usize, usize, Vec<u8>)>;
 
 pub(super) struct World {
     pub(super) now: Instant,
     pub(super) nodes: [Node; 2],
     cfg: Config,
-    faults: Faults,
+    groups: [GroupKind; 2],
+    rails: Vec<Rail>,
+    /// Until when each direction of each rail is busy.
+    busy_until: Vec<[Instant; 2]>,
     random: Random,
     frames: BinaryHeap<Frame>,
     pub(super) frames_sent: u64,
-    /// No frame arrives from now on.
-    pub(super) cut: bool,
+    /// Frames sent, by rail.
+    pub(super) sent_on: Vec<u64>,
+    /// Frames that arrived but did not parse.
+    pub(super) unreadable: u64,
 }
 
 impl World {
-    /// Node 0 opens a circuit to node 1.
+    /// Node 0 opens a circuit to node 1, over one rail.
     pub(super) fn new(cfg: Config, faults: Faults, seed: u64, scripts: [Script; 2]) -> Self {
+        let rails = vec![Rail::with(faults)];
+        Self::on_rails(cfg, GroupKind::Single, rails, seed, scripts)
+    }
+
+    /// Node 0 opens a circuit to node 1.
+    pub(super) fn on_rails(
+        cfg: Config,
+        group: GroupKind,
+        rails: Vec<Rail>,
+        seed: u64,
+        scripts: [Script; 2],
+    ) -> Self {
         let [opener, acceptor] = scripts;
         let mut nodes = [Node::new(1, opener), Node::new(2, acceptor)];
         let (local, remote) = (nodes[0].gpid, nodes[1].gpid.node());
         let index = CdtIndex::new(7, 1);
-        nodes[0].circuit = Some(Circuit::open(&cfg, local, remote, Class::Pdfs, index, 41));
+        let circuit = Circuit::open(
+            &cfg,
+            Group::new(group, seed as u32),
+            local,
+            remote,
+            Class::Pdfs,
+            index,
+            41,
+        );
+        nodes[0].circuit = Some(circuit);
         Self {
             now: Instant::from_nanos(1),
             nodes,
             cfg,
-            faults,
+            groups: [group; 2],
+            busy_until: vec![[Instant::default(); 2]; rails.len()],
+            sent_on: vec![0; rails.len()],
+            rails,
             random: Random(seed),
             frames: BinaryHeap::new(),
             frames_sent: 0,
-            cut: false,
+            unreadable: 0,
         }
+    }
+
+    /// Gives the passive end another group.
+    pub(super) fn answer_by(&mut self, group: GroupKind) {
+        self.groups[1] = group;
+    }
+
+    /// No frame arrives from now on.
+    pub(super) fn cut(&mut self) {
+        let (now, never) = (self.now, Instant::from_nanos(u64::MAX));
+        for rail in &mut self.rails {
+            rail.cuts.push((now, never));
+        }
+    }
+
+    /// The rails as a node sees them.
+    fn view(&self, from: usize) -> RailView {
+        let mut view = RailView::EMPTY;
+        for (number, rail) in self.rails.iter().enumerate() {
+            if rail.is_usable(self.now) {
+                let wait = self.busy_until[number][from].saturating_duration_since(self.now);
+                let queued = u128::from(nanos(wait)) * u128::from(rail.rate) / 1_000_000_000;
+                let status = RailStatus {
+                    queued_bytes: queued as u32,
+                    rtt_us: 0,
+                    room: rail.room,
+                };
+                view.insert(number, status);
+            }
+        }
+        view
     }
 
     /// Lets the world go on until nothing is left to happen, or until `end`.
@@ -182,17 +322,18 @@ impl World {
             }
             let frame_at = self.frames.peek().map(|Reverse((at, ..))| *at);
             let wakes = self.nodes.iter().flat_map(|node| {
-                let deadline = node.circuit.as_ref().and_then(Circuit::deadline);
-                [
-                    deadline,
-                    node.read_at,
-                    node.circuit.as_ref().and(node.script.abort_at),
-                ]
+                let circuit = node.circuit.as_ref().filter(|_| !node.closed);
+                let abort_at = circuit.and(node.script.abort_at);
+                [circuit.and_then(Circuit::deadline), node.read_at, abort_at]
             });
-            let Some(next) = wakes.chain([frame_at]).flatten().min() else {
+            let is_open = self.nodes.iter().any(|node| !node.closed);
+            let changes = self.rails.iter().flat_map(Rail::changes);
+            let changes = changes.filter(|at| *at > self.now && is_open).map(Some);
+            let Some(next) = wakes.chain([frame_at]).chain(changes).flatten().min() else {
                 return;
             };
             if next > end {
+                self.now = end;
                 return;
             }
             self.now = self.now.max(next);
@@ -200,10 +341,10 @@ impl World {
                 if *at > self.now {
                     break;
                 }
-                let Some(Reverse((_, _, to, bytes))) = self.frames.pop() else {
+                let Some(Reverse((_, _, to, rail, bytes))) = self.frames.pop() else {
                     break;
                 };
-                self.deliver(to, &bytes);
+                self.deliver(to, rail, &bytes);
             }
             for node in &mut self.nodes {
                 if let Some(circuit) = &mut node.circuit {
@@ -220,61 +361,98 @@ impl World {
         loop {
             self.nodes[from].act(self.now);
             let now = self.now;
-            let Some(circuit) = &mut self.nodes[from].circuit else {
-                return;
-            };
-            let mut out = Vec::new();
-            while let Some((header, payload)) = circuit.poll_transmit(now) {
-                out.push(frame(&header, payload.map_or(&[], |payload| payload)));
+            let mut any = false;
+            loop {
+                let view = self.view(from);
+                let Some(circuit) = &mut self.nodes[from].circuit else {
+                    return;
+                };
+                let Some(out) = circuit.poll_transmit(now, &view) else {
+                    break;
+                };
+                any = true;
+                assert!(view.usable().contains(out.rail));
+                assert!(out.header.len <= view.room(out.rail));
+                let (rail, bytes) = (out.rail, frame(&out));
+                circuit.assert_invariants();
+                self.transmit(1 - from, rail, bytes);
             }
-            circuit.assert_invariants();
-            if out.is_empty() {
+            if !any {
                 return;
-            }
-            for bytes in out {
-                self.transmit(1 - from, bytes);
             }
         }
     }
 
-    fn transmit(&mut self, to: usize, bytes: Vec<u8>) {
+    fn transmit(&mut self, to: usize, rail: usize, mut bytes: Vec<u8>) {
         self.frames_sent += 1;
-        let copies = 1 + u64::from(self.random.percent(self.faults.duplicate_percent));
+        self.sent_on[rail] += 1;
+        let Rail {
+            latency,
+            rate,
+            faults,
+            ..
+        } = self.rails[rail];
+        let busy = &mut self.busy_until[rail][1 - to];
+        if rate > 0 {
+            // Preamble, addresses, type, check sequence and gap.
+            let size = bytes.len() as u64 + 38;
+            *busy = (*busy).max(self.now) + Duration::from_nanos(size * 1_000_000_000 / rate);
+        } else {
+            *busy = self.now;
+        }
+        let leaves = *busy;
+        let copies = 1 + u64::from(self.random.percent(faults.duplicate_percent));
         for _ in 0..copies {
-            if self.cut || self.random.percent(self.faults.loss_percent) {
+            if self.random.percent(faults.loss_percent) || !self.rails[rail].carries(leaves) {
                 continue;
             }
-            let micros = 50 + self.random.below(self.faults.jitter_micros);
-            let at = self.now + Duration::from_micros(micros);
+            if self.random.percent(faults.flip_percent) {
+                let place = self.random.below(bytes.len() as u64) as usize;
+                bytes[place] ^= 1 << self.random.below(8);
+            }
+            let jitter = Duration::from_micros(self.random.below(faults.jitter_micros));
             let order = self.random.next() >> 1;
-            // Without jitter the network keeps the order.
-            let order = if self.faults.jitter_micros == 0 {
+            // Without jitter a rail keeps the order.
+            let order = if faults.jitter_micros == 0 {
                 self.frames_sent
             } else {
                 order
             };
-            self.frames.push(Reverse((at, order, to, bytes.clone())));
+            let at = leaves + latency + jitter;
+            self.frames
+                .push(Reverse((at, order, to, rail, bytes.clone())));
         }
     }
 
-    fn deliver(&mut self, to: usize, bytes: &[u8]) {
-        let (header, data) = Header::parse(bytes).expect("circuits send frames that parse");
+    fn deliver(&mut self, to: usize, rail: usize, bytes: &[u8]) {
+        let Ok((header, data)) = Header::parse(bytes) else {
+            assert!(self.rails[rail].faults.flip_percent > 0);
+            self.unreadable += 1;
+            return;
+        };
         let node = &mut self.nodes[to];
         if header.opens() && node.circuit.is_none() && to == 1 {
             let index = CdtIndex::new(3, 9);
-            node.circuit = Some(Circuit::accept(&self.cfg, &header, node.gpid, index));
+            let group = Group::new(self.groups[1], self.random.next() as u32);
+            let circuit = Circuit::accept(&self.cfg, group, &header, node.gpid, index);
+            node.circuit = Some(circuit);
         }
         match &mut node.circuit {
             Some(circuit) if !node.closed => {
                 let could_send = circuit.can_send();
-                let activity = circuit.receive(self.now, &header, data.to_vec());
+                let activity = circuit.receive(self.now, rail, &header, data.to_vec());
                 circuit.assert_invariants();
                 assert!(could_send || !circuit.can_send() || activity.writable);
             }
             _ => {
                 let reply = header.reset_reply(node.gpid, ResetReason::NoCircuit);
-                if let Some(reply) = reply {
-                    self.transmit(1 - to, frame(&reply, &[]));
+                if let Some(header) = reply {
+                    let reset = frame(&Transmit {
+                        header,
+                        payload: None,
+                        rail,
+                    });
+                    self.transmit(1 - to, rail, reset);
                 }
             }
         }
@@ -282,8 +460,13 @@ impl World {
 
     /// Both ends came to their end, having got exactly what the other one sent.
     pub(super) fn assert_complete(&self) {
+        self.assert_prefix();
         for (node, other) in [(0, 1), (1, 0)] {
-            assert_eq!(self.nodes[node].received, self.nodes[other].script.segments);
+            let (got, sent) = (
+                self.nodes[node].received.len(),
+                self.nodes[other].script.segments.len(),
+            );
+            assert_eq!(got, sent, "node {node} at {:?}", self.now);
             assert_eq!(self.nodes[node].state(), Some(ReceiveState::Eof));
             assert!(
                 self.nodes[node].closed,
@@ -300,33 +483,53 @@ impl World {
                 &self.nodes[node].received,
                 &self.nodes[other].script.segments,
             );
-            assert_eq!(got[..], sent[..got.len()]);
+            assert!(got.len() <= sent.len());
+            for (number, (got, sent)) in got.iter().zip(sent).enumerate() {
+                assert!(got == sent, "segment {number} of node {node}");
+            }
         }
     }
 }
 
-fn frame(header: &Header, data: &[u8]) -> Vec<u8> {
-    assert_eq!(usize::from(header.len), data.len());
+fn frame(out: &Transmit<'_, Vec<u8>>) -> Vec<u8> {
     let mut raw = [0; HEADER_LEN];
-    header.write(&mut raw);
-    let mut bytes = vec![];
-    bytes.extend_from_slice(&raw);
-    bytes.extend_from_slice(data);
+    out.header.write(&mut raw);
+    let mut bytes = raw.to_vec();
+    bytes.extend_from_slice(&data(out));
     bytes
 }
 
-/// `count` segments, each telling its number, in messages of random lengths.
-pub(super) fn segments(count: usize, seed: u64) -> Vec<Segment<Vec<u8>>> {
+/// The data of a frame.
+pub(super) fn data(out: &Transmit<'_, Vec<u8>>) -> Vec<u8> {
+    let start = usize::from(out.header.offset);
+    let piece = start..start + usize::from(out.header.len);
+    match out.payload {
+        Some(payload) => payload[piece].to_vec(),
+        None => {
+            assert!(piece.is_empty());
+            Vec::new()
+        }
+    }
+}
+
+/// `count` segments of up to `most` bytes, each byte telling its place, in messages of random
+/// lengths.
+pub(super) fn segments_of(count: usize, most: usize, seed: u64) -> Vec<Segment<Vec<u8>>> {
     let mut random = Random(seed);
     (0..count)
         .map(|number| {
-            let mut payload = vec![random.next() as u8; random.below(60) as usize];
-            payload.extend_from_slice(&(number as u32).to_be_bytes());
+            let len = random.below(most as u64 + 1) as usize;
+            let byte = |place: usize| (number * 31 + place * 7 + (place >> 8)) as u8;
             Segment {
                 op: random.below(32) as u8,
                 end: random.percent(40),
-                payload,
+                payload: (0..len).map(byte).collect(),
             }
         })
         .collect()
+}
+
+/// `count` short segments.
+pub(super) fn segments(count: usize, seed: u64) -> Vec<Segment<Vec<u8>>> {
+    segments_of(count, 60, seed)
 }

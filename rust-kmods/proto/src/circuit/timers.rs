@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a circuit does when time passes and nothing comes.
+
+use super::{Activity, Circuit, Payload};
+use crate::time::Instant;
+use crate::wire::ResetReason;
+
+impl<B: Payload> Circuit<B> {
+    /// When [`Circuit::on_timeout`] is to be called, unless something else happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.reset.is_some() || self.is_done() {
+            return None;
+        }
+        let give_up = self.waiting_since.map(|since| since + self.patience.answer);
+        [
+            self.send.deadline(),
+            self.recv.deadline(),
+            self.idle_deadline(),
+            self.stranded_until,
+            give_up,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// When silence calls for a probe; none while the send half asks anyway.
+    fn idle_deadline(&self) -> Option<Instant> {
+        if self.send.deadline().is_some() {
+            return None;
+        }
+        if !self.is_known_there() {
+            return None;
+        }
+        let patience = match self.waiting_since {
+            Some(_) => self.patience.probe,
+            None => self.patience.silence?,
+        };
+        Some(self.idle_since? + patience)
+    }
+
+    /// Does what is due by `now`; then [`Circuit::poll_transmit`] may have frames.
+    pub fn on_timeout(&mut self, now: Instant) -> Activity {
+        if self.reset.is_some() || self.is_done() {
+            return Activity::NONE;
+        }
+        if self
+            .waiting_since
+            .is_some_and(|since| since + self.patience.answer <= now)
+        {
+            // It may be that only its frames do not come through.
+            self.reset_due = Some(ResetReason::TimedOut);
+            return self.fail(ResetReason::TimedOut);
+        }
+        self.recv.on_timeout(now);
+        self.stranded_until = self.stranded_until.filter(|at| *at > now);
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        if is_due(self.idle_deadline()) {
+            self.probe(now);
+        } else if is_due(self.send.deadline()) {
+            if self.send.is_outstanding() {
+                self.stats.timeouts += 1;
+            } else {
+                self.probe(now);
+            }
+            self.send.on_timeout(now);
+        }
+        Activity::NONE
+    }
+
+    fn probe(&mut self, now: Instant) {
+        if self.waiting_since.is_some() {
+            // So was an earlier one, or a segment.
+            self.send.probe_missed(now);
+        }
+        self.probe_due = true;
+        self.idle_since = Some(now);
+        self.waiting_since.get_or_insert(now);
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a circuit sends.
+
+use super::{Circuit, Payload, Role, Transmit};
+use crate::tgroup::RailView;
+use crate::time::Instant;
+use crate::wire::{Flags, Header, Kind, ResetReason};
+
+impl<B: Payload> Circuit<B> {
+    /// The next frame to send, with its data; to be called until there is none.
+    ///
+    /// `rails` are the rails to the other end. While there is none nothing is sent, and nothing lost.
+    pub fn poll_transmit(&mut self, now: Instant, rails: &RailView) -> Option<Transmit<'_, B>> {
+        if let Some(reason) = self.reset_due.take() {
+            return self.transmit_reset(reason, rails);
+        }
+        if self.reset.is_some() {
+            return None;
+        }
+        self.stranded_until = None;
+        self.send.look(now, rails);
+        let opening = self.passive.is_none();
+        if let Some(seq) = self.send.next_to_send(opening) {
+            if rails.usable().is_empty() {
+                return self.strand(now);
+            }
+            self.idle_since.get_or_insert(now);
+            return self.transmit(now, seq, rails);
+        }
+        if opening && !self.nudged && self.send.waits_behind_open() {
+            self.nudged = true;
+            self.probe_due = true;
+        }
+        if self.probe_due || self.recv.ack_due_now() {
+            return self.transmit_ack(now, rails);
+        }
+        self.send.watch_window(now);
+        None
+    }
+
+    /// There is something to send and no rail for it.
+    fn strand(&mut self, now: Instant) -> Option<Transmit<'_, B>> {
+        self.waiting_since.get_or_insert(now);
+        self.stranded_until = Some(now + self.patience.rail);
+        None
+    }
+
+    fn transmit_reset(&mut self, reason: ResetReason, rails: &RailView) -> Option<Transmit<'_, B>> {
+        let mut header = self.header(Kind::Reset);
+        header.seq = reason as u32;
+        // Without a rail it is as good as lost; what the other end says next will be answered.
+        let rail = self.rail_of_answer(rails)?;
+        Some(Transmit {
+            header,
+            payload: None,
+            rail,
+        })
+    }
+
+    fn transmit_ack(&mut self, now: Instant, rails: &RailView) -> Option<Transmit<'_, B>> {
+        let rail = if self.probe_due {
+            self.send.ways_mut().elect(rails, 0)
+        } else {
+            self.rail_of_answer(rails)
+        };
+        let Some(rail) = rail else {
+            return self.strand(now);
+        };
+        let mut header = self.header(Kind::Ack);
+        if core::mem::take(&mut self.probe_due) {
+            header.flags |= Flags::PROBE;
+            self.send.probed(rail);
+        }
+        self.put_acknowledgement(&mut header);
+        self.stats.acks += 1;
+        Some(Transmit {
+            header,
+            payload: None,
+            rail,
+        })
+    }
+
+    /// The rail for what answers the other end: the one that it uses, for that is known to work.
+    fn rail_of_answer(&mut self, rails: &RailView) -> Option<usize> {
+        let heard_on = self.heard_on.map(usize::from);
+        let ways = self.send.ways_mut();
+        match heard_on.filter(|rail| rails.usable().contains(*rail) && ways.trusts(*rail)) {
+            None => ways.elect(rails, 0),
+            found => found,
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, seq: u32, rails: &RailView) -> Option<Transmit<'_, B>> {
+        let mut header = self.header(Kind::Data);
+        header.seq = seq;
+        if seq == 0 && self.role == Role::Active && self.passive.is_none() {
+            header.flags |= Flags::OPEN;
+            header.ack = self.open_seq;
+            header.window = self.recv.window();
+        } else {
+            self.put_acknowledgement(&mut header);
+        }
+        self.waiting_since.get_or_insert(now);
+        let sent = self.send.transmit(now, seq, rails)?;
+        if sent.first {
+            self.stats.sent += 1;
+            self.stats.retransmitted += u64::from(sent.again);
+        }
+        if !sent.again {
+            self.stats.bytes_sent += sent.range.len() as u64;
+        }
+        if sent.last_for_now {
+            header.flags |= Flags::PROBE;
+            self.nudged = true;
+        }
+        if sent.more {
+            header.flags |= Flags::MORE;
+        }
+        if sent.slot.is_end() {
+            header.flags |= Flags::END;
+        }
+        if sent.slot.is_fin() {
+            header.flags |= Flags::FIN;
+        }
+        header.op = sent.slot.op();
+        // Both are at most MAX_DATA.
+        header.offset = sent.range.start as u16;
+        header.len = sent.range.len() as u16;
+        Some(Transmit {
+            header,
+            payload: sent.slot.payload(),
+            rail: sent.rail,
+        })
+    }
+
+    pub(super) fn header(&self, kind: Kind) -> Header {
+        let mut header = Header::new(kind, self.class, self.local, self.remote);
+        if self.role == Role::Active {
+            header.flags |= Flags::TO_PASSIVE;
+        }
+        header.active = self.active;
+        header.passive = self.passive;
+        header
+    }
+
+    fn put_acknowledgement(&mut self, header: &mut Header) {
+        header.flags |= Flags::ACK_VALID;
+        let sack = self.recv.sack();
+        header.ack = self.recv.next();
+        header.sack = sack as u32;
+        if header.kind == Kind::Ack {
+            header.seq = (sack >> 32) as u32;
+        }
+        header.window = self.recv.window();
+        self.recv.acknowledged();
+    }
+}
