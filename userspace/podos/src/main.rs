@@ -2,9 +2,12 @@
 
 //! `podos`: what a user asks a PODOS system.
 
+mod cdt;
 mod gpid;
 mod nodes;
+mod rails;
 mod run;
+mod table;
 
 use std::process::ExitCode;
 
@@ -20,6 +23,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Nodes(nodes::Arguments),
+    Rails(rails::Arguments),
+    Cdt(cdt::Arguments),
     Run(run::Arguments),
     Gpid(gpid::Arguments),
 }
@@ -27,6 +32,8 @@ enum Verb {
 fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Nodes(arguments) => nodes::run(&arguments),
+        Verb::Rails(arguments) => rails::run(&arguments),
+        Verb::Cdt(arguments) => cdt::run(&arguments),
         Verb::Gpid(arguments) => gpid::run(&arguments),
         Verb::Run(arguments) => return run::run(arguments),
     };

@@ -2,12 +2,13 @@
 
 //! `podos nodes`: what the Resource Manager knows about the cluster.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use podos::NodeState;
 use serde::Serialize;
+
+use crate::table::{Side, Table};
 
 /// List the nodes of the cluster, their state and their load
 #[derive(Debug, clap::Args)]
@@ -78,29 +79,19 @@ fn json(states: &[NodeState]) -> serde_json::Result<String> {
 }
 
 fn table(states: &[NodeState]) -> String {
-    let head = [
-        "NODE", "STATE", "SEEN", "LOAD", "RUN", "TASKS", "FREE", "MEMORY", "RAILS",
+    use Side::{Left, Right};
+    let columns = [
+        ("NODE", Left),
+        ("STATE", Left),
+        ("SEEN", Right),
+        ("LOAD", Right),
+        ("RUN", Right),
+        ("TASKS", Right),
+        ("FREE", Right),
+        ("MEMORY", Right),
+        ("RAILS", Right),
     ];
-    let rows: Vec<_> = states.iter().map(row).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].len());
-        cells.chain([head[column].len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let mut text = String::new();
-    for row in [head.map(str::to_owned)].iter().chain(&rows) {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            // Names to the left, numbers to the right.
-            let _ = match column {
-                0 | 1 => write!(line, "{cell:<width$}  "),
-                _ => write!(line, "{cell:>width$}  "),
-            };
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    Table::new(columns, states.iter().map(row)).text()
 }
 
 fn row(state: &NodeState) -> [String; 9] {
