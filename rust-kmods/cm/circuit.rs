@@ -2,12 +2,12 @@
 
 //! Virtual circuits, as the layers above use them.
 
-use kernel::iov::IovIterSource;
+use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::prelude::*;
-use kernel::sync::{Arc, UniqueArc};
+use kernel::sync::Arc;
 use podos_proto::cdt::CdtIndex;
-use podos_proto::circuit::{self as proto, ReceiveState, Segment, SendError};
-use podos_proto::wire::{Class, ResetReason, USUAL_DATA};
+use podos_proto::circuit::{ReceiveState, Segment, SendError};
+use podos_proto::wire::{ResetReason, USUAL_DATA};
 use podos_proto::Gpid;
 
 use crate::entry::Entry;
@@ -27,6 +27,8 @@ pub const MAX_MESSAGE: usize = 1 << 20;
 /// Dropping the value finishes the circuit: what was sent still arrives, what arrives is lost.
 pub struct Circuit {
     entry: Arc<Entry>,
+    /// Whether dropping the value finishes the circuit.
+    owned: bool,
 }
 
 /// A received segment: a part of a message, or all of it.
@@ -47,51 +49,47 @@ impl Incoming {
     pub fn data(&self) -> &[u8] {
         self.0.payload.data()
     }
+
+    /// The data in one piece.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn linear(&mut self) -> Result<&[u8]> {
+        Ok(self.data())
+    }
+
+    /// Copies the data from `offset` on to where they are wanted; how many bytes there was room
+    /// for, or could be written.
+    pub fn copy_to_iter(&self, offset: usize, to: &mut IovIterDest<'_>) -> usize {
+        to.copy_to_iter(self.data().get(offset..).unwrap_or_default())
+    }
 }
 
 /// The error that a broken circuit gives.
-fn broken_error(reason: ResetReason) -> Error {
+pub(crate) fn broken_error(reason: ResetReason) -> Error {
     match reason {
         ResetReason::PeerDown => EHOSTDOWN,
         ResetReason::TimedOut => ETIMEDOUT,
         ResetReason::Refused => ECONNREFUSED,
-        ResetReason::Full => EAGAIN,
+        ResetReason::Full => EBUSY,
         ResetReason::NoCircuit | ResetReason::Aborted | ResetReason::Protocol => ECONNRESET,
     }
 }
 
 impl Circuit {
     pub(crate) fn new(entry: Arc<Entry>) -> Self {
-        Self { entry }
+        Self { entry, owned: true }
     }
 
-    /// Opens a circuit to the listener of `class` on `host`; the first message travels with the
-    /// open. Returns at once: what becomes of it shows at the first receive.
-    ///
-    /// # Errors
-    ///
-    /// `EHOSTDOWN` if the host is not there, `ENOSPC` if the CDT is full, `ENOMEM`, and those of
-    /// [`Circuit::send`].
-    pub fn connect(host: u32, class: Class, op: u8, parts: &[&[u8]]) -> Result<Self> {
-        let node = NODE.get()?;
-        let (peer, open_seq) = node.peers().begin_open(host).ok_or(EHOSTDOWN)?;
-        let room = UniqueArc::new_uninit(GFP_KERNEL)?;
-        let local = crate::local_gpid();
-        let entry = node.table().insert(room, None, peer, |index| {
-            proto::Circuit::open(
-                &proto::Config::default(),
-                node.rails().new_group(),
-                local,
-                peer,
-                class,
-                index,
-                open_seq,
-            )
-        })?;
-        node.counters.opened();
-        let circuit = Self { entry };
-        circuit.send(op, parts)?;
-        Ok(circuit)
+    /// The circuit for somebody who does not own it.
+    pub(crate) fn lent(entry: Arc<Entry>) -> Self {
+        let owned = false;
+        Self { entry, owned }
+    }
+
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
     }
 
     /// Who is at the other end: process id 0 until it has answered.
@@ -207,7 +205,7 @@ impl Circuit {
     pub fn recv_woken_by(&self, wake: Wake) -> Result<Option<Incoming>> {
         let node = NODE.get()?;
         loop {
-            if let Some(outcome) = self.try_recv(node) {
+            if let Some(outcome) = self.take_next(node) {
                 return outcome;
             }
             let ready = || self.readable().then_some(());
@@ -216,7 +214,7 @@ impl Circuit {
     }
 
     /// What [`Circuit::recv`] would return without waiting; `None` if it would wait.
-    fn try_recv(&self, node: &Node) -> Option<Result<Option<Incoming>>> {
+    pub(crate) fn take_next(&self, node: &Node) -> Option<Result<Option<Incoming>>> {
         self.entry.drive(node, |circuit, _| {
             if let Some(segment) = circuit.recv() {
                 return Some(Ok(Some(Incoming(segment))));
@@ -273,6 +271,9 @@ impl Circuit {
 
 impl Drop for Circuit {
     fn drop(&mut self) {
+        if !self.owned {
+            return;
+        }
         if let Ok(node) = NODE.get() {
             self.entry.disown(node);
         }

@@ -13,6 +13,7 @@ use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason};
 use podos_proto::Gpid;
 
+use crate::callback::Callback;
 use crate::node::{Node, NODE};
 use crate::sys::{Expire, SkBuff, SkbQueue, Timer, WaitQueue};
 use crate::transmit;
@@ -26,6 +27,8 @@ pub(crate) struct Entry {
     state: SpinLockIrq<State>,
     #[pin]
     waiters: WaitQueue,
+    #[pin]
+    callback: Callback,
     /// Runs out at the circuit's deadline, or before. Armed and cancelled under `state`'s lock.
     #[pin]
     timer: Timer<Entry>,
@@ -48,6 +51,7 @@ impl Entry {
             peer,
             state <- new_spinlock_irq!(State { circuit, armed: None }, "podos_circuit"),
             waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
+            callback <- Callback::new(),
             timer <- Timer::new(c"podos_circuit", kernel::static_lock_class!()),
             owned: AtomicBool::new(true),
         })
@@ -64,6 +68,10 @@ impl Entry {
 
     pub(crate) fn waiters(&self) -> &WaitQueue {
         &self.waiters
+    }
+
+    pub(crate) fn callback(&self) -> &Callback {
+        &self.callback
     }
 
     /// Reads the circuit, for conditions.
@@ -133,7 +141,7 @@ impl Entry {
         }
     }
 
-    /// As [`Entry::drive`], and wakes those who wait if `change` says that there is news for them.
+    /// As [`Entry::drive`], and tells those who wait, and the handler, if `change` says that there is news for them.
     fn drive_and_wake(
         self: &Arc<Self>,
         node: &Node,
@@ -141,6 +149,7 @@ impl Entry {
     ) {
         if self.drive(node, change).is_some() {
             self.waiters.wake_all();
+            self.callback.call(self);
         }
     }
 
@@ -170,8 +179,13 @@ impl Entry {
 
     /// Breaks the circuit at both ends.
     pub(crate) fn abort(self: &Arc<Self>, node: &Node) {
+        self.abort_because(node, ResetReason::Aborted);
+    }
+
+    /// Breaks the circuit at both ends, and has the other one told why.
+    pub(crate) fn abort_because(self: &Arc<Self>, node: &Node, reason: ResetReason) {
         self.drive_and_wake(node, |circuit, _| {
-            circuit.abort(ResetReason::Aborted);
+            circuit.abort(reason);
             Activity::ALL
         });
     }

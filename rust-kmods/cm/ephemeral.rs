@@ -8,8 +8,8 @@ use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::gpid::Gpid;
 use podos_proto::wire::{Class, Header, Kind, USUAL_DATA};
 
-use crate::node::NODE;
-use crate::sys;
+use crate::node::{Node, NODE};
+use crate::{sys, transmit};
 
 /// What a layer does with an ephemeral packet: sender, op, data. Runs in softirq: must not sleep.
 pub type EphemeralHandler = KBox<dyn Fn(Gpid, u8, &[u8]) + Send + Sync>;
@@ -74,15 +74,42 @@ impl Drop for EphemeralRegistration {
 ///
 /// # Errors
 ///
-/// `EMSGSIZE` if `body` has more than [`USUAL_DATA`] bytes, `ENETDOWN` if no rail works, `ENOMEM`.
+/// `EMSGSIZE` if `body` has more than [`USUAL_DATA`] bytes, `ENETDOWN` if no rail works,
+/// `ENOMEM`.
 pub fn broadcast(class: Class, op: u8, body: &[u8]) -> Result {
     let node = NODE.get()?;
+    let header = header(node, Gpid::EVERYBODY, class, op, body)?;
+    let rail = node.rails().elect(&node.rails().usable()).ok_or(ENETDOWN)?;
+    node.broadcast_on(rail, &header, body)
+}
+
+/// Sends one ephemeral packet to the node of `to`, on the rail whose turn it is. Whether it arrives
+/// is not known.
+///
+/// # Errors
+///
+/// `EHOSTDOWN` if the host is not heard, `EMSGSIZE`, `ENOMEM`.
+pub fn send_ephemeral(to: Gpid, class: Class, op: u8, body: &[u8]) -> Result {
+    let node = NODE.get()?;
+    let peer = node.peers().node(to.host()).ok_or(EHOSTDOWN)?;
+    if to.boot() != 0 && !to.same_node(peer) {
+        return Err(EHOSTDOWN);
+    }
+    let to = Gpid::new(peer.host(), peer.boot(), to.pid());
+    let header = header(node, to, class, op, body)?;
+    let rails = node.rails_to(to.host());
+    let rail = node.rails().elect(&rails).ok_or(EHOSTDOWN)?;
+    let frame = transmit::frame(&header, Some(body))?;
+    node.transmit_to(to.host(), rail, frame);
+    Ok(())
+}
+
+fn header(node: &Node, to: Gpid, class: Class, op: u8, body: &[u8]) -> Result<Header> {
     if body.len() > USUAL_DATA {
         return Err(EMSGSIZE);
     }
-    let mut header = Header::new(Kind::Ephemeral, class, node.gpid(), Gpid::EVERYBODY);
+    let mut header = Header::new(Kind::Ephemeral, class, node.gpid(), to);
     header.op = op;
     header.len = body.len() as u16;
-    let rail = node.rails().elect(&node.rails().usable()).ok_or(ENETDOWN)?;
-    node.broadcast_on(rail, &header, body)
+    Ok(header)
 }

@@ -5,80 +5,61 @@
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
-use podos_proto::wire::Class;
+use podos_proto::wire::{Class, ResetReason};
 
+use crate::backlog::Backlog;
 use crate::circuit::Circuit;
 use crate::entry::Entry;
-use crate::node::NODE;
-use crate::sys::{WaitQueue, Wake};
+use crate::node::{Node, NODE};
+use crate::sys::{self, Wake};
 
-/// Circuits that wait to be accepted; a node that opens more is refused.
-const BACKLOG: usize = 256;
+/// What a layer does with a circuit that another node opens: keeps it, gives it to a [`Backlog`],
+/// has it [handled](Circuit::handled_by), or [refuses](Circuit::refuse) it. Beside the circuit it
+/// is told the op of the first message, of which the first segment may have been received.
+///
+/// Context: softirq, must not sleep.
+pub type ArrivalHandler = KBox<dyn Fn(Circuit, u8) + Send + Sync>;
 
-/// Takes the circuits of one class. Made by [`listen`].
+/// Takes the circuits of one class. Made by [`listen`] or [`listen_with`].
 #[pin_data]
 pub struct Listener {
     class: Class,
     #[pin]
-    backlog: SpinLockIrq<Backlog>,
-    #[pin]
-    arrived: WaitQueue,
+    backlog: Backlog,
+    /// Takes the circuits in place of the backlog.
+    handler: Option<ArrivalHandler>,
 }
 
-/// Circuits in the order in which they came, in a ring.
-struct Backlog {
-    ring: KBox<[Option<Arc<Entry>>; BACKLOG]>,
-    first: usize,
-    len: usize,
-    open: bool,
-}
-
-impl Backlog {
-    fn push(&mut self, entry: Arc<Entry>) -> Result<(), Arc<Entry>> {
-        if !self.open || self.len == BACKLOG {
-            return Err(entry);
-        }
-        let last = (self.first + self.len) % BACKLOG;
-        self.ring[last] = Some(entry);
-        self.len += 1;
-        Ok(())
-    }
-
-    fn pop(&mut self) -> Option<Arc<Entry>> {
-        if self.len == 0 {
-            return None;
-        }
-        let entry = self.ring[self.first % BACKLOG].take();
-        self.first = (self.first + 1) % BACKLOG;
-        self.len -= 1;
-        entry
-    }
-}
-
-/// Takes all circuits of `class` that other nodes open from now on.
+/// Takes all circuits of `class` that other nodes open from now on, for [`Listener::accept`].
 ///
 /// # Errors
 ///
 /// `EBUSY` if somebody does already, `ENOMEM`.
 pub fn listen(class: Class) -> Result<Arc<Listener>> {
-    let listener = Arc::pin_init(Listener::new(class)?, GFP_KERNEL)?;
-    NODE.get()?.listeners().add(listener.clone())?;
-    Ok(listener)
+    Listener::register(class, None)
+}
+
+/// As [`listen`], but each circuit is handed to `handler` where it arrives.
+///
+/// # Errors
+///
+/// As [`listen`].
+pub fn listen_with(class: Class, handler: ArrivalHandler) -> Result<Arc<Listener>> {
+    Listener::register(class, Some(handler))
 }
 
 impl Listener {
-    fn new(class: Class) -> Result<impl PinInit<Self>> {
-        let backlog = Backlog {
-            ring: KBox::new([const { None }; BACKLOG], GFP_KERNEL)?,
-            first: 0,
-            len: 0,
-            open: true,
-        };
-        Ok(pin_init!(Self {
-            class,
-            backlog <- new_spinlock_irq!(backlog, "podos_backlog"),
-            arrived <- WaitQueue::new(c"podos_listener", kernel::static_lock_class!()),
-        }))
+    fn register(class: Class, handler: Option<ArrivalHandler>) -> Result<Arc<Self>> {
+        let listener = Arc::pin_init(
+            try_pin_init!(Self {
+                class,
+                backlog <- Backlog::new(),
+                handler,
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        NODE.get()?.listeners().add(listener.clone())?;
+        Ok(listener)
     }
 
     /// The next circuit; waits for one.
@@ -87,37 +68,33 @@ impl Listener {
     ///
     /// `ESHUTDOWN` after [`Listener::close`]. For kernel threads: signals do not end the wait.
     pub fn accept(&self) -> Result<Circuit> {
-        self.arrived.wait_until(Wake::Idle, || {
-            let mut backlog = self.backlog.lock();
-            match backlog.pop() {
-                Some(entry) => Some(Ok(Circuit::new(entry))),
-                None if backlog.open => None,
-                None => Some(Err(ESHUTDOWN)),
-            }
-        })?
+        self.backlog.accept(Wake::Idle)
     }
 
-    /// Takes no more circuits, and breaks those that were taken: all waits on them end.
+    /// Takes no more circuits, and breaks those that were taken: all waits on them end. When it
+    /// returns the arrival handler runs no more. Context: process.
     pub fn close(&self) {
-        self.backlog.lock().open = false;
         if let Ok(node) = NODE.get() {
             node.listeners().remove(self.class);
+            if self.handler.is_some() {
+                // Frames are received inside an RCU read section.
+                sys::synchronize_net();
+            }
             let ours = |entry: &Entry| entry.is_passive_of(self.class);
             node.table().for_each(ours, |entry| entry.abort(node));
         }
-        while self.pop().is_some() {}
-        self.arrived.wake_all();
+        self.backlog.close();
     }
 
-    fn pop(&self) -> Option<Circuit> {
-        self.backlog.lock().pop().map(Circuit::new)
-    }
-
-    /// Hands over a new circuit; gives it back if nobody will take it. Context: softirq.
-    pub(crate) fn offer(&self, entry: Arc<Entry>) -> Result<(), Arc<Entry>> {
-        self.backlog.lock().push(entry)?;
-        self.arrived.wake_all();
-        Ok(())
+    /// Hands over a new circuit. Context: softirq.
+    pub(crate) fn offer(&self, node: &Node, entry: Arc<Entry>, op: u8) {
+        let circuit = Circuit::new(entry.clone());
+        if let Some(handler) = &self.handler {
+            handler(circuit, op);
+        } else if let Err(circuit) = self.backlog.offer(circuit) {
+            entry.abort_because(node, ResetReason::Full);
+            drop(circuit);
+        }
     }
 }
 

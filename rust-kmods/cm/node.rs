@@ -16,6 +16,7 @@ use podos_proto::Gpid;
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::ephemeral::Handlers;
+use crate::group::Groups;
 use crate::listener::Listeners;
 use crate::peers::Peers;
 use crate::rails::Rails;
@@ -47,6 +48,8 @@ pub(crate) struct Node {
     #[pin]
     handlers: Handlers,
     #[pin]
+    groups: Groups,
+    #[pin]
     clock: Clock,
 }
 
@@ -67,6 +70,7 @@ impl Node {
             rails <- Rails::new(),
             listeners <- Listeners::new(),
             handlers <- Handlers::new(),
+            groups <- Groups::new(),
             clock <- Clock::new(),
         })
     }
@@ -109,6 +113,10 @@ impl Node {
 
     pub(crate) fn handlers(&self) -> &Handlers {
         &self.handlers
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     pub(crate) fn clock(&self) -> &Clock {

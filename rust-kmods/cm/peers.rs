@@ -140,7 +140,7 @@ impl Peers {
     }
 
     /// The node that `host` is now, if it is up.
-    fn node(&self, host: u32) -> Option<Gpid> {
+    pub(crate) fn node(&self, host: u32) -> Option<Gpid> {
         let map = self.map.lock();
         map.get(host)
             .filter(|peer| peer.is_up())

@@ -6,13 +6,18 @@
 //! circuits, which are ordered and lose nothing, and ephemeral broadcasts. The protocol itself is
 //! the crate `podos_proto`; here are its sockets, clocks and locks.
 
+mod backlog;
+mod callback;
 mod circuit;
 mod clock;
 mod counters;
 mod entry;
 mod ephemeral;
+mod group;
 mod listener;
 mod node;
+mod nonblocking;
+mod opening;
 mod peers;
 mod rails;
 mod receive;
@@ -27,9 +32,14 @@ use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::wire::ETHERTYPE;
 use podos_proto::Gpid;
 
+pub use backlog::Backlog;
+pub use callback::{Handled, Handler};
 pub use circuit::{Circuit, Incoming, MAX_MESSAGE};
-pub use ephemeral::{broadcast, on_ephemeral, EphemeralHandler, EphemeralRegistration};
-pub use listener::{listen, Listener};
+pub use ephemeral::{
+    broadcast, on_ephemeral, send_ephemeral, EphemeralHandler, EphemeralRegistration,
+};
+pub use group::{Group, Reply, MAX_MEMBERS};
+pub use listener::{listen, listen_with, ArrivalHandler, Listener};
 pub use peers::{on_peer, peer_up, PeerHandler, PeerRegistration};
 pub use report::sysfs_root;
 

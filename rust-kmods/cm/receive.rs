@@ -11,9 +11,11 @@ use podos_proto::circuit::{Circuit, Config};
 use podos_proto::hello::Hello;
 use podos_proto::peer::OpenCheck;
 use podos_proto::wire::{DropReason, Header, Kind, ResetReason};
+use podos_proto::Gpid;
 
 use crate::counters::Unwanted;
 use crate::entry::Entry;
+use crate::listener::Listener;
 use crate::node::Node;
 use crate::sys::{FrameReceiver, NetDevice, SkBuff};
 
@@ -33,7 +35,7 @@ impl FrameReceiver for Node {
         if header.from.host() == self.gpid().host() {
             return self.counters.unwanted(Unwanted::Echo);
         }
-        if header.to != podos_proto::Gpid::EVERYBODY && !header.to.same_node(self.gpid()) {
+        if header.to != Gpid::EVERYBODY && !header.to.same_node(self.gpid()) {
             return self.counters.unwanted(Unwanted::Misaddressed);
         }
         let hello = match header.kind {
@@ -65,13 +67,19 @@ impl FrameReceiver for Node {
 impl Node {
     /// Hands a frame to its circuit, which is made if the frame opens it.
     fn route(&self, header: &Header, rail: usize, payload: SkBuff) {
+        let mut listener = None;
         let found = if header.opens() {
-            self.entry_for_open(header)
+            self.entry_for_open(header, &mut listener)
         } else {
             self.entry(header).ok_or(ResetReason::NoCircuit)
         };
         match found {
-            Ok(entry) => entry.receive(self, rail, header, payload),
+            Ok(entry) => {
+                entry.receive(self, rail, header, payload);
+                if let Some(listener) = listener {
+                    listener.offer(self, entry, header.op);
+                }
+            }
             Err(reason) => {
                 self.counters.unwanted(Unwanted::NoCircuit);
                 if let Some(reset) = header.reset_reply(self.gpid(), reason) {
@@ -90,11 +98,15 @@ impl Node {
         entry.filter(|entry| entry.peer() == header.from.node())
     }
 
-    /// The passive entry that an OPEN is for.
-    fn entry_for_open(&self, header: &Header) -> Result<Arc<Entry>, ResetReason> {
+    /// The passive entry that an OPEN is for; with its listener if it is a new one.
+    fn entry_for_open(
+        &self,
+        header: &Header,
+        new: &mut Option<Arc<Listener>>,
+    ) -> Result<Arc<Entry>, ResetReason> {
         let room = UniqueArc::new_uninit(GFP_ATOMIC).map_err(|_| ResetReason::Full)?;
         let key = PeerKey::new(header.from, header.active);
-        let opening = self.opening().lock();
+        let _opening = self.opening().lock();
         if let Some(entry) = self.table().find_passive(key) {
             return Ok(entry);
         }
@@ -106,21 +118,19 @@ impl Node {
             .listeners()
             .get(header.class)
             .ok_or(ResetReason::Refused)?;
+        let local = match header.to {
+            Gpid::EVERYBODY => self.gpid(),
+            process_or_node => process_or_node,
+        };
         let entry = self
             .table()
             .insert(room, Some(key), header.from.node(), |index| {
                 let group = self.rails().new_group();
-                Circuit::accept(&Config::default(), group, header, self.gpid(), index)
+                Circuit::accept(&Config::default(), group, header, local, index)
             })
             .map_err(|_| ResetReason::Full)?;
-        drop(opening);
         self.counters.accepted();
-        match listener.offer(entry.clone()) {
-            Ok(()) => Ok(entry),
-            Err(entry) => {
-                self.table().remove(entry.index());
-                Err(ResetReason::Full)
-            }
-        }
+        *new = Some(listener);
+        Ok(entry)
     }
 }

@@ -82,7 +82,14 @@ impl WaitQueue {
     ///
     /// `ERESTARTSYS` when a signal that `wake` names ends the wait.
     pub fn wait_until<T>(&self, wake: Wake, condition: impl FnMut() -> Option<T>) -> Result<T> {
-        self.wait(wake, FOR_EVER, condition)?.ok_or(ETIMEDOUT)
+        self.wait(wake, 0, FOR_EVER, condition)?.ok_or(ETIMEDOUT)
+    }
+
+    /// As [`WaitQueue::wait_until`], but [`WaitQueue::wake_one`] wakes only the task that has
+    /// waited longest: for tasks any one of which can do what has to be done.
+    pub fn wait_for_turn<T>(&self, wake: Wake, condition: impl FnMut() -> Option<T>) -> Result<T> {
+        self.wait(wake, bindings::WQ_FLAG_EXCLUSIVE, FOR_EVER, condition)?
+            .ok_or(ETIMEDOUT)
     }
 
     /// As [`WaitQueue::wait_until`]; `None` when `limit` has passed.
@@ -96,6 +103,7 @@ impl WaitQueue {
         let jiffies = kernel::time::msecs_to_jiffies(millis);
         self.wait(
             wake,
+            0,
             jiffies.min(FOR_EVER as c_ulong - 1) as c_long,
             condition,
         )
@@ -104,6 +112,7 @@ impl WaitQueue {
     fn wait<T>(
         &self,
         wake: Wake,
+        flags: c_uint,
         mut jiffies: c_long,
         mut condition: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>> {
@@ -113,7 +122,7 @@ impl WaitQueue {
         let mut entry = MaybeUninit::<bindings::wait_queue_entry>::uninit();
         let entry = entry.as_mut_ptr();
         // SAFETY: `entry` points to this frame's own variable, which does not move.
-        unsafe { bindings::init_wait_entry(entry, 0) };
+        unsafe { bindings::init_wait_entry(entry, flags as c_int) };
         let _leave = ScopeGuard::new(|| {
             // SAFETY: `entry` was initialised above and is in no queue but this one, which
             // outlives the frame.
@@ -138,12 +147,23 @@ impl WaitQueue {
 
     /// Wakes all who wait, to look at their conditions again. May be called from any context.
     pub fn wake_all(&self) {
+        self.wake(0);
+    }
+
+    /// As [`WaitQueue::wake_all`], but of those who [wait for a turn](WaitQueue::wait_for_turn)
+    /// only one.
+    pub fn wake_one(&self) {
+        self.wake(1);
+    }
+
+    /// `exclusive`: how many of those who wait for a turn; 0 for all.
+    fn wake(&self, exclusive: c_int) {
         // SAFETY: By the type invariant `head` is initialised.
         unsafe {
             bindings::__wake_up(
                 self.head.get(),
                 bindings::TASK_NORMAL,
-                0,
+                exclusive,
                 core::ptr::null_mut(),
             )
         };

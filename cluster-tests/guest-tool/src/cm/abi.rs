@@ -29,7 +29,7 @@ pub const MAX_GROUP_MESSAGE: usize = 64 * 1024;
 /// Most members of a group.
 pub const MAX_MEMBERS: usize = 64;
 /// Bytes of the longest ephemeral message.
-pub const MAX_EPHEMERAL: usize = 1400;
+pub const MAX_EPHEMERAL: usize = 1428;
 
 /// Names the other end; once for each file (`EISCONN`).
 pub const CONNECT: Opcode = opcode::write::<Connect>(0x50, 0x40);
