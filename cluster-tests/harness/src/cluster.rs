@@ -197,7 +197,7 @@ impl Cluster {
     /// How it is.
     pub fn status(&self) -> Result<Status> {
         match self.ask(&Request::Status)? {
-            (Answer::Status(status), _) => Ok(status),
+            (Answer::Status(status), _) => Ok(*status),
             (other, _) => Err(self.odd(&other)),
         }
     }

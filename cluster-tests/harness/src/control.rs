@@ -111,7 +111,7 @@ pub(crate) enum SwitchRequest {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Done,
-    Status(Status),
+    Status(Box<Status>),
     Troubles(Vec<Trouble>),
     Ports(Vec<PortCounters>),
     Refused(Refusal),

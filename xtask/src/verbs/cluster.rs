@@ -5,6 +5,7 @@
 mod console;
 mod down;
 mod exec;
+mod fault;
 mod status;
 mod up;
 
@@ -21,6 +22,7 @@ use crate::Xtask;
 #[command(after_help = "Example:\n  \
     cargo xtask cluster up --nodes 3\n  \
     cargo xtask cluster exec linus1 -- cat /linus2/etc/hostname\n  \
+    cargo xtask cluster fault kill linus2\n  \
     cargo xtask cluster down")]
 pub struct Cluster {
     #[command(subcommand)]
@@ -31,6 +33,7 @@ pub struct Cluster {
 enum Verb {
     Up(up::Up),
     Exec(exec::Exec),
+    Fault(fault::Fault),
     Status(status::Status),
     Console(console::Console),
     Down(down::Down),
@@ -41,6 +44,7 @@ impl Xtask for Cluster {
         match self.verb {
             Verb::Up(verb) => verb.run(ctx),
             Verb::Exec(verb) => verb.run(ctx),
+            Verb::Fault(verb) => verb.run(ctx),
             Verb::Status(verb) => verb.run(ctx),
             Verb::Console(verb) => verb.run(ctx),
             Verb::Down(verb) => verb.run(ctx),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use crate::control::{Answer, NodeFault, Refusal, SwitchRequest};
 use crate::fault::{Rate, Selector};
-use crate::topology::node_name;
 
 type Outcome<T = ()> = Result<T, Refusal>;
 
@@ -31,12 +30,8 @@ pub(super) fn link(cluster: &Cluster, node: u32, rail: Option<u8>, up: bool) -> 
         ..Selector::node(node)
     };
     check(cluster, at)?;
-    let name = node_name(node);
-    let what = if up { "has" } else { "has no" };
-    match rail {
-        Some(rail) => note(cluster, &name, &format!("it {what} carrier on rail {rail}")),
-        None => note(cluster, &name, &format!("it {what} carrier on any rail")),
-    }
+    let what = if up { "give back" } else { "take away" };
+    note(cluster, "cluster", &format!("{what} the carrier of {at}"));
     cluster.set_links(node, rail, up)
 }
 

@@ -50,7 +50,7 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
         }
         Request::Release => Err(Refusal::Other("nothing was held".into())),
         Request::Wait { until } => readiness::wait(cluster, until).map(|()| Answer::Done),
-        Request::Status => Ok(Answer::Status(cluster.status())),
+        Request::Status => Ok(Answer::Status(Box::new(cluster.status()))),
         Request::TakeTroubles => Ok(Answer::Troubles(cluster.take_troubles())),
         Request::Node { node, fault } => faults::node(cluster, node, fault).map(|()| Answer::Done),
         Request::Link { node, rail, up } => {

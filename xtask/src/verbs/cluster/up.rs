@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use podos_harness::{Cluster, Lifetime, Net, Topology, WaitFor};
+use podos_harness::{Cluster, CmMode, Lifetime, Net, Rail, Rate, Topology, WaitFor};
 
 use super::Name;
 use crate::context::Context;
@@ -17,28 +17,60 @@ use crate::{verbs, Xtask};
 /// Boot a cluster in the background; returns when every node sees every other one.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  cargo xtask cluster up --nodes 3 --share ~/data\n\n\
+    after_help = "Examples:\n  cargo xtask cluster up --nodes 3 --share ~/data\n  \
+    cargo xtask cluster up --net switch --rails 2 --mtu 9000 --rate 100mbit\n  \
+    cargo xtask cluster up --topology cluster.toml --nodes 5\n\n\
     The nodes are linus1, linus2, ... A kernel that complains on its console while the cluster \
-    comes up ends it; the consoles are then in target/cluster/NAME."
+    comes up ends it; the consoles are then in target/cluster/NAME.\n\n\
+    A topology says what differs from the defaults; flags go before it:\n  \
+    nodes = 3                  # or host ids: [1, 2, 7]\n  \
+    rails = [{ mtu = 9000, rate = \"100mbit\" }, {}] # or how many: 3\n  \
+    net = \"switch\"             # or \"bridge\"\n  \
+    seed = 7                   # of all that the switch draws by lot\n  \
+    memory-mib = 512\n  \
+    profile = \"minimal\"\n  \
+    share = \"/home/me/data\"\n  \
+    kernel-args = [\"loglevel=7\"]\n  \
+    cm-mode = \"aead\"           # or \"mac\", \"open\"\n  \
+    keys = { linus3 = \"own\" }  # \"cluster\" (one for all), \"own\", \"none\", \"image\",\n  \
+    \x20                          # { file = \"/path/of/64/hex/digits\" }"
 )]
 pub struct Up {
     #[command(flatten)]
     name: Name,
-    /// How many nodes
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    nodes: u32,
-    /// The image's profile; it is built first if need be
-    #[arg(long, value_name = "P", default_value = "minimal")]
-    profile: String,
-    /// How the three rails are made: bridges in a private network namespace
-    #[arg(long, default_value = "bridge")]
-    net: Network,
+    /// A file that says what the cluster is
+    #[arg(long, value_name = "FILE")]
+    topology: Option<PathBuf>,
+    /// How many nodes; 3 if nothing says so
+    #[arg(long, value_name = "N")]
+    nodes: Option<u32>,
+    /// The image's profile; it is built first if need be; minimal if nothing says so
+    #[arg(long, value_name = "P")]
+    profile: Option<String>,
+    /// How the rails are made; bridge if nothing says so
+    #[arg(long)]
+    net: Option<Network>,
+    /// How many rails, all alike; 3 if nothing says so
+    #[arg(long, value_name = "N")]
+    rails: Option<usize>,
+    /// MTU of all rails, 68 to 9000; 1500 if nothing says so
+    #[arg(long, value_name = "BYTES")]
+    mtu: Option<u16>,
+    /// What each node is sent on each rail at most, such as 100mbit
+    #[arg(long)]
+    rate: Option<Rate>,
+    /// What the switch draws by lot comes from this
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How CM protects its frames; aead if nothing says so
+    #[arg(long)]
+    cm_mode: Option<Mode>,
     /// A folder of this machine, read-write at /mnt/host on every node
     #[arg(long, value_name = "DIR")]
     share: Option<PathBuf>,
-    /// Memory of a node
-    #[arg(long, value_name = "MIB", default_value_t = 512)]
-    memory: u32,
+    /// Memory of a node; 512 if nothing says so
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u32>,
     /// When to return: once all agents answer, whatever failed on their nodes, or once all nodes
     /// are whole and see each other alive
     #[arg(long, default_value = "alive")]
@@ -50,7 +82,17 @@ pub struct Up {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Network {
+    /// Bridges and taps in a private network namespace
     Bridge,
+    /// A switch of ours, for faults of frames
+    Switch,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Mode {
+    Open,
+    Mac,
+    Aead,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -61,22 +103,14 @@ enum Wait {
 
 impl Xtask for Up {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        let topology = Topology {
-            memory_mib: self.memory,
-            profile: self.profile.clone(),
-            net: match self.net {
-                Network::Bridge => Net::Bridge,
-            },
-            share: self.share,
-            ..Topology::nodes(self.nodes)
-        };
+        let topology = self.topology()?;
         // Before a build that may take its time.
         topology.check()?;
         let image = match self.image_dir {
             Some(image) => image,
             None => {
-                verbs::image::build(ctx, &self.profile)?;
-                ctx.image_dir(&self.profile)
+                verbs::image::build(ctx, &topology.profile)?;
+                ctx.image_dir(&topology.profile)
             }
         };
         let started = Instant::now();
@@ -110,5 +144,47 @@ impl Xtask for Up {
             eprintln!("warning: {}: {problem}", node.name);
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Up {
+    /// The file's cluster, or the default one, with what the flags say.
+    fn topology(&self) -> Result<Topology> {
+        let mut topology = match &self.topology {
+            Some(file) => Topology::read(file)?,
+            None => Topology::default(),
+        };
+        if let Some(count) = self.nodes {
+            topology.nodes = Topology::nodes(count).nodes;
+        }
+        if let Some(profile) = &self.profile {
+            topology.profile.clone_from(profile);
+        }
+        if let Some(net) = self.net {
+            topology.net = match net {
+                Network::Bridge => Net::Bridge,
+                Network::Switch => Net::Switch,
+            };
+        }
+        if let Some(count) = self.rails {
+            topology.rails.resize(count, Rail::default());
+        }
+        for rail in &mut topology.rails {
+            rail.mtu = self.mtu.unwrap_or(rail.mtu);
+            rail.rate = self.rate.or(rail.rate);
+        }
+        if let Some(mode) = self.cm_mode {
+            topology.cm_mode = match mode {
+                Mode::Open => CmMode::Open,
+                Mode::Mac => CmMode::Mac,
+                Mode::Aead => CmMode::Aead,
+            };
+        }
+        topology.seed = self.seed.unwrap_or(topology.seed);
+        topology.memory_mib = self.memory.unwrap_or(topology.memory_mib);
+        if self.share.is_some() {
+            topology.share.clone_from(&self.share);
+        }
+        Ok(topology)
     }
 }

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `cluster fault`.
+
+mod frames;
+mod link;
+mod node;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use podos_harness::{Cluster, Direction, Selector};
+
+use super::Name;
+use crate::context::Context;
+use crate::Xtask;
+
+/// Let something go wrong in a running cluster: a node, a link, or frames.
+///
+/// It holds until it is taken back, and is noted in the cluster's timeline.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask cluster fault kill linus2; cargo xtask cluster fault start linus2\n  \
+    cargo xtask cluster fault link linus1 down --rail 0\n  \
+    cargo xtask cluster fault cut --rail 1; cargo xtask cluster fault mend\n  \
+    cargo xtask cluster fault frames --loss 5% --corruption 1% --delay 2ms --jitter 1ms\n  \
+    cargo xtask cluster fault partition linus1 linus2,linus3; cargo xtask cluster fault heal\n  \
+    cargo xtask cluster fault capture 0 rail0.pcap\n\n\
+    `frames`, `partition`, `heal`, `clear`, `capture` and `show` need a cluster that was started \
+    with --net switch.")]
+pub struct Fault {
+    #[command(flatten)]
+    name: Name,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Kill a node, as a power failure would
+    #[command(after_help = "Example:\n  cargo xtask cluster fault kill linus2")]
+    Kill(node::One),
+    /// Boot a node that is down; it is another boot to its peers
+    #[command(after_help = "Example:\n  cargo xtask cluster fault start linus2")]
+    Start(node::One),
+    /// Kill a node and boot it at once, as its reset button would
+    #[command(after_help = "Example:\n  cargo xtask cluster fault reset linus2")]
+    Reset(node::One),
+    /// Let a node's processor and clock stand still
+    #[command(after_help = "Example:\n  cargo xtask cluster fault pause linus2")]
+    Pause(node::One),
+    /// Let a paused node go on, as if no time had passed
+    #[command(after_help = "Example:\n  cargo xtask cluster fault resume linus2")]
+    Resume(node::One),
+    Link(link::Link),
+    Cut(link::Cut),
+    Mend(link::Mend),
+    Rate(link::Shape),
+    Frames(frames::Frames),
+    Partition(frames::Partition),
+    /// End partitions
+    #[command(after_help = "Example:\n  cargo xtask cluster fault heal --rail 0")]
+    Heal {
+        /// Only on this rail
+        #[arg(long, value_name = "R")]
+        rail: Option<u8>,
+    },
+    /// End all faults of frames, partitions and cuts; rates and carriers stay
+    #[command(after_help = "Example:\n  cargo xtask cluster fault clear")]
+    Clear,
+    /// Write what the nodes send on a rail to a pcap file, from now on, before any fault befalls
+    /// it; without a file, end that
+    #[command(
+        after_help = "Example:\n  cargo xtask cluster fault capture 0 rail0.pcap\n  \
+        cargo xtask cluster fault capture 0"
+    )]
+    Capture {
+        /// The rail
+        #[arg(value_name = "R")]
+        rail: u8,
+        /// The file; one that is there is lost
+        file: Option<PathBuf>,
+    },
+    Show(show::Show),
+}
+
+impl Xtask for Fault {
+    fn run(self, _: &Context) -> Result<ExitCode> {
+        let cluster = Cluster::find(&self.name.name)?;
+        match self.what {
+            What::Kill(one) => one.of(&cluster)?.kill()?,
+            What::Start(one) => one.of(&cluster)?.start()?,
+            What::Reset(one) => one.of(&cluster)?.reset()?,
+            What::Pause(one) => one.of(&cluster)?.pause()?,
+            What::Resume(one) => one.of(&cluster)?.resume()?,
+            What::Link(link) => link.set(&cluster)?,
+            What::Cut(cut) => cut.set(&cluster)?,
+            What::Mend(mend) => mend.set(&cluster)?,
+            What::Rate(shape) => shape.set(&cluster)?,
+            What::Frames(frames) => frames.set(&cluster)?,
+            What::Partition(partition) => partition.set(&cluster)?,
+            What::Heal { rail } => cluster.switch()?.heal(rail)?,
+            What::Clear => cluster.switch()?.clear()?,
+            What::Capture {
+                rail,
+                file: Some(file),
+            } => cluster.switch()?.capture(rail, file)?,
+            What::Capture { rail, file: None } => cluster.switch()?.end_capture(rail)?,
+            What::Show(show) => show.print(&cluster)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Which ports are meant.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Way {
+    /// What the node sends
+    Sent,
+    /// What the node is sent
+    Received,
+    Both,
+}
+
+#[derive(clap::Args)]
+struct Place {
+    /// Only on this rail
+    #[arg(long, value_name = "R")]
+    rail: Option<u8>,
+    /// Only at this node: linus2, or 2
+    #[arg(long)]
+    node: Option<String>,
+    /// Only this way
+    #[arg(long, default_value = "both")]
+    direction: Way,
+}
+
+impl Place {
+    fn of(&self, cluster: &Cluster) -> Result<Selector> {
+        let node = self.node.as_deref();
+        let node = node.map(|node| cluster.node_named(node)).transpose()?;
+        Ok(Selector {
+            rail: self.rail,
+            node: node.map(|node| node.id()),
+            direction: match self.direction {
+                Way::Sent => Direction::Sent,
+                Way::Received => Direction::Received,
+                Way::Both => Direction::Both,
+            },
+        })
+    }
+}
