@@ -6,8 +6,9 @@ use zerocopy::big_endian::{U16, U32};
 
 use crate::codec::{self, Malformed};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use crate::keys::Nonce;
 use crate::time::Duration;
-use crate::wire::{Class, Header, Kind};
+use crate::wire::{Class, Header, Kind, MAX_MTU, MIN_MTU};
 use crate::Gpid;
 
 /// How often a node says hello on each of its rails, in milliseconds.
@@ -18,7 +19,10 @@ pub const INTERVAL: Duration = Duration::from_millis(INTERVAL_MS as u64);
 /// The sender leaves the cluster in order: its circuits are gone.
 pub const LEAVING: u8 = 1;
 
-/// Body of a [`Kind::Hello`] frame: 12 bytes.
+/// The MTU that a rail has unless it is told otherwise.
+const USUAL_MTU: u16 = 1500;
+
+/// Body of a [`Kind::Hello`] frame: 48 bytes.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -30,28 +34,43 @@ pub struct Hello {
     pub rails: u8,
     /// [`LEAVING`] or 0; unknown bits are not looked at.
     pub flags: u8,
-    /// Reserved: sent as 0, not looked at.
-    pub reserved: u8,
+    /// The sender's epoch: which of its nonces this is. 0 in a cluster without a key.
+    pub epoch: u8,
     /// Which start of the sender's CM within this boot: a number that differs from start to start
     /// (milliseconds since boot), never 0.
     pub incarnation: U32,
     /// Milliseconds between two hellos of the sender.
     pub interval_ms: U16,
-    /// Reserved: sent as 0, not looked at.
-    pub reserved2: U16,
+    /// Most bytes of a frame without its Ethernet header on this rail of the sender, at least
+    /// [`MIN_MTU`].
+    pub mtu: U16,
+    /// The sender's nonce; 0 in a cluster without a key.
+    pub nonce: Nonce,
+    /// Which cluster key the sender uses; 0 in a cluster without a key.
+    pub fingerprint: [u8; 4],
 }
 
 impl Hello {
-    /// The hello of rail `rail` out of `rails`.
+    /// The hello of rail `rail` out of `rails`, of the usual MTU and without a nonce.
     pub fn new(rail: u8, rails: u8, incarnation: u32) -> Self {
         Self {
             rail,
             rails,
             flags: 0,
-            reserved: 0,
+            epoch: 0,
             incarnation: U32::new(incarnation),
             interval_ms: U16::new(INTERVAL_MS),
-            reserved2: U16::ZERO,
+            mtu: U16::new(USUAL_MTU),
+            nonce: [0; 32],
+            fingerprint: [0; 4],
+        }
+    }
+
+    /// The same, of a rail with this MTU; one beyond [`MAX_MTU`] counts as that.
+    pub fn with_mtu(self, mtu: u16) -> Self {
+        Self {
+            mtu: U16::new(mtu.min(MAX_MTU)),
+            ..self
         }
     }
 
@@ -80,11 +99,15 @@ impl Hello {
     ///
     /// # Errors
     ///
-    /// [`Malformed::Truncated`], or [`Malformed::Value`] for incarnation 0.
+    /// [`Malformed::Truncated`], [`Malformed::Value`] for incarnation 0, or [`Malformed::Length`]
+    /// for an MTU below [`MIN_MTU`].
     pub fn decode(body: &[u8]) -> Result<&Hello, Malformed> {
         let (hello, _) = codec::split::<Hello>(body)?;
         if hello.incarnation.get() == 0 {
             return Err(Malformed::Value);
+        }
+        if hello.mtu.get() < MIN_MTU {
+            return Err(Malformed::Length);
         }
         Ok(hello)
     }
@@ -97,19 +120,26 @@ mod tests {
     #[test]
     fn hellos_survive_the_wire() {
         let hello = Hello::new(2, 3, 0x0102_0304);
-        assert_eq!(hello.as_bytes(), [2, 3, 0, 0, 1, 2, 3, 4, 0x01, 0x2c, 0, 0]);
+        let mut bytes = [0; 48];
+        bytes[..12].copy_from_slice(&[2, 3, 0, 0, 1, 2, 3, 4, 0x01, 0x2c, 0x05, 0xdc]);
+        assert_eq!(hello.as_bytes(), bytes);
         assert_eq!(Hello::decode(hello.as_bytes()), Ok(&hello));
         assert!(!hello.is_leaving() && hello.leaving().is_leaving());
-        assert_eq!(Hello::decode(&[1; 40]).map(|hello| hello.rail), Ok(1));
-        assert_eq!(
-            Hello::decode(&hello.as_bytes()[..11]),
-            Err(Malformed::Truncated)
-        );
-        assert_eq!(Hello::decode(&[0; 12]), Err(Malformed::Value));
+        assert_eq!(hello.with_mtu(9001).mtu.get(), 9000);
+    }
+
+    #[test]
+    fn hellos_are_checked() {
+        assert_eq!(Hello::decode(&[9; 70]).map(|hello| hello.rail), Ok(9));
+        assert_eq!(Hello::decode(&[9; 47]), Err(Malformed::Truncated));
+        assert_eq!(Hello::decode(&[0; 48]), Err(Malformed::Value));
+        let tiny = Hello::new(0, 1, 5).with_mtu(MIN_MTU - 1);
+        assert_eq!(Hello::decode(tiny.as_bytes()), Err(Malformed::Length));
+        assert!(Hello::decode(tiny.with_mtu(MIN_MTU).as_bytes()).is_ok());
         let header = Hello::header(Gpid::new(1, 2, 3), 9);
         assert_eq!(
             (header.from, header.seq, header.len),
-            (Gpid::new(1, 2, 0), 9, 12)
+            (Gpid::new(1, 2, 0), 9, 48)
         );
     }
 }

@@ -93,6 +93,17 @@ impl<V, S: DerefMut<Target = [HostSlot<V>]>> HostMap<V, S> {
             .filter_map(|slot| slot.entry.as_mut().map(|(host, value)| (*host, value)))
     }
 
+    /// How many slots there are.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What is in the slot with this number, to be changed: for walks that are interrupted.
+    pub fn slot_mut(&mut self, at: usize) -> Option<(u32, &mut V)> {
+        let entry = self.slots.get_mut(at)?.entry.as_mut();
+        entry.map(|(host, value)| (*host, value))
+    }
+
     /// Where `host` is or would be put; `None` when it is not there and the table is full.
     fn find(&self, host: u32) -> Option<usize> {
         let count = self.slots.len();
@@ -137,6 +148,8 @@ mod tests {
         *map.get_mut(8).unwrap() = 99;
         assert_eq!(map.iter().find(|(host, _)| *host == 8), Some((8, &99)));
         assert_eq!(map.iter_mut().count(), 50);
+        let by_number = (0..map.capacity()).filter(|&at| map.slot_mut(at).is_some());
+        assert_eq!(by_number.count(), 50);
     }
 
     #[test]

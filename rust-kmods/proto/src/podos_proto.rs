@@ -17,6 +17,7 @@
 extern crate std;
 
 mod derive;
+mod replay;
 
 pub mod cdt;
 pub mod circuit;
@@ -25,6 +26,7 @@ pub mod gipc;
 pub mod gpid;
 pub mod hello;
 pub mod host_map;
+pub mod keys;
 pub mod pdfs;
 pub mod peer;
 pub mod rm;

@@ -2,9 +2,10 @@
 
 //! Which open sequences of a peer were seen.
 
+use crate::replay::{self, Seen};
+
 /// Width of the window.
-const WIDTH: u32 = 1024;
-const WORDS: usize = WIDTH as usize / 64;
+const WIDTH: u32 = replay::WIDTH as u32;
 
 /// What an open sequence says of its OPEN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub enum OpenCheck {
 /// The last 1024 sequences of one peer, as bits.
 #[derive(Clone, Debug)]
 pub struct ReplayWindow {
-    /// Bit `seq % WIDTH` for the sequences from `highest - WIDTH + 1` to `highest`.
-    seen: [u64; WORDS],
+    /// The sequences from `highest - WIDTH + 1` to `highest`.
+    seen: Seen,
     highest: Option<u32>,
 }
 
@@ -29,56 +30,28 @@ impl ReplayWindow {
     /// A window that has seen nothing.
     pub const fn new() -> Self {
         Self {
-            seen: [0; WORDS],
+            seen: Seen::none(),
             highest: None,
         }
     }
 
     /// Whether `seq` was seen; takes note of it.
     pub fn check(&mut self, seq: u32) -> OpenCheck {
-        let Some(highest) = self.highest else {
-            self.highest = Some(seq);
-            self.mark(seq);
-            return OpenCheck::Fresh;
+        let ahead = match self.highest {
+            Some(highest) => seq.wrapping_sub(highest) as i32,
+            None => 1,
         };
-        let ahead = seq.wrapping_sub(highest) as i32;
         if ahead > 0 {
-            self.advance(highest, seq);
-        } else if highest.wrapping_sub(seq) >= WIDTH {
+            let before = seq.wrapping_sub(ahead as u32);
+            self.seen.advance(u64::from(before), ahead as u64);
+            self.highest = Some(seq);
+        } else if ahead.unsigned_abs() >= WIDTH {
             return OpenCheck::Old;
         }
-        if self.mark(seq) {
-            OpenCheck::Fresh
-        } else {
-            OpenCheck::Duplicate
+        match self.seen.insert(u64::from(seq)) {
+            true => OpenCheck::Fresh,
+            false => OpenCheck::Duplicate,
         }
-    }
-
-    fn advance(&mut self, from: u32, to: u32) {
-        if to.wrapping_sub(from) >= WIDTH {
-            self.seen = [0; WORDS];
-        } else {
-            let mut seq = from;
-            while seq != to {
-                seq = seq.wrapping_add(1);
-                let (word, bit) = place(seq);
-                if let Some(word) = self.seen.get_mut(word) {
-                    *word &= !bit;
-                }
-            }
-        }
-        self.highest = Some(to);
-    }
-
-    /// Sets the bit of `seq`; whether it was clear.
-    fn mark(&mut self, seq: u32) -> bool {
-        let (word, bit) = place(seq);
-        let Some(word) = self.seen.get_mut(word) else {
-            return false;
-        };
-        let clear = *word & bit == 0;
-        *word |= bit;
-        clear
     }
 }
 
@@ -86,11 +59,6 @@ impl Default for ReplayWindow {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn place(seq: u32) -> (usize, u64) {
-    let at = seq % WIDTH;
-    ((at / 64) as usize, 1 << (at % 64))
 }
 
 #[cfg(test)]
