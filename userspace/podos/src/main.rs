@@ -4,6 +4,7 @@
 
 mod cdt;
 mod gpid;
+mod key;
 mod nodes;
 mod rails;
 mod run;
@@ -27,6 +28,7 @@ enum Verb {
     Cdt(cdt::Arguments),
     Run(run::Arguments),
     Gpid(gpid::Arguments),
+    Key(key::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Verb::Rails(arguments) => rails::run(&arguments),
         Verb::Cdt(arguments) => cdt::run(&arguments),
         Verb::Gpid(arguments) => gpid::run(&arguments),
+        Verb::Key(arguments) => key::run(arguments),
         Verb::Run(arguments) => return run::run(arguments),
     };
     match done {
