@@ -127,7 +127,7 @@ fn parse_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut pairs = text.chunks_exact(2);
     for (byte, pair) in bytes.iter_mut().zip(&mut pairs) {
         for &digit in pair {
-            *byte = *byte << 4 | char::from(digit).to_digit(16)? as u8;
+            *byte = (*byte << 4) | char::from(digit).to_digit(16)? as u8;
         }
     }
     (text.len() == 2 * N).then_some(bytes)

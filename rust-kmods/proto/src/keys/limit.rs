@@ -2,6 +2,8 @@
 
 //! How often something may be done on the word of strangers.
 
+use core::num::NonZeroU64;
+
 use crate::time::{nanos, Duration, Instant};
 
 /// A bucket of tokens that fills up as time passes.
@@ -9,18 +11,21 @@ use crate::time::{nanos, Duration, Instant};
 pub(super) struct Bucket {
     tokens: u16,
     size: u16,
-    /// Nanoseconds in which one token is added; not 0.
-    each: u64,
+    /// Nanoseconds in which one token is added.
+    each: NonZeroU64,
     filled: Instant,
 }
 
 impl Bucket {
-    /// A full bucket of `size` tokens that gets one in each period of `each`.
+    /// A full bucket of `size` tokens that gets one in each period of `each`, which is not 0.
     pub(super) const fn new(size: u16, each: Duration) -> Self {
         Self {
             tokens: size,
             size,
-            each: nanos(each),
+            each: match NonZeroU64::new(nanos(each)) {
+                Some(each) => each,
+                None => NonZeroU64::MIN,
+            },
             filled: Instant::from_nanos(0),
         }
     }
@@ -34,7 +39,7 @@ impl Bucket {
             self.filled = now;
         } else {
             self.tokens += new as u16;
-            self.filled = Instant::from_nanos(self.filled.as_nanos() + new * self.each);
+            self.filled = Instant::from_nanos(self.filled.as_nanos() + new * self.each.get());
         }
         match self.tokens.checked_sub(1) {
             Some(left) => {

@@ -471,7 +471,7 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
         };
         let here = (self.node, &own.nonce);
         let there = (node, &sender.nonce);
-        let key_id = |from: u8, to: u8| from << 4 | (to & 0xf);
+        let key_id = |from: u8, to: u8| (from << 4) | (to & 0xf);
         let rx = Rx::new(
             id,
             pair,
