@@ -62,6 +62,7 @@ enum Verb {
     Test(verbs::test::Test),
     Cluster(verbs::cluster::Cluster),
     ClusterTest(verbs::cluster_test::ClusterTest),
+    Bench(verbs::bench::Bench),
     Doctor(verbs::doctor::Doctor),
     Clean(verbs::clean::Clean),
 }
@@ -76,6 +77,7 @@ impl Xtask for Verb {
             Verb::Test(verb) => verb.run(ctx),
             Verb::Cluster(verb) => verb.run(ctx),
             Verb::ClusterTest(verb) => verb.run(ctx),
+            Verb::Bench(verb) => verb.run(ctx),
             Verb::Doctor(verb) => verb.run(ctx),
             Verb::Clean(verb) => verb.run(ctx),
         }

@@ -2,6 +2,7 @@
 
 //! The verbs, one file each.
 
+pub mod bench;
 pub mod clean;
 pub mod cluster;
 pub mod cluster_test;

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! Benches: numbers of ours beside a peer's, from one run on one cluster.
+//!
+//! A [`bench::Bench`] says what it compares and measures it round by round; [`run::run`] boots its
+//! cluster, and leaves a [`report::Report`] as JSON, Markdown and pictures.
 
+mod answers;
+pub mod bench;
+pub mod benches;
 pub mod document;
 pub mod figure;
+mod guest_tool;
+pub mod lab;
 pub mod machine;
 pub mod markdown;
 pub mod measure;
 pub mod plot;
 pub mod report;
 pub mod row;
+pub mod run;
 pub mod stats;

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What a bench is.
+
+use anyhow::Result;
+use podos_harness::Topology;
+
+use crate::figure::FigureSpec;
+use crate::lab::Lab;
+use crate::measure::Measurements;
+use crate::row::RowSpec;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Enough for numbers that can be told to others.
+    Full,
+    /// Enough to prove that the bench runs.
+    Quick,
+}
+
+impl Effort {
+    /// `full` or `quick`, as is asked for.
+    pub fn pick<T>(self, full: T, quick: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
+}
+
+/// A bench as a value. It says what it compares before it measures, so that what was not measured
+/// can be told from what was not meant to be.
+pub trait Bench: Sync {
+    /// Its name on the command line and in files.
+    fn name(&self) -> &'static str;
+    /// What it compares, in one line.
+    fn about(&self) -> &'static str;
+    /// The cluster that it needs.
+    fn topology(&self) -> Topology;
+    /// Rounds that give numbers which can be told to others.
+    fn rounds(&self) -> usize {
+        7
+    }
+    /// Its table.
+    fn rows(&self, effort: Effort) -> Vec<RowSpec>;
+    /// Its figures.
+    fn figures(&self, effort: Effort) -> Vec<FigureSpec>;
+    /// What readers of the numbers must know.
+    fn notes(&self, effort: Effort) -> Vec<String>;
+    /// Prepares the nodes.
+    fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>>;
+}
+
+/// A bench on a cluster that is up.
+pub trait Session {
+    /// Measures every case of every contestant once, side by side. What a measurement gives goes
+    /// to `all`, also if it is an error; the error of this function ends the run.
+    fn round(&mut self, round: usize, all: &mut Measurements) -> Result<()>;
+}

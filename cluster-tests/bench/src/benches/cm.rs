@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Bench `cm`: circuits beside TCP, UDP and TIPC, on the same two nodes in one run.
+//!
+//! CM's mode is fixed once it runs, so its module is loaded anew for each mode, which one comes
+//! first differing from round to round. Peers are measured right beside CM in mode `open`.
+
+mod contest;
+mod curves;
+mod module;
+mod session;
+
+use anyhow::Result;
+use podos_harness::{Rate, Topology};
+
+use crate::bench::{Bench, Effort, Session};
+use crate::figure::FigureSpec;
+use crate::lab::Lab;
+use crate::row::RowSpec;
+
+/// See the module.
+pub struct Cm;
+
+/// The node that measures.
+const CLIENT: u32 = 1;
+/// The node that serves.
+const SERVER: u32 = 2;
+
+/// What each rail is shaped to where rows say so: slow enough that three of them together don't
+/// ask more of two emulated processors than they have.
+fn rail_rate() -> Rate {
+    Rate::mbit(16)
+}
+
+/// What each rail is shaped to for the figures: the Ethernet of the paper's machines.
+fn paper_rate() -> Rate {
+    Rate::mbit(10)
+}
+
+impl Bench for Cm {
+    fn name(&self) -> &'static str {
+        "cm"
+    }
+
+    fn about(&self) -> &'static str {
+        "CM's circuits in modes open, mac and aead beside TCP, UDP and TIPC"
+    }
+
+    fn topology(&self) -> Topology {
+        Topology::nodes(2)
+    }
+
+    fn rows(&self, _effort: Effort) -> Vec<RowSpec> {
+        contest::rows()
+    }
+
+    fn figures(&self, effort: Effort) -> Vec<FigureSpec> {
+        curves::figures(effort)
+    }
+
+    fn notes(&self, _effort: Effort) -> Vec<String> {
+        let (rail, paper) = (rail_rate(), paper_rate());
+        vec![
+            "Everything is measured from user process to user process, CM through the test \
+             module's device; kernel to kernel is a row of its own."
+                .into(),
+            format!(
+                "A time is the middle of a round's repetitions, throughput is of data received. \
+                 Shaped rails carry {rail} each, in both directions; the figures are measured at \
+                 {paper} and show means, as the paper's do."
+            ),
+            "UDP has no connections: its set-up is a new socket and a first answer, and on the \
+             shaped rail it sends as much as the rail carries."
+                .into(),
+        ]
+    }
+
+    fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
+        Ok(Box::new(session::CmSession::start(lab, effort)?))
+    }
+}

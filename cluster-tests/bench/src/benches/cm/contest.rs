@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Who is measured, in what, and what is compared.
+
+use podos_harness::CmMode;
+
+use crate::measure::Key;
+use crate::row::{RowSpec, Wanted};
+
+/// CM's modes.
+pub const MODES: [CmMode; 3] = [CmMode::Open, CmMode::Mac, CmMode::Aead];
+/// What CM is held against.
+pub const PEERS: [Who; 3] = [Who::Tcp, Who::Udp, Who::Tipc];
+
+/// A contestant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Cm(CmMode),
+    Tcp,
+    Udp,
+    Tipc,
+}
+
+impl Who {
+    /// Its name in tables.
+    pub fn name(self) -> String {
+        match self {
+            Self::Cm(mode) => format!("CM {}", mode_name(mode)),
+            Self::Tcp => "TCP".into(),
+            Self::Udp => "UDP".into(),
+            Self::Tipc => "TIPC".into(),
+        }
+    }
+
+    /// What the guest's tool calls it.
+    pub fn transport(self) -> &'static str {
+        match self {
+            Self::Cm(_) => "cm",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Tipc => "tipc",
+        }
+    }
+}
+
+/// What CM calls it.
+pub fn mode_name(mode: CmMode) -> &'static str {
+    match mode {
+        CmMode::Open => "open",
+        CmMode::Mac => "mac",
+        CmMode::Aead => "aead",
+    }
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// Of messages of so many bytes.
+    RoundTrip(u32),
+    /// With a first message and its answer.
+    SetUp,
+    /// On one rail that is as fast as can be.
+    Unshaped,
+    /// On one shaped rail; gives the processor time as well.
+    OneRail,
+    /// On three shaped rails; CM only.
+    ThreeRails,
+    /// Without user processes; CM only.
+    KernelRoundTrip,
+}
+
+/// The cases that all contestants have on rails that are as fast as can be.
+pub const UNSHAPED: [Case; 4] = [
+    Case::RoundTrip(64),
+    Case::RoundTrip(1400),
+    Case::SetUp,
+    Case::Unshaped,
+];
+
+impl Case {
+    /// Its name in tables.
+    pub fn name(self) -> String {
+        match self {
+            Self::RoundTrip(size) => format!("{size}-byte round trip"),
+            Self::SetUp => "set-up with first reply".into(),
+            Self::Unshaped => "throughput, one rail, unshaped".into(),
+            Self::OneRail => "throughput, one rail, shaped".into(),
+            Self::ThreeRails => "throughput, three rails, shaped".into(),
+            Self::KernelRoundTrip => "64-byte round trip, kernel to kernel".into(),
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::RoundTrip(_) | Self::SetUp | Self::KernelRoundTrip => "µs",
+            Self::Unshaped | Self::OneRail | Self::ThreeRails => "Mbit/s",
+        }
+    }
+
+    /// Where the measured number goes.
+    pub fn key(self, who: Who) -> Key {
+        Key::new(self.name(), who.name())
+    }
+}
+
+/// Where the processor time per megabyte goes that was measured with the throughput of one rail.
+pub fn processor_key(who: Who) -> Key {
+    Key::new("processor time per MB, one rail, shaped", who.name())
+}
+
+/// The table.
+pub fn rows() -> Vec<RowSpec> {
+    let open = Who::Cm(CmMode::Open);
+    let mut rows = Vec::new();
+    let mut row = |case: String, unit, ours: Key, peer: Key, wanted| {
+        rows.push(RowSpec {
+            case,
+            unit,
+            ours,
+            peer,
+            wanted,
+        });
+    };
+    for case in UNSHAPED.into_iter().chain([Case::OneRail]) {
+        let to_tcp = match case {
+            Case::RoundTrip(_) | Case::SetUp => Some(Wanted::AtMost(0.5)),
+            Case::OneRail => Some(Wanted::AtLeast(1.0)),
+            _ => None,
+        };
+        let sealed = match case {
+            Case::RoundTrip(_) => Some(Wanted::AtMost(1.3)),
+            _ => None,
+        };
+        for (ours, peer, wanted) in pairs(to_tcp, sealed) {
+            row(
+                case.name(),
+                case.unit(),
+                case.key(ours),
+                case.key(peer),
+                wanted,
+            );
+        }
+    }
+    for (ours, peer, wanted) in pairs(None, None) {
+        let (ours, peer) = (processor_key(ours), processor_key(peer));
+        row(ours.case.clone(), "ms/MB", ours, peer, wanted);
+    }
+    for who in MODES.map(Who::Cm) {
+        let (three, one) = (Case::ThreeRails.key(who), Case::OneRail.key(who));
+        let wanted = (who == open).then_some(Wanted::AtLeast(2.7));
+        let case = "throughput, shaped: three rails to one".into();
+        row(case, "Mbit/s", three, one, wanted);
+    }
+    for who in MODES.map(Who::Cm) {
+        let (kernel, user) = (Case::KernelRoundTrip, Case::RoundTrip(64));
+        let case = "64-byte round trip: kernel to kernel, user to user".into();
+        row(case, "µs", kernel.key(who), user.key(who), None);
+    }
+    rows
+}
+
+/// Which contestants are compared in a case, and what is wanted of open against TCP and of aead
+/// against open.
+fn pairs(to_tcp: Option<Wanted>, sealed: Option<Wanted>) -> Vec<(Who, Who, Option<Wanted>)> {
+    let [open, mac, aead] = MODES.map(Who::Cm);
+    vec![
+        (open, Who::Tcp, to_tcp),
+        (open, Who::Udp, None),
+        (open, Who::Tipc, None),
+        (mac, open, None),
+        (aead, open, sealed),
+        (aead, Who::Tcp, None),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_issue_wants_is_in_the_table() {
+        let rows = rows();
+        let wanted: Vec<_> = rows
+            .iter()
+            .filter_map(|row| {
+                let wanted = row.wanted?;
+                let (ours, peer) = (&row.ours.who, &row.peer.who);
+                Some(format!("{}: {ours} / {peer} {wanted}", row.case))
+            })
+            .collect();
+        assert_eq!(
+            wanted,
+            [
+                "64-byte round trip: CM open / TCP ≤ 0.5",
+                "64-byte round trip: CM aead / CM open ≤ 1.3",
+                "1400-byte round trip: CM open / TCP ≤ 0.5",
+                "1400-byte round trip: CM aead / CM open ≤ 1.3",
+                "set-up with first reply: CM open / TCP ≤ 0.5",
+                "throughput, one rail, shaped: CM open / TCP ≥ 1",
+                "throughput, shaped: three rails to one: CM open / CM open ≥ 2.7",
+            ]
+        );
+        let all = MODES.map(Who::Cm).into_iter().chain(PEERS).map(Who::name);
+        for who in all {
+            assert!(rows.iter().any(|r| r.ours.who == who || r.peer.who == who));
+        }
+    }
+}

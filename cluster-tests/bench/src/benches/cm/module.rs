@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! CM's module in a mode, on all nodes.
+
+use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
+use std::thread;
+
+use anyhow::{anyhow, Context, Result};
+use podos_harness::CmMode;
+
+use super::contest::mode_name;
+use crate::lab::Lab;
+
+const MODULES: &str = "/lib/modules/podos";
+const SYSFS: &str = "/sys/kernel/podos/cm";
+
+/// A cluster key of this run alone.
+pub struct Key(String);
+
+impl Key {
+    pub fn new() -> Result<Self> {
+        let mut bytes = [0; 32];
+        File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut bytes))
+            .context("drawing a cluster key from /dev/urandom")?;
+        let mut text = String::new();
+        for byte in bytes {
+            let _ = write!(text, "{byte:02x}");
+        }
+        Ok(Self(text))
+    }
+}
+
+/// Loads CM anew on these nodes, without the layers above it, which would talk in between.
+pub fn load(lab: &Lab, hosts: &[u32], mode: CmMode, key: &Key) -> Result<()> {
+    let script = script(mode);
+    thread::scope(|scope| {
+        let nodes: Vec<_> = hosts
+            .iter()
+            .map(|host| {
+                let node = lab.node(*host)?;
+                let script = &script;
+                Ok(scope.spawn(move || {
+                    let command = node.command("sh").args(["-c", script]);
+                    // On standard input: command lines are for everybody to see.
+                    command.stdin(format!("add {}\n", key.0)).succeed()
+                }))
+            })
+            .collect::<Result<_>>()?;
+        for node in nodes {
+            let done = node.join().map_err(|_| anyhow!("a thread panicked"))?;
+            done.with_context(|| format!("loading CM in mode {}", mode_name(mode)))?;
+        }
+        Ok(())
+    })
+}
+
+/// Takes what is loaded out, and loads what is needed. PDFS's mounts hold it for a moment after
+/// their last user.
+fn script(mode: CmMode) -> String {
+    let mode = mode_name(mode);
+    format!(
+        "set -e\n\
+         for m in podos_cmtest podos_gipc podos_pdfs podos_rm podos_cm; do\n\
+           tries=100\n\
+           while [ -d /sys/module/$m ] && ! rmmod $m 2>/dev/null; do\n\
+             tries=$((tries - 1)); [ $tries -gt 0 ] || {{ rmmod $m; exit 1; }}\n\
+             usleep 50000\n\
+           done\n\
+         done\n\
+         insmod {MODULES}/podos_cm.ko\n\
+         cat > {SYSFS}/keys\n\
+         echo {mode} > {SYSFS}/mode\n\
+         insmod {MODULES}/podos_cmtest.ko\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_drawn_and_stay_out_of_the_script() {
+        let (a, b) = (Key::new().unwrap(), Key::new().unwrap());
+        assert!(a.0.len() == 64 && a.0 != b.0);
+        assert!(a.0.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let script = script(CmMode::Aead);
+        assert!(script.contains("echo aead > /sys/kernel/podos/cm/mode"));
+        assert!(!script.contains(&a.0));
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A run of bench `cm`.
+
+use anyhow::{Context, Result};
+use podos_harness::CmMode;
+
+use super::contest::{mode_name, processor_key, Case, Who, MODES, PEERS, UNSHAPED};
+use super::module::{self, Key};
+use super::{curves, paper_rate, rail_rate, CLIENT, SERVER};
+use crate::answers::Answers;
+use crate::bench::{Effort, Session};
+use crate::lab::{Background, Lab};
+use crate::measure::Measurements;
+
+/// Data of a datagram that fills a frame of 1,500 bytes, and that frame as shaping counts it.
+const DATAGRAM: u64 = 1472;
+const FRAME: u64 = 1514;
+
+pub struct CmSession<'a> {
+    lab: &'a Lab,
+    effort: Effort,
+    key: Key,
+    /// The peers' servers.
+    _servers: Vec<Background>,
+}
+
+impl<'a> CmSession<'a> {
+    /// Sets up the peers.
+    pub fn start(lab: &'a Lab, effort: Effort) -> Result<Self> {
+        for host in [CLIENT, SERVER] {
+            lab.tool(host, &["tipc-up", "--host", &host.to_string()])?;
+        }
+        let server = SERVER.to_string();
+        let mut servers = Vec::new();
+        for peer in PEERS {
+            let transport = peer.transport();
+            servers.push(lab.start(SERVER, &["serve", transport, "--host", &server])?);
+            lab.tool(CLIENT, &["until", transport, &server])?;
+        }
+        Ok(Self {
+            lab,
+            effort,
+            key: Key::new()?,
+            _servers: servers,
+        })
+    }
+
+    /// CM in a mode, with its server, which ends when the value is dropped.
+    pub fn load(&self, mode: CmMode) -> Result<Background> {
+        module::load(self.lab, &[CLIENT, SERVER], mode, &self.key)?;
+        let server = SERVER.to_string();
+        let serving = self
+            .lab
+            .start(SERVER, &["serve", "cm", "--host", &server])?;
+        self.lab.tool(CLIENT, &["until", "cm", &server])?;
+        Ok(serving)
+    }
+
+    fn mode(&self, mode: CmMode, round: usize, all: &mut Measurements) -> Result<()> {
+        let _server = self.load(mode)?;
+        let cm = Who::Cm(mode);
+        let mut contestants = vec![cm];
+        if mode == CmMode::Open {
+            contestants.extend(PEERS);
+        }
+        // Who is first may have an advantage; it is not always the same one.
+        let first = round % contestants.len();
+        contestants.rotate_left(first);
+        for case in UNSHAPED {
+            for who in &contestants {
+                self.measure(case, *who, round, all);
+            }
+        }
+        self.measure(Case::KernelRoundTrip, cm, round, all);
+        self.lab.shape(Some(rail_rate()))?;
+        for who in &contestants {
+            self.measure(Case::OneRail, *who, round, all);
+        }
+        self.measure(Case::ThreeRails, cm, round, all);
+        if mode == CmMode::Open {
+            self.lab.shape(Some(paper_rate()))?;
+            curves::measure(self.lab, self.effort, round, all);
+        }
+        self.lab.shape(None)?;
+        Ok(())
+    }
+
+    fn measure(&self, case: Case, who: Who, round: usize, all: &mut Measurements) {
+        let measured = match case {
+            Case::RoundTrip(size) => self.round_trip(who, size),
+            Case::SetUp => self.set_up(who),
+            Case::KernelRoundTrip => self.kernel_round_trip(),
+            Case::Unshaped => self.stream(who, "single", None).map(|(rate, _)| rate),
+            Case::ThreeRails => self.stream(who, "stripe", None).map(|(rate, _)| rate),
+            Case::OneRail => {
+                // UDP must be told how much the rail carries.
+                let rate = rail_rate().bits_per_second() * DATAGRAM / FRAME;
+                let rate = (who == Who::Udp).then_some(rate);
+                self.stream(who, "single", rate).map(|(rate, processor)| {
+                    all.record(round, processor_key(who), Ok(processor));
+                    rate
+                })
+            }
+        };
+        all.record(round, case.key(who), measured);
+    }
+
+    /// In µs.
+    fn round_trip(&self, who: Who, size: u32) -> Result<f64> {
+        let (size, count) = (size.to_string(), self.effort.pick("2000", "100"));
+        let what = ["--size", &size, "--count", count, "--warm-up"];
+        let warm_up = self.effort.pick("300", "50");
+        let answers = self.client(who, "rtt", "single", &[&what[..], &[warm_up]].concat())?;
+        Ok(answers.number::<f64>("median_ns")? / 1e3)
+    }
+
+    /// In µs.
+    fn set_up(&self, who: Who) -> Result<f64> {
+        let what = ["--count", self.effort.pick("400", "40"), "--warm-up"];
+        let warm_up = self.effort.pick("60", "10");
+        let answers = self.client(who, "setup", "single", &[&what[..], &[warm_up]].concat())?;
+        Ok(answers.number::<f64>("median_ns")? / 1e3)
+    }
+
+    /// In µs.
+    fn kernel_round_trip(&self) -> Result<f64> {
+        let (server, count) = (SERVER.to_string(), self.effort.pick("2000", "100"));
+        let args = ["kernel-rtt", &server, "--size", "64", "--count", count];
+        Ok(self.lab.tool(CLIENT, &args)?.number::<f64>("mean_ns")? / 1e3)
+    }
+
+    /// Throughput in Mbit/s, and processor time in ms per MB.
+    fn stream(&self, who: Who, group: &str, rate: Option<u64>) -> Result<(f64, f64)> {
+        let rate = rate.map(|rate| rate.to_string());
+        let mut what = vec!["--millis", self.effort.pick("2000", "500")];
+        if who == Who::Udp {
+            // A whole frame each; more at once would only be cut.
+            what.extend(["--chunk", "1472"]);
+        }
+        if let Some(rate) = &rate {
+            what.extend(["--rate", rate]);
+        }
+        let before = self.lab.processor_time()?;
+        let answers = self.client(who, "stream", group, &what)?;
+        let processor = self.lab.processor_time()? - before;
+        let received: f64 = answers.number("received_bytes")?;
+        let seconds = answers.number::<f64>("elapsed_ns")? / 1e9;
+        let megabytes = received / 1e6;
+        Ok((
+            megabytes * 8.0 / seconds,
+            processor.as_secs_f64() * 1e3 / megabytes,
+        ))
+    }
+
+    /// Runs the guest's tool at the client. The transmission group matters to CM only; `single` is
+    /// the rail that the peers have.
+    fn client(&self, who: Who, verb: &str, group: &str, what: &[&str]) -> Result<Answers> {
+        let server = SERVER.to_string();
+        let mut args = [&[verb, who.transport(), &server], what].concat();
+        if let Who::Cm(_) = who {
+            args.extend(["--group", group]);
+        }
+        self.lab.tool(CLIENT, &args)
+    }
+}
+
+impl Session for CmSession<'_> {
+    fn round(&mut self, round: usize, all: &mut Measurements) -> Result<()> {
+        let mut modes = MODES;
+        modes.rotate_left(round % MODES.len());
+        for mode in modes {
+            self.mode(mode, round, all)
+                .with_context(|| format!("mode {}", mode_name(mode)))?;
+        }
+        Ok(())
+    }
+}

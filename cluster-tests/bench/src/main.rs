@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `cargo xtask bench` runs this program.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use podos_bench::bench::Effort;
+use podos_bench::benches;
+use podos_bench::run::{self, Options};
+
+#[derive(Parser)]
+#[command(name = "podos-bench", version, about = "The benches of PODOS")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run benches
+    Run(Run),
+    /// Say which benches there are
+    List,
+    /// Write the last run of a bench into docs/performance.md
+    Report {
+        /// The bench
+        name: String,
+        /// The run; the last one without it
+        #[arg(long, value_name = "JSON")]
+        from: Option<PathBuf>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Run {
+    /// The benches
+    names: Vec<String>,
+    /// Run all
+    #[arg(long)]
+    all: bool,
+    /// Fail where a wanted ratio is missed
+    #[arg(long)]
+    check: bool,
+    /// As many rounds
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// The short form
+    #[arg(long)]
+    quick: bool,
+    /// Folder of the image
+    #[arg(long)]
+    image_dir: PathBuf,
+}
+
+fn main() -> ExitCode {
+    podos_harness::supervisor::enter();
+    let arguments = Arguments::parse();
+    match go(&arguments.verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn go(verb: &Verb) -> Result<ExitCode> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()?;
+    match verb {
+        Verb::List => {
+            for bench in benches::all() {
+                println!("{}: {}", bench.name(), bench.about());
+            }
+        }
+        Verb::Report { name, from } => {
+            let path = run::publish(name, from.as_deref(), &root)?;
+            println!("{}", path.display());
+        }
+        Verb::Run(run) => return all(run, root),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn all(arguments: &Run, root: PathBuf) -> Result<ExitCode> {
+    let chosen = run::select(&arguments.names, arguments.all)?;
+    let options = Options {
+        root,
+        image: arguments.image_dir.clone(),
+        rounds: arguments.rounds.map(|rounds| rounds as usize),
+        effort: match arguments.quick {
+            true => Effort::Quick,
+            false => Effort::Full,
+        },
+        check: arguments.check,
+    };
+    let mut complaints = Vec::new();
+    for bench in chosen {
+        let of = run::run(bench, &options)?;
+        complaints.extend(
+            of.into_iter()
+                .map(|what| format!("{}: {what}", bench.name())),
+        );
+    }
+    for complaint in &complaints {
+        eprintln!("FAILED {complaint}");
+    }
+    Ok(match complaints.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}

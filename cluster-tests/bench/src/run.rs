@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Running benches, and what is left of a run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{bail, ensure, Context, Result};
+
+use crate::bench::{Bench, Effort};
+use crate::lab::Lab;
+use crate::machine::{versions, Machine};
+use crate::measure::Measurements;
+use crate::report::{About, Report};
+use crate::{benches, document, guest_tool, markdown, plot};
+
+/// Where results go, in the checkout.
+const FOLDER: &str = "target/bench";
+/// Which document has them, and the folder with its pictures.
+const DOCUMENT: &str = "docs/performance.md";
+const PICTURES: &str = "performance/";
+
+/// How benches are run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The checkout.
+    pub root: PathBuf,
+    /// Folder of the image that the nodes boot.
+    pub image: PathBuf,
+    /// As many rounds; the bench's own number if unset.
+    pub rounds: Option<usize>,
+    /// How much is measured.
+    pub effort: Effort,
+    /// Whether a wanted ratio that is missed fails the run.
+    pub check: bool,
+}
+
+/// The benches of these names, or all.
+pub fn select(names: &[String], all: bool) -> Result<Vec<&'static dyn Bench>> {
+    let benches = benches::all();
+    let known: Vec<_> = benches.iter().map(|bench| bench.name()).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!(
+            "there is no bench `{unknown}`; there are: {}",
+            known.join(", ")
+        );
+    }
+    ensure!(
+        all || !names.is_empty(),
+        "name a bench ({}), or give --all",
+        known.join(", ")
+    );
+    let chosen = |bench: &&dyn Bench| all || names.iter().any(|name| name == bench.name());
+    Ok(benches.into_iter().filter(chosen).collect())
+}
+
+/// Runs a bench on a cluster of its own; what it must not pass for, of which there may be none.
+pub fn run(bench: &dyn Bench, options: &Options) -> Result<Vec<String>> {
+    let report = measure(bench, options)?;
+    let folder = options.root.join(FOLDER);
+    leave(&report, &folder)?;
+    println!("{}", markdown::page(&report, ""));
+    println!("left in {}: {}.json", folder.display(), bench.name());
+    Ok(report.complaints(options.check))
+}
+
+fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
+    let (folder, effort) = (options.root.join(FOLDER), options.effort);
+    let share = folder.join("share");
+    guest_tool::build_into(&share, &options.root)?;
+    let rounds = options.rounds.unwrap_or(effort.pick(bench.rounds(), 1));
+    let machine = Machine::here("");
+    let logs = folder.join(format!("{}-consoles", bench.name()));
+    let lab = Lab::up(
+        bench.name(),
+        &options.image,
+        bench.topology(),
+        &share,
+        &logs,
+    )?;
+    let mut versions = versions(&options.root);
+    let release = lab.node(1)?.shell("uname -r")?;
+    versions.insert("kernel of the nodes".into(), release.trim().to_owned());
+    let mut all = Measurements::default();
+    let done = (|| {
+        let mut session = bench
+            .start(&lab, effort)
+            .context("before the first round")?;
+        for round in 0..rounds {
+            let start = Instant::now();
+            session
+                .round(round, &mut all)
+                .with_context(|| format!("round {}", round + 1))?;
+            lab.check_consoles()?;
+            let seconds = start.elapsed().as_secs();
+            eprintln!(
+                "{}: round {} of {rounds}: {seconds} s",
+                bench.name(),
+                round + 1
+            );
+        }
+        anyhow::Ok(())
+    })();
+    if let Err(error) = done {
+        // What was measured until then may tell why.
+        lab.keep_logs(&logs)?;
+        all.fail(rounds, "the run", format!("{error:#}"));
+    }
+    let about = About {
+        bench: bench.name().into(),
+        quick: effort == Effort::Quick,
+        rounds,
+        machine: Machine {
+            accelerator: lab.accelerator()?,
+            ..machine
+        },
+        versions,
+        notes: bench.notes(effort),
+    };
+    let (rows, figures) = (bench.rows(effort), bench.figures(effort));
+    Ok(Report::of(about, &rows, &figures, &all))
+}
+
+/// Writes JSON, Markdown and pictures.
+fn leave(report: &Report, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let file = |extension| folder.join(format!("{}.{extension}", report.bench));
+    report.write(&file("json"))?;
+    write(&file("md"), &markdown::page(report, ""))?;
+    pictures(report, folder)
+}
+
+fn pictures(report: &Report, folder: &Path) -> Result<()> {
+    let path = |name: &str| folder.join(markdown::picture(&report.bench, name));
+    if report.rows.iter().any(|row| row.ratio.is_some()) {
+        plot::ratios(&report.rows, &path("ratios"))?;
+    }
+    for figure in &report.figures {
+        if figure.series.iter().any(|series| !series.points.is_empty()) {
+            plot::figure(figure, &path(&figure.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the last run of a bench, or the one in `from`, into the document; its path.
+pub fn publish(name: &str, from: Option<&Path>, root: &Path) -> Result<PathBuf> {
+    let own = root.join(FOLDER).join(format!("{name}.json"));
+    let report = Report::read(from.unwrap_or(&own))
+        .with_context(|| format!("no run to publish: `cargo xtask bench {name}` makes one"))?;
+    ensure!(
+        report.bench == name,
+        "that is a run of bench {}",
+        report.bench
+    );
+    ensure!(
+        report.failures.is_empty(),
+        "that run failed: {}",
+        report.complaints(false).join("; ")
+    );
+    let path = root.join(DOCUMENT);
+    let folder = root.join("docs").join(PICTURES);
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    pictures(&report, &folder)?;
+    let before =
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let after = document::replace(&before, name, &markdown::page(&report, PICTURES))
+        .with_context(|| path.display().to_string())?;
+    write(&path, &after)?;
+    Ok(path)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::example;
+
+    #[test]
+    fn benches_are_chosen_by_name() {
+        let names =
+            |chosen: Vec<&dyn Bench>| -> Vec<_> { chosen.iter().map(|b| b.name()).collect() };
+        assert_eq!(names(select(&["cm".into()], false).unwrap()), ["cm"]);
+        assert_eq!(select(&[], true).unwrap().len(), benches::all().len());
+        assert!(select(&[], false).is_err());
+        let error = select(&["cn".into()], false).err().unwrap().to_string();
+        assert!(error.contains("`cn`") && error.contains("cm"), "{error}");
+    }
+
+    #[test]
+    fn a_run_is_left_and_published() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, report) = (dir.path(), example());
+        leave(&report, &root.join(FOLDER)).unwrap();
+        fs::create_dir(root.join("docs")).unwrap();
+        fs::write(root.join(DOCUMENT), "# Performance\n\nBy hand.\n").unwrap();
+        publish("cm", None, root).unwrap();
+        let text = fs::read_to_string(root.join(DOCUMENT)).unwrap();
+        assert!(
+            text.contains("By hand.") && text.contains("**missed**"),
+            "{text}"
+        );
+        assert!(root.join("docs/performance/cm-figure-5.svg").exists());
+        assert!(publish("pdfs", None, root).is_err());
+        let cm = root.join(FOLDER).join("cm.json");
+        assert!(publish("pdfs", Some(&cm), root).is_err());
+    }
+
+    #[test]
+    fn a_failed_run_is_not_published() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut report = example();
+        report.failures.push(crate::measure::Failure {
+            round: 0,
+            what: "rtt of TCP".into(),
+            why: "refused".into(),
+        });
+        leave(&report, &dir.path().join(FOLDER)).unwrap();
+        let error = publish("cm", None, dir.path()).unwrap_err().to_string();
+        assert!(error.contains("refused"), "{error}");
+    }
+}
