@@ -80,6 +80,7 @@ pub enum Lifetime {
 pub struct Cluster {
     state: StateDir,
     topology: Topology,
+    image: Option<Image>,
     /// The supervisor ends the cluster when this connection ends.
     hold: Option<UnixStream>,
 }
@@ -108,11 +109,12 @@ impl Cluster {
         let config = spawn::Config {
             name: up.name.clone(),
             topology: topology.clone(),
-            image,
+            image: image.clone(),
         };
         let mut cluster = Self {
             state,
             topology,
+            image: Some(image),
             hold: None,
         };
         let started = spawn::supervisor(&cluster.state, lock, &config).and_then(|()| {
@@ -147,6 +149,7 @@ impl Cluster {
         Ok(Self {
             state,
             topology: config.topology,
+            image: Some(config.image),
             hold: None,
         })
     }
@@ -215,10 +218,11 @@ impl Cluster {
         }
     }
 
-    /// The file with the cluster key that a node was given, or `none` in it; `None` if the node
-    /// has that of its image. Only this user can read it.
+    /// The file with the cluster key that a node was given, or `none` in it. Only this user can
+    /// read it. `None` if the node was to have its image's, and that has none.
     pub fn key_file(&self, node: u32) -> Option<PathBuf> {
-        keys::file(&self.state.keys(), &self.topology, node)
+        let image = self.image.as_ref()?;
+        keys::file(&self.state.keys(), image, &self.topology, node)
     }
 
     /// The switches of its rails, if it has [`Net::Switch`].
@@ -272,6 +276,7 @@ impl Cluster {
                 Self {
                     state,
                     topology,
+                    image: None,
                     hold: None,
                 }
                 .end()

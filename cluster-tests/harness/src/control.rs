@@ -50,6 +50,12 @@ pub(crate) enum Request {
         node: u32,
         fault: NodeFault,
     },
+    /// A command for the monitor of the node's QEMU.
+    Monitor {
+        node: u32,
+        command: String,
+        arguments: serde_json::Value,
+    },
     /// Take a node's carrier from it, on one rail or on all, or give it back.
     Link {
         node: u32,
@@ -114,6 +120,7 @@ pub(crate) enum Answer {
     Status(Box<Status>),
     Troubles(Vec<Trouble>),
     Ports(Vec<PortCounters>),
+    Returned(serde_json::Value),
     Refused(Refusal),
 }
 

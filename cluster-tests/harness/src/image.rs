@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Image {
     pub kernel: PathBuf,
     pub initramfs: PathBuf,
+    /// The cluster key that was made with it, if there is one.
+    pub key: Option<PathBuf>,
 }
 
 impl Image {
@@ -31,6 +33,7 @@ impl Image {
         Ok(Self {
             kernel: file("bzImage")?,
             initramfs: file("initramfs.cpio.zst")?,
+            key: folder.join("cluster.key").canonicalize().ok(),
         })
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{IoContext, Result};
+use crate::image::Image;
 use crate::topology::{node_name, NodeKey, Topology};
 
 /// The file's name in the guest's firmware configuration.
@@ -20,13 +21,24 @@ const NONE: &str = "none\n";
 /// Bytes of a key.
 const LENGTH: usize = 32;
 
-/// The file with the key of a node in the folder of all keys; `None` when the node keeps that of
-/// its image.
-pub(crate) fn file(folder: &Path, topology: &Topology, node: u32) -> Option<PathBuf> {
+/// The file with the key of a node: that of its image, if the image has one, or one in the folder
+/// of all keys.
+pub(crate) fn file(
+    folder: &Path,
+    image: &Image,
+    topology: &Topology,
+    node: u32,
+) -> Option<PathBuf> {
     match topology.key_of(node) {
-        NodeKey::Image => None,
-        NodeKey::Cluster => Some(folder.join("cluster")),
-        NodeKey::Own | NodeKey::None | NodeKey::File(_) => Some(folder.join(node_name(node))),
+        NodeKey::Image => image.key.clone(),
+        _ => Some(folder.join(name(topology, node))),
+    }
+}
+
+fn name(topology: &Topology, node: u32) -> String {
+    match topology.key_of(node) {
+        NodeKey::Cluster => "cluster".into(),
+        _ => node_name(node),
     }
 }
 
@@ -37,9 +49,14 @@ pub(crate) fn make(folder: &Path, topology: &Topology) -> Result<()> {
         .create(folder)
         .context(|| format!("mkdir {}", folder.display()))?;
     for node in &topology.nodes {
-        let Some(path) = file(folder, topology, *node).filter(|path| !path.exists()) else {
+        if topology.key_of(*node) == &NodeKey::Image {
             continue;
-        };
+        }
+        let path = folder.join(name(topology, *node));
+        if path.exists() {
+            // The nodes' common one.
+            continue;
+        }
         let text = match topology.key_of(*node) {
             NodeKey::None => NONE.to_owned(),
             NodeKey::File(given) => {
@@ -98,13 +115,20 @@ mod tests {
             .key(6, NodeKey::File(given));
         let folder = dir.path().join("keys");
         make(&folder, &topology).unwrap();
-        let key = |node| fs::read_to_string(file(&folder, &topology, node)?).ok();
+        let mut image = Image {
+            kernel: "bzImage".into(),
+            initramfs: "initramfs".into(),
+            key: None,
+        };
+        let key = |node| fs::read_to_string(file(&folder, &image, &topology, node)?).ok();
         assert_eq!(key(1), key(2));
         assert_eq!(key(1).unwrap().len(), 65);
         assert_ne!(key(1), key(3));
         assert_eq!(key(4).unwrap(), "none\n");
         assert_eq!(key(5), None);
         assert_eq!(key(6).unwrap(), format!("{}\n", "ab".repeat(32)));
+        image.key = Some("/i/cluster.key".into());
+        assert_eq!(file(&folder, &image, &topology, 5), image.key);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
         assert_eq!(mode(&folder.join("cluster")), 0o600);

@@ -56,41 +56,49 @@ pub(crate) fn make_rails(topology: &Topology) -> Result<()> {
     batch("ip", &script(topology)).context(|| "make bridges and taps by `ip -batch`".into())
 }
 
-/// Lets bridges pass nothing from and to these taps, or everything again; the taps have their
-/// carriers still.
+/// Lets taps lose everything, or ends that. A tap that is in no bridge has its carrier still, and
+/// so has the guest behind it.
 pub(crate) fn block(topology: &Topology, at: Selector, block: bool) -> Result<()> {
-    // As the kernel numbers a port's states: disabled, and forwarding.
-    let state = if block { 0 } else { 3 };
-    let line = |tap| format!("link set {tap} type bridge_slave state {state}\n");
+    let line = |(rail, tap)| match block {
+        true => format!("link set {tap} nomaster\n"),
+        false => format!("link set {tap} master rail{rail}\n"),
+    };
     let lines = taps(topology, at).map(line).collect::<String>();
-    batch("ip", &lines).context(|| "set ports of bridges by `ip -batch`".into())
+    batch("ip", &lines).context(|| "put taps into bridges by `ip -batch`".into())
 }
 
 /// Shapes what these taps are sent.
 pub(crate) fn shape(topology: &Topology, at: Selector, rate: Option<Rate>) -> Result<()> {
-    let line = |tap| match rate {
-        Some(rate) => format!(
-            "qdisc replace dev {tap} root tbf rate {}bit burst {} limit {}\n",
-            rate.bits_per_second(),
-            rate.burst(),
-            rate.burst() + rate.queue(),
-        ),
-        // The root that every tap has had before: to remove none is an error.
-        None => format!("qdisc replace dev {tap} root pfifo_fast\n"),
-    };
-    let lines = taps(topology, at).map(line).collect::<String>();
-    batch("tc", &lines).context(|| {
-        "shape taps by `tc -batch` (the kernel needs sch_tbf; network `switch` needs nothing)"
+    let lines = taps(topology, at).map(|(_, tap)| shaped(&tap, rate));
+    batch("tc", &lines.collect::<String>()).context(|| {
+        "shape taps by `tc -batch` (the kernel needs sch_htb; network `switch` needs nothing)"
             .into()
     })
 }
 
-fn taps(topology: &Topology, at: Selector) -> impl Iterator<Item = String> + '_ {
+/// The lines that shape a tap, for `tc -batch`.
+fn shaped(tap: &str, rate: Option<Rate>) -> String {
+    // What every tap has at first, and in place of which any other discipline can come: to
+    // remove one that is not there would be an error.
+    let plain = format!("qdisc replace dev {tap} root pfifo_fast\n");
+    let Some(rate) = rate else { return plain };
+    let (bits, burst, queue) = (rate.bits_per_second(), rate.burst(), rate.queue());
+    // Not tbf, which drops every frame that is longer than its burst.
+    format!(
+        "{plain}qdisc replace dev {tap} root handle 1: htb default 1\n\
+         class add dev {tap} parent 1: classid 1:1 htb rate {bits}bit burst {burst} \
+         cburst {burst} quantum 9018\n\
+         qdisc add dev {tap} parent 1:1 bfifo limit {queue}\n"
+    )
+}
+
+/// The taps at a place, with their rails.
+fn taps(topology: &Topology, at: Selector) -> impl Iterator<Item = (u8, String)> + '_ {
     let rails = 0..topology.rails.len() as u8;
     rails.flat_map(move |rail| {
         let nodes = topology.nodes.iter();
         let nodes = nodes.filter(move |node| at.takes(rail, **node));
-        nodes.map(move |node| tap(*node, rail))
+        nodes.map(move |node| (rail, tap(*node, rail)))
     })
 }
 
@@ -155,9 +163,21 @@ mod tests {
     #[test]
     fn a_place_is_its_taps() {
         let topology = Topology::nodes(2).rails(2, Rail::default());
-        let of = |at| taps(&topology, at).collect::<Vec<_>>();
+        let of = |at| taps(&topology, at).map(|(_, tap)| tap).collect::<Vec<_>>();
         assert_eq!(of(Selector::ALL), ["n1r0", "n2r0", "n1r1", "n2r1"]);
         assert_eq!(of(Selector::node(2).on_rail(1)), ["n2r1"]);
+    }
+
+    #[test]
+    fn a_shaped_tap_can_be_shaped_again() {
+        let plain = "qdisc replace dev n1r0 root pfifo_fast\n";
+        assert_eq!(shaped("n1r0", None), plain);
+        let lines = shaped("n1r0", Some(Rate::mbit(10)));
+        assert!(lines.starts_with(plain), "{lines}");
+        assert!(
+            lines.contains("htb rate 10000000bit burst 3000 "),
+            "{lines}"
+        );
     }
 
     #[test]

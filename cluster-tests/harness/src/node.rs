@@ -7,9 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use podos_agent_proto::Frame;
+use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::control::{NodeFault, Request};
+use crate::control::{Answer, NodeFault, Request};
 use crate::error::Result;
 use crate::exec::{Exec, Output, Session};
 use crate::topology::node_name;
@@ -101,6 +102,20 @@ impl<'a> Node<'a> {
     /// QEMU runs.
     pub fn reset(&self) -> Result<()> {
         self.befall(NodeFault::Reset)
+    }
+
+    /// Has QEMU's own monitor carry out a command of QMP, for what the harness has no word for;
+    /// what QEMU returns.
+    pub fn qmp(&self, command: &str, arguments: Value) -> Result<Value> {
+        let request = Request::Monitor {
+            node: self.id,
+            command: command.into(),
+            arguments,
+        };
+        match self.cluster.ask(&request)? {
+            (Answer::Returned(value), _) => Ok(value),
+            (other, _) => Err(self.cluster.odd(&other)),
+        }
     }
 
     /// Takes the carrier of its interface on a rail away, or on all rails. It is told so: this is

@@ -151,6 +151,7 @@ mod tests {
         let image = Image {
             kernel: "/i/bzImage".into(),
             initramfs: "/i/initramfs".into(),
+            key: None,
         };
         let topology = Topology::nodes(3).share("/srv");
         let config = Config {

@@ -34,34 +34,33 @@ impl Qmp {
 
     /// Lets the processor and the clock stand still.
     pub(crate) fn stop(&self) -> io::Result<()> {
-        self.execute("stop", json!({}))
+        self.execute("stop", &json!({})).map(drop)
     }
 
     /// Ends that.
     pub(crate) fn cont(&self) -> io::Result<()> {
-        self.execute("cont", json!({}))
+        self.execute("cont", &json!({})).map(drop)
     }
 
     /// Gives the interface on a rail its carrier, or takes it away.
     pub(crate) fn set_link(&self, rail: u8, up: bool) -> io::Result<()> {
-        self.execute(
-            "set_link",
-            json!({ "name": format!("rail{rail}"), "up": up }),
-        )
+        let arguments = json!({ "name": format!("rail{rail}"), "up": up });
+        self.execute("set_link", &arguments).map(drop)
     }
 
-    fn execute(&self, command: &str, arguments: Value) -> io::Result<()> {
+    /// Has a command carried out; what QEMU returns.
+    pub(crate) fn execute(&self, command: &str, arguments: &Value) -> io::Result<Value> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !connection.ready {
             connection.execute("qmp_capabilities", &json!({}))?;
             connection.ready = true;
         }
-        connection.execute(command, &arguments)
+        connection.execute(command, arguments)
     }
 }
 
 impl Connection {
-    fn execute(&mut self, command: &str, arguments: &Value) -> io::Result<()> {
+    fn execute(&mut self, command: &str, arguments: &Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         let mut line = request.to_string();
         line.push('\n');
@@ -71,14 +70,14 @@ impl Connection {
             if self.stream.read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            let answer = serde_json::from_str::<Value>(&line)?;
+            let mut answer = serde_json::from_str::<Value>(&line)?;
             if let Some(error) = answer.get("error") {
                 let why = error["desc"].as_str().unwrap_or("no reason given");
                 return Err(io::Error::other(format!("{command}: {why}")));
             }
             // The greeting and events come in between.
-            if answer.get("return").is_some() {
-                return Ok(());
+            if let Some(returned) = answer.get_mut("return") {
+                return Ok(returned.take());
             }
         }
     }

@@ -164,6 +164,13 @@ impl Topology {
         self.keys.get(&node_name(node)).unwrap_or(&NodeKey::Cluster)
     }
 
+    /// Whether two nodes can be members of the same cluster, by their keys.
+    pub fn share_a_key(&self, one: u32, other: u32) -> bool {
+        let key = self.key_of(one);
+        self.cm_mode == CmMode::Open
+            || (key == self.key_of(other) && !matches!(key, NodeKey::Own | NodeKey::None))
+    }
+
     /// Says why this cluster cannot be, naming the flag that asked for it.
     pub fn check(&self) -> Result<()> {
         let refuse = |flag, reason: String| Err(Error::Topology { flag, reason });
@@ -312,6 +319,14 @@ mod tests {
     #[test]
     fn a_mac_address_tells_rail_and_node() {
         assert_eq!(mac(2, 254), "52:54:00:50:02:fe");
+    }
+
+    #[test]
+    fn who_can_be_a_member_is_a_matter_of_keys() {
+        let topology = Topology::nodes(4).key(3, NodeKey::Own).key(4, NodeKey::Own);
+        assert!(topology.share_a_key(1, 2));
+        assert!(!topology.share_a_key(1, 3) && !topology.share_a_key(3, 4));
+        assert!(topology.cm_mode(CmMode::Open).share_a_key(3, 4));
     }
 
     #[test]

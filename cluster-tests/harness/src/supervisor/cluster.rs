@@ -182,7 +182,7 @@ impl Cluster {
             node: id,
             sequence,
             accelerator: self.accelerator,
-            key: keys::file(&self.state.keys(), self.topology(), id),
+            key: keys::file(&self.state.keys(), &self.config.image, self.topology(), id),
         };
         let plugs = self.network.plugs(id);
         let plugs = plugs.context(|| format!("plug {name} into its rails"))?;
@@ -330,6 +330,17 @@ impl Cluster {
             }
         });
         Ok(())
+    }
+
+    /// Has the monitor of a node carry out a command.
+    pub(super) fn ask_monitor(
+        &self,
+        id: u32,
+        command: &str,
+        arguments: &serde_json::Value,
+    ) -> std::result::Result<serde_json::Value, Refusal> {
+        let returned = self.monitor(id)?.execute(command, arguments);
+        returned.map_err(|error| refused_by_monitor(&node_name(id), &error))
     }
 
     /// Gives a node its carrier on a rail or on all, or takes it away, for its later boots, too.

@@ -9,7 +9,7 @@ use podos_agent_proto::Frame;
 use super::cluster::Cluster;
 use crate::cluster::WaitFor;
 use crate::control::Refusal;
-use crate::topology::node_name;
+use crate::topology::{node_name, NodeKey};
 use crate::trouble::Trouble;
 
 /// Boot of one node, and what each more adds, under KVM.
@@ -36,7 +36,9 @@ pub(super) fn wait(cluster: &Cluster, until: WaitFor) -> Result<(), Refusal> {
         WaitFor::Agents => Ok(()),
         WaitFor::Alive => {
             refuse_problems(cluster)?;
-            wait_for_sight(cluster, &nodes, deadline, limit)
+            let mut pairs = pairs(&nodes);
+            pairs.retain(|(by, of)| cluster.topology().share_a_key(*by, *of));
+            wait_for_sight(cluster, pairs, deadline, limit)
         }
     }
 }
@@ -89,7 +91,12 @@ fn refuse_problems(cluster: &Cluster) -> Result<(), Refusal> {
     let inner = cluster.lock();
     let mut reasons = Vec::new();
     for (id, node) in &inner.nodes {
+        let keyless = cluster.topology().key_of(*id) == &NodeKey::None;
         for problem in &node.problems {
+            // It was to have none.
+            if keyless && problem.contains("cluster key") {
+                continue;
+            }
             reasons.push(format!("\n  {}: {problem}", node_name(*id)));
         }
     }
@@ -104,14 +111,13 @@ fn refuse_problems(cluster: &Cluster) -> Result<(), Refusal> {
     )))
 }
 
-/// Waits until each of these nodes sees each other one alive.
+/// Waits until the first of each pair sees the second alive.
 fn wait_for_sight(
     cluster: &Cluster,
-    nodes: &[u32],
+    mut blind: Vec<(u32, u32)>,
     deadline: Instant,
     limit: Duration,
 ) -> Result<(), Refusal> {
-    let mut blind = pairs(nodes);
     loop {
         wait_for_agents(cluster, deadline, limit)?;
         let mut left = Vec::new();

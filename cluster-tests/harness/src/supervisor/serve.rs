@@ -53,6 +53,13 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
         Request::Status => Ok(Answer::Status(Box::new(cluster.status()))),
         Request::TakeTroubles => Ok(Answer::Troubles(cluster.take_troubles())),
         Request::Node { node, fault } => faults::node(cluster, node, fault).map(|()| Answer::Done),
+        Request::Monitor {
+            node,
+            command,
+            arguments,
+        } => cluster
+            .ask_monitor(node, &command, &arguments)
+            .map(Answer::Returned),
         Request::Link { node, rail, up } => {
             faults::link(cluster, node, rail, up).map(|()| Answer::Done)
         }

@@ -27,14 +27,13 @@ impl Bucket {
     /// When a frame of this length leaves; `None` when the queue has no room for it. Time does
     /// not go backwards.
     pub(super) fn admit(&mut self, now: Duration, bytes: usize) -> Option<Duration> {
-        let full_at = self.full_at.max(now) + self.time(bytes as u64);
-        let leaves = full_at
-            .saturating_sub(self.time(self.rate.burst()))
-            .max(now);
+        // As soon as there is any token: a long frame leaves a debt.
+        let burst = self.time(self.rate.burst());
+        let leaves = self.full_at.saturating_sub(burst).max(now);
         if leaves - now > self.time(self.rate.queue()) {
             return None;
         }
-        self.full_at = full_at;
+        self.full_at = self.full_at.max(now) + self.time(bytes as u64);
         Some(leaves)
     }
 
@@ -58,23 +57,33 @@ mod tests {
         let mut last = START;
         for frame in 0..30 {
             let leaves = bucket.admit(START, 1000).unwrap();
-            let late = Duration::from_micros(100 * (frame + 1_u64).saturating_sub(20));
+            let late = Duration::from_micros(100 * (frame + 1_u64).saturating_sub(11));
             assert_eq!(leaves, START + late, "frame {frame}");
             last = leaves;
         }
-        // After a pause of the queue and half a burst, half a burst passes at once.
-        let later = last + Duration::from_millis(1);
-        for _ in 0..10 {
+        // After a pause in which half a burst comes together, so much passes at once, and the
+        // frame that takes the last token.
+        let later = last + Duration::from_micros(600);
+        for _ in 0..6 {
             assert_eq!(bucket.admit(later, 1000), Some(later));
         }
         assert!(bucket.admit(later, 1000).unwrap() > later);
     }
 
     #[test]
+    fn a_frame_longer_than_the_burst_passes_and_is_paid_for() {
+        let rate = Rate::mbit(8);
+        let mut bucket = Bucket::new(rate);
+        assert_eq!(bucket.admit(START, 9000), Some(START));
+        let paid = START + Duration::from_millis(9000 / 1000 - rate.burst() / 1000);
+        assert_eq!(bucket.admit(START, 9000), Some(paid));
+    }
+
+    #[test]
     fn the_queue_is_bounded_and_what_it_refuses_takes_no_time() {
         let rate = Rate::mbit(8);
         let mut bucket = Bucket::new(rate);
-        let room = (rate.burst() + rate.queue()) / 1000;
+        let room = (rate.burst() + rate.queue()) / 1000 + 1;
         let taken = (0..room + 50).filter_map(|_| bucket.admit(START, 1000));
         assert_eq!(taken.count() as u64, room);
         // 131 ms of frames are in there: as soon as one has left there is room for one.
