@@ -229,3 +229,6 @@ impl Core {
 fn place(rail: u8, node: u32, way: Way) -> [u64; 2] {
     [u64::from(rail) << 32 | u64::from(node), way as u64]
 }
+
+#[cfg(test)]
+mod tests;

@@ -253,3 +253,133 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Chance;
+    use std::io::{ErrorKind, Read, Write};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// The guest's end of an interface.
+    struct Guest(UnixStream);
+
+    impl Guest {
+        fn plugged(engine: &Engine, node: u32) -> Self {
+            let (ours, guest) = UnixStream::pair().unwrap();
+            guest.set_read_timeout(Some(PATIENCE)).unwrap();
+            engine.plug(node, ours).unwrap();
+            Self(guest)
+        }
+
+        fn say(&mut self, frame: &[u8]) {
+            let length = (frame.len() as u32).to_be_bytes();
+            self.0.write_all(&[&length, frame].concat()).unwrap();
+        }
+
+        fn hear(&mut self) -> Vec<u8> {
+            let mut length = [0; 4];
+            self.0.read_exact(&mut length).unwrap();
+            let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+            self.0.read_exact(&mut frame).unwrap();
+            frame
+        }
+
+        fn hears_nothing(&self) -> bool {
+            self.0.set_nonblocking(true).unwrap();
+            let got = (&self.0).read(&mut [0]);
+            self.0.set_nonblocking(false).unwrap();
+            got.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        }
+    }
+
+    fn broadcast(from: u8, body: &[u8]) -> Vec<u8> {
+        [&[0xff; 6], &[2, 0, 0, 0, 0, from], &[0x88, 0xb5][..], body].concat()
+    }
+
+    /// Asks until it holds.
+    fn soon(what: &str, holds: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < deadline, "never so: {what}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn guests_hear_each_other_and_a_new_boot_takes_the_place_of_the_old() {
+        let engine = Engine::start(0, 1, &[1, 2, 3]).unwrap();
+        let mut one = Guest::plugged(&engine, 1);
+        let mut two = Guest::plugged(&engine, 2);
+        let jumbo = broadcast(1, &[7; 9000]);
+        one.say(&jumbo);
+        assert_eq!(two.hear(), jumbo);
+        // Nobody is at the third port.
+        soon("counted", || engine.counters()[2].received.blocked == 1);
+        drop(two);
+        let mut two = Guest::plugged(&engine, 2);
+        let mut three = Guest::plugged(&engine, 3);
+        two.say(&broadcast(2, b"new"));
+        assert_eq!(one.hear(), broadcast(2, b"new"));
+        assert_eq!(three.hear(), broadcast(2, b"new"));
+        assert!(engine.plug(4, UnixStream::pair().unwrap().0).is_err());
+    }
+
+    #[test]
+    fn faults_set_live_are_seen_and_captures_have_what_was_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rail0.pcap");
+        let engine = Engine::start(0, 1, &[1, 2]).unwrap();
+        let mut one = Guest::plugged(&engine, 1);
+        let mut two = Guest::plugged(&engine, 2);
+        engine.capture(Some(&path)).unwrap();
+        let loss = Chance::ALWAYS;
+        let lossy = Faults {
+            loss,
+            ..Faults::default()
+        };
+        engine.set_faults(Selector::ALL, lossy);
+        one.say(&broadcast(1, b"lost"));
+        soon("lost", || engine.counters()[0].sent.lost == 1);
+        assert!(two.hears_nothing());
+        let delay = Duration::from_millis(30);
+        let late = Faults {
+            delay,
+            ..Faults::default()
+        };
+        engine.set_faults(Selector::ALL, late);
+        let start = Instant::now();
+        one.say(&broadcast(1, b"late"));
+        assert_eq!(two.hear(), broadcast(1, b"late"));
+        // Once at each of the two ports.
+        assert!(start.elapsed() >= 2 * delay);
+        engine.capture(None).unwrap();
+        let captured = std::fs::read(&path).unwrap();
+        let records = broadcast(1, b"lost").len() + broadcast(1, b"late").len() + 2 * 16;
+        assert_eq!(captured.len(), 24 + records);
+        assert!(engine.capture(Some(&dir.path().join("no/such"))).is_err());
+    }
+
+    #[test]
+    fn a_guest_that_stands_still_holds_up_nobody() {
+        let engine = Engine::start(0, 1, &[1, 2, 3]).unwrap();
+        let mut one = Guest::plugged(&engine, 1);
+        let mut two = Guest::plugged(&engine, 2);
+        let mut three = Guest::plugged(&engine, 3);
+        let frame = broadcast(1, &[1; 9000]);
+        let deadline = Instant::now() + PATIENCE;
+        while engine.counters()[1].received.overflowed == 0 {
+            assert!(Instant::now() < deadline);
+            one.say(&frame);
+            assert_eq!(three.hear(), frame);
+        }
+        // It goes on: what was kept for it comes, and then what is new.
+        let kept = engine.counters()[1].received.forwarded;
+        for _ in 0..kept {
+            assert_eq!(two.hear(), frame);
+        }
+        one.say(&broadcast(1, b"new"));
+        assert_eq!(two.hear(), broadcast(1, b"new"));
+    }
+}
