@@ -2,17 +2,19 @@
 
 //! Virtual circuits, as the layers above use them.
 
-use kernel::iov::{IovIterDest, IovIterSource};
+use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_proto::cdt::CdtIndex;
-use podos_proto::circuit::{ReceiveState, Segment, SendError};
+use podos_proto::circuit::{ReceiveState, SendError};
 use podos_proto::wire::{ResetReason, USUAL_DATA};
 use podos_proto::Gpid;
 
+use crate::content::{Content, Incoming};
 use crate::entry::Entry;
 use crate::node::{Node, NODE};
-use crate::sys::{Context, SkBuff, WaitQueue, Wake};
+use crate::outgoing::Outgoing;
+use crate::sys::{Fragment, SegmentData, WaitQueue, Wake};
 
 /// Largest message that [`Circuit::recv_message`] takes, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
@@ -29,41 +31,6 @@ pub struct Circuit {
     entry: Arc<Entry>,
     /// Whether dropping the value finishes the circuit.
     owned: bool,
-}
-
-/// A received segment: a part of a message, or all of it.
-pub struct Incoming(Segment<SkBuff>);
-
-impl Incoming {
-    /// The message's op.
-    pub fn op(&self) -> u8 {
-        self.0.op
-    }
-
-    /// Whether it is the last segment of its message.
-    pub fn is_end(&self) -> bool {
-        self.0.end
-    }
-
-    /// The data.
-    pub fn data(&self) -> &[u8] {
-        self.0.payload.data()
-    }
-
-    /// The data in one piece.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub fn linear(&mut self) -> Result<&[u8]> {
-        Ok(self.data())
-    }
-
-    /// Copies the data from `offset` on to where they are wanted; how many bytes there was room
-    /// for, or could be written.
-    pub fn copy_to_iter(&self, offset: usize, to: &mut IovIterDest<'_>) -> usize {
-        to.copy_to_iter(self.data().get(offset..).unwrap_or_default())
-    }
 }
 
 /// The error that a broken circuit gives.
@@ -164,22 +131,43 @@ impl Circuit {
         sent
     }
 
-    /// Cuts a message of `len` bytes into segments, each written by `fill`.
+    /// Cuts a message of `len` bytes into segments, each written by `fill`, which must leave no
+    /// byte of what it is given as it was.
     fn send_filled(&self, op: u8, len: usize, mut fill: impl FnMut(&mut [u8]) -> Result) -> Result {
         let node = NODE.get()?;
-        let mut left = len;
-        loop {
-            let size = left.min(USUAL_DATA);
-            let payload = SkBuff::filled(0, size, Context::Process, &mut fill)?;
-            left -= size;
-            self.send_segment(node, op, left == 0, payload)?;
-            if left == 0 {
-                return Ok(());
-            }
+        if len == 0 {
+            return self.send_segment(node, op, true, SegmentData::EMPTY);
         }
+        let mut left = len;
+        while left > 0 {
+            let mut segment = Fragment::new(left.min(self.segment_room()))?;
+            fill(segment.as_mut_slice())?;
+            let len = segment.len();
+            left -= len;
+            self.send_segment(node, op, left == 0, segment.freeze(len))?;
+        }
+        Ok(())
     }
 
-    fn send_segment(&self, node: &Node, op: u8, end: bool, mut payload: SkBuff) -> Result {
+    /// A message that is going to be sent on this circuit, still empty.
+    pub fn compose(&self) -> Outgoing {
+        Outgoing::new(self.segment_room())
+    }
+
+    /// Sends a composed message; waits while the window is full.
+    pub fn send_composed(&self, op: u8, message: Outgoing) -> Result {
+        let node = NODE.get()?;
+        message
+            .into_segments()
+            .try_for_each(|(segment, end)| self.send_segment(node, op, end, segment))
+    }
+
+    /// Bytes that a segment should have, so that it fits into one frame.
+    fn segment_room(&self) -> usize {
+        USUAL_DATA
+    }
+
+    fn send_segment(&self, node: &Node, op: u8, end: bool, mut payload: SegmentData) -> Result {
         loop {
             match self
                 .entry
@@ -217,7 +205,7 @@ impl Circuit {
     pub(crate) fn take_next(&self, node: &Node) -> Option<Result<Option<Incoming>>> {
         self.entry.drive(node, |circuit, _| {
             if let Some(segment) = circuit.recv() {
-                return Some(Ok(Some(Incoming(segment))));
+                return Some(Ok(Some(segment.into())));
             }
             match circuit.receive_state() {
                 ReceiveState::Open => None,
@@ -244,12 +232,39 @@ impl Circuit {
                     Err(EPROTO)
                 };
             };
-            if buf.len() + segment.data().len() > MAX_MESSAGE {
+            if buf.len() + segment.len() > MAX_MESSAGE {
                 return Err(EMSGSIZE);
             }
-            buf.extend_from_slice(segment.data(), GFP_KERNEL)?;
+            segment.append_to(buf)?;
             if segment.is_end() {
                 return Ok(Some(segment.op()));
+            }
+        }
+    }
+
+    /// As [`Circuit::recv_message`], but leaves the message where it is. Woken by the signals that
+    /// `wake` names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Circuit::recv_message`].
+    pub fn recv_content(&self, wake: Wake) -> Result<Option<(u8, Content)>> {
+        let mut content = Content::new();
+        loop {
+            let Some(segment) = self.recv_woken_by(wake)? else {
+                return if content.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(EPROTO)
+                };
+            };
+            if content.len() + segment.len() > MAX_MESSAGE {
+                return Err(EMSGSIZE);
+            }
+            let (op, end) = (segment.op(), segment.is_end());
+            content.push(segment, 0)?;
+            if end {
+                return Ok(Some((op, content)));
             }
         }
     }

@@ -15,7 +15,7 @@ use podos_proto::Gpid;
 
 use crate::callback::Callback;
 use crate::node::{Node, NODE};
-use crate::sys::{Expire, SkBuff, SkbQueue, Timer, WaitQueue};
+use crate::sys::{Expire, SegmentData, SkbQueue, Timer, WaitQueue};
 use crate::transmit;
 
 /// A circuit in the CDT.
@@ -38,14 +38,18 @@ pub(crate) struct Entry {
 
 /// What the lock protects.
 struct State {
-    circuit: Circuit<SkBuff>,
+    circuit: Circuit<SegmentData>,
     /// When the timer runs out, if it is armed.
     armed: Option<Instant>,
 }
 
 impl Entry {
     /// An entry for `circuit`, whose local index is `index` and whose other end is on `peer`.
-    pub(crate) fn new(index: CdtIndex, peer: Gpid, circuit: Circuit<SkBuff>) -> impl PinInit<Self> {
+    pub(crate) fn new(
+        index: CdtIndex,
+        peer: Gpid,
+        circuit: Circuit<SegmentData>,
+    ) -> impl PinInit<Self> {
         pin_init!(Self {
             index,
             peer,
@@ -75,7 +79,7 @@ impl Entry {
     }
 
     /// Reads the circuit, for conditions.
-    pub(crate) fn peek<R>(&self, look: impl FnOnce(&Circuit<SkBuff>) -> R) -> R {
+    pub(crate) fn peek<R>(&self, look: impl FnOnce(&Circuit<SegmentData>) -> R) -> R {
         look(&self.state.lock().circuit)
     }
 
@@ -85,7 +89,7 @@ impl Entry {
     pub(crate) fn drive<R>(
         self: &Arc<Self>,
         node: &Node,
-        change: impl FnOnce(&mut Circuit<SkBuff>, Instant) -> R,
+        change: impl FnOnce(&mut Circuit<SegmentData>, Instant) -> R,
     ) -> R {
         let now = node.now();
         let rails = node.rail_view(self.peer.host());
@@ -96,7 +100,7 @@ impl Entry {
             let result = change(circuit, now);
             while let Some(out) = circuit.poll_transmit(now, &rails) {
                 // A frame that finds no memory is as good as lost: it will be sent again.
-                if let Ok(frame) = transmit::frame(&out.header, out.payload.map(|p| piece(p, &out.header))) {
+                if let Ok(frame) = transmit::frame(&out.header, out.payload) {
                     if let Some(queue) = frames.get_mut(out.rail) {
                         queue.push(frame);
                     }
@@ -145,7 +149,7 @@ impl Entry {
     fn drive_and_wake(
         self: &Arc<Self>,
         node: &Node,
-        change: impl FnOnce(&mut Circuit<SkBuff>, Instant) -> Activity,
+        change: impl FnOnce(&mut Circuit<SegmentData>, Instant) -> Activity,
     ) {
         if self.drive(node, change).is_some() {
             self.waiters.wake_all();
@@ -159,7 +163,7 @@ impl Entry {
         node: &Node,
         rail: usize,
         header: &Header,
-        payload: SkBuff,
+        payload: SegmentData,
     ) {
         let owned = self.owned.load(Ordering::Acquire);
         self.drive_and_wake(node, |circuit, now| {
@@ -223,13 +227,6 @@ impl Expire for Entry {
 }
 
 /// Throws away what nobody will read, so that the other end is not kept waiting for room.
-fn discard(circuit: &mut Circuit<SkBuff>) {
+fn discard(circuit: &mut Circuit<SegmentData>) {
     while circuit.recv().is_some() {}
-}
-
-/// What of a segment's data goes into the frame with this header.
-fn piece<'a>(payload: &'a SkBuff, header: &Header) -> &'a [u8] {
-    let start = usize::from(header.offset);
-    let piece = start..start + usize::from(header.len);
-    payload.data().get(piece).unwrap_or_default()
 }

@@ -99,7 +99,7 @@ pub fn send_ephemeral(to: Gpid, class: Class, op: u8, body: &[u8]) -> Result {
     let header = header(node, to, class, op, body)?;
     let rails = node.rails_to(to.host());
     let rail = node.rails().elect(&rails).ok_or(EHOSTDOWN)?;
-    let frame = transmit::frame(&header, Some(body))?;
+    let frame = transmit::plain_frame(&header, body)?;
     node.transmit_to(to.host(), rail, frame);
     Ok(())
 }

@@ -136,17 +136,17 @@ impl Node {
     /// Sends a frame to a host on a rail; it is dropped if one of them is gone.
     pub(crate) fn transmit_to(&self, host: u32, rail: usize, frame: SkBuff) {
         if let (Some(mac), Some(dev)) = (self.peers.mac(host, rail), self.rails.device(rail)) {
-            self.counters.sent(rail, frame.data().len());
-            transmit::send(frame, &dev, mac);
+            self.counters.sent(rail, frame.len());
+            transmit::send(frame, &dev, rail, mac);
         }
     }
 
     /// Sends a packet to all nodes on one rail.
     pub(crate) fn broadcast_on(&self, rail: usize, header: &Header, data: &[u8]) -> Result {
         let dev = self.rails.device(rail).ok_or(ENETDOWN)?;
-        let frame = transmit::frame(header, Some(data))?;
-        self.counters.sent(rail, frame.data().len());
-        transmit::send(frame, &dev, BROADCAST_MAC);
+        let frame = transmit::plain_frame(header, data)?;
+        self.counters.sent(rail, frame.len());
+        transmit::send(frame, &dev, rail, BROADCAST_MAC);
         Ok(())
     }
 

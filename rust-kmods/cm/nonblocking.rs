@@ -10,9 +10,10 @@ use podos_proto::circuit::{ReceiveState, SendError};
 use podos_proto::wire::USUAL_DATA;
 
 use crate::callback::{Handled, Handler};
-use crate::circuit::{broken_error, Circuit, Incoming};
+use crate::circuit::{broken_error, Circuit};
+use crate::content::Incoming;
 use crate::node::NODE;
-use crate::sys::{Context, SkBuff};
+use crate::sys::{Fragment, SegmentData};
 
 impl Circuit {
     /// Has `handler` told from now on what happens to the circuit; at once if something has
@@ -44,10 +45,13 @@ impl Circuit {
         if !self.writable() {
             return Err(EAGAIN);
         }
-        let payload = SkBuff::filled(0, data.len(), Context::Atomic, |room| {
-            room.copy_from_slice(data);
-            Ok(())
-        })?;
+        let payload = if data.is_empty() {
+            SegmentData::EMPTY
+        } else {
+            let mut payload = Fragment::new_atomic(data.len())?;
+            payload.as_mut_slice().copy_from_slice(data);
+            payload.freeze(data.len())
+        };
         self.entry()
             .drive(NODE.get()?, |circuit, _| circuit.send(op, end, payload))
             .map_err(|unsent| match unsent {

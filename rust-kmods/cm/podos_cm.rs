@@ -10,6 +10,7 @@ mod backlog;
 mod callback;
 mod circuit;
 mod clock;
+mod content;
 mod counters;
 mod entry;
 mod ephemeral;
@@ -18,6 +19,7 @@ mod listener;
 mod node;
 mod nonblocking;
 mod opening;
+mod outgoing;
 mod peers;
 mod rails;
 mod receive;
@@ -34,12 +36,14 @@ use podos_proto::Gpid;
 
 pub use backlog::Backlog;
 pub use callback::{Handled, Handler};
-pub use circuit::{Circuit, Incoming, MAX_MESSAGE};
+pub use circuit::{Circuit, MAX_MESSAGE};
+pub use content::{Content, Incoming};
 pub use ephemeral::{
     broadcast, on_ephemeral, send_ephemeral, EphemeralHandler, EphemeralRegistration,
 };
 pub use group::{Group, Reply, MAX_MEMBERS};
 pub use listener::{listen, listen_with, ArrivalHandler, Listener};
+pub use outgoing::Outgoing;
 pub use peers::{on_peer, peer_up, PeerHandler, PeerRegistration};
 pub use report::sysfs_root;
 
@@ -66,6 +70,7 @@ struct Cm {
     _frames: Pin<KBox<PacketType<Node>>>,
     _clock: KThread,
     _timers: Timers,
+    _sent: Sent,
     _rails: Pin<KBox<NetDeviceNotifier<Node>>>,
     _report: report::Report,
     _node: GlobalGuard<Node>,
@@ -100,6 +105,7 @@ impl kernel::Module for Cm {
             _frames: frames,
             _clock: clock,
             _timers: Timers,
+            _sent: Sent,
             _rails: rails,
             _report: report,
             _node: guard,
@@ -115,6 +121,15 @@ impl Drop for Timers {
         if let Ok(node) = NODE.get() {
             node.stop_timers();
         }
+    }
+}
+
+/// Waits, when it is dropped, until no frame is with a device that would call the module.
+struct Sent;
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        sys::wait_until_sent();
     }
 }
 

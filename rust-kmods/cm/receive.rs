@@ -10,23 +10,25 @@ use podos_proto::cdt::PeerKey;
 use podos_proto::circuit::{Circuit, Config};
 use podos_proto::hello::Hello;
 use podos_proto::peer::OpenCheck;
-use podos_proto::wire::{DropReason, Header, Kind, ResetReason};
+use podos_proto::wire::{DropReason, Header, Kind, ResetReason, COUNTER_LEN, HEADER_LEN};
 use podos_proto::Gpid;
 
 use crate::counters::Unwanted;
 use crate::entry::Entry;
 use crate::listener::Listener;
 use crate::node::Node;
-use crate::sys::{FrameReceiver, NetDevice, SkBuff};
+use crate::sys::{FrameReceiver, NetDevice, SegmentData, SkBuff};
 
 impl FrameReceiver for Node {
     fn receive(&self, dev: &NetDevice, mut frame: SkBuff) {
         let Some(rail) = self.rails().number(dev) else {
             return;
         };
-        self.counters.received(rail, frame.data().len());
-        let (header, data) = match Header::parse(frame.data()) {
-            Ok(parts) => parts,
+        let (len, mac) = (frame.len(), frame.source_mac());
+        self.counters.received(rail, len);
+        let start = frame.start(HEADER_LEN + COUNTER_LEN);
+        let header = match Header::parse_start(start, len) {
+            Ok(header) => header,
             Err(reason) => return self.counters.dropped(reason),
         };
         if header.auth.is_some() {
@@ -38,35 +40,36 @@ impl FrameReceiver for Node {
         if header.to != Gpid::EVERYBODY && !header.to.same_node(self.gpid()) {
             return self.counters.unwanted(Unwanted::Misaddressed);
         }
+        let place = header.data_range();
+        if frame.crop(place.start, place.len()).is_err() {
+            // No memory: as good as lost.
+            return;
+        }
         let hello = match header.kind {
-            Kind::Hello => match Hello::decode(data) {
-                Ok(hello) => Some(hello),
-                Err(_) => return self.counters.unwanted(Unwanted::Hello),
+            Kind::Hello => match frame.linear().map(Hello::decode) {
+                Ok(Ok(hello)) => Some(hello),
+                _ => return self.counters.unwanted(Unwanted::Hello),
             },
             _ => None,
         };
-        if !self
-            .peers()
-            .heard(self, &header, hello, rail, frame.source_mac())
-        {
+        if !self.peers().heard(self, &header, hello, rail, mac) {
             return self.counters.unwanted(Unwanted::Peer);
         }
         match header.kind {
             Kind::Hello | Kind::Handshake => {}
-            Kind::Ephemeral => self.handlers().deliver(&header, data),
-            Kind::Data | Kind::Ack | Kind::Reset => {
-                let data = header.data_range();
-                if frame.crop(data.start, data.len()).is_ok() {
-                    self.route(&header, rail, frame);
+            Kind::Ephemeral => {
+                if let Ok(data) = frame.linear() {
+                    self.handlers().deliver(&header, data);
                 }
             }
+            Kind::Data | Kind::Ack | Kind::Reset => self.route(&header, rail, frame.into()),
         }
     }
 }
 
 impl Node {
     /// Hands a frame to its circuit, which is made if the frame opens it.
-    fn route(&self, header: &Header, rail: usize, payload: SkBuff) {
+    fn route(&self, header: &Header, rail: usize, payload: SegmentData) {
         let mut listener = None;
         let found = if header.opens() {
             self.entry_for_open(header, &mut listener)

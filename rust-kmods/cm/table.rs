@@ -11,7 +11,7 @@ use podos_proto::circuit::Circuit;
 use podos_proto::Gpid;
 
 use crate::entry::Entry;
-use crate::sys::SkBuff;
+use crate::sys::SegmentData;
 
 type Slots = KVVec<Slot<Arc<Entry>>>;
 
@@ -60,7 +60,7 @@ impl Table {
         room: UniqueArc<MaybeUninit<Entry>>,
         passive: Option<PeerKey>,
         peer: Gpid,
-        make: impl FnOnce(CdtIndex) -> Circuit<SkBuff>,
+        make: impl FnOnce(CdtIndex) -> Circuit<SegmentData>,
     ) -> Result<Arc<Entry>> {
         let mut inserted = None;
         let make = |index| {

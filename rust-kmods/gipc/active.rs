@@ -221,8 +221,8 @@ impl ActiveEnd {
         let circuit = Circuit::connect(self.host, Class::Gipc, Op::Signal as u8, &parts)?;
         match circuit.recv_woken_by(Wake::Interruptible)? {
             None => Ok(()),
-            Some(answer) if Op::from_raw(answer.op()) == Some(Op::Failed) => {
-                let errno = Failed::decode(answer.data()).map_err(|_| EPROTO)?;
+            Some(mut answer) if Op::from_raw(answer.op()) == Some(Op::Failed) => {
+                let errno = Failed::decode(answer.linear()?).map_err(|_| EPROTO)?;
                 Err(Error::from_errno(errno))
             }
             Some(_) => Err(EPROTO),

@@ -191,7 +191,7 @@ impl Execution {
         while input.segment.is_none() && !input.end && self.circuit.readable() {
             match self.circuit.recv() {
                 Ok(Some(segment)) if Op::from_raw(segment.op()) == Some(Op::Stdin) => {
-                    if !segment.data().is_empty() {
+                    if !segment.is_empty() {
                         input.segment = Some((segment, 0));
                     }
                 }
@@ -247,8 +247,8 @@ impl Execution {
             let Some((segment, taken)) = &mut input.segment else {
                 break;
             };
-            let rest = segment.data().get(*taken..).unwrap_or(&[]);
-            let (len, all) = (to.copy_to_iter(rest), rest.len());
+            let all = segment.len() - *taken;
+            let len = segment.copy_to_iter(*taken, to);
             *taken += len;
             read += len;
             if len == all {

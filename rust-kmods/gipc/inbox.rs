@@ -51,7 +51,7 @@ impl Inbox {
     ///
     /// `ENOBUFS` if the inbox is full.
     pub(crate) fn add(&mut self, stream: RecordStream, segment: Incoming) -> Result {
-        if segment.data().is_empty() {
+        if segment.is_empty() {
             return Ok(());
         }
         let taken = 0;
@@ -95,8 +95,8 @@ impl Inbox {
             if to.is_empty() {
                 break;
             }
-            let rest = segment.data().get(*taken..).unwrap_or(&[]);
-            let (len, all) = (to.copy_to_iter(rest), rest.len());
+            let all = segment.len() - *taken;
+            let len = segment.copy_to_iter(*taken, to);
             *taken += len;
             read += len;
             if len == all {
@@ -123,36 +123,38 @@ impl Inbox {
             return Err(EINVAL);
         }
         let room = to.len() - RECORD_HEADER;
-        let mut put = |stream: RecordStream, data: &[u8]| {
-            let header = stream.header(data.len());
-            let len = to.copy_to_iter(&header) + to.copy_to_iter(data);
-            if len == RECORD_HEADER + data.len() {
-                Ok(len)
-            } else {
-                Err(EFAULT)
-            }
-        };
         let Some(first) = self.0.first_mut() else {
             return Ok(None);
         };
-        let len = match first {
-            Item::Exit(status) => put(RecordStream::Exit, &status.to_le_bytes())?,
+        let (len, put, all) = match first {
+            Item::Exit(status) => {
+                let status = status.to_le_bytes();
+                let header = RecordStream::Exit.header(status.len());
+                let put = to.copy_to_iter(&header) + to.copy_to_iter(&status);
+                (status.len(), put, true)
+            }
             Item::Data {
                 stream,
                 segment,
                 taken,
             } => {
-                let rest = segment.data().get(*taken..).unwrap_or(&[]);
-                let piece = rest.get(..room).unwrap_or(rest);
-                let len = put(*stream, piece)?;
-                if piece.len() < rest.len() {
-                    *taken += piece.len();
-                    return Ok(Some(len));
+                let rest = segment.len() - *taken;
+                let len = rest.min(room);
+                let mut put = to.copy_to_iter(&stream.header(len));
+                // With the header written there is just the room that is wanted, or the data end.
+                put += segment.copy_to_iter(*taken, to);
+                if put == RECORD_HEADER + len {
+                    *taken += len;
                 }
-                len
+                (len, put, len == rest)
             }
         };
-        self.drop_first();
-        Ok(Some(len))
+        if put != RECORD_HEADER + len {
+            return Err(EFAULT);
+        }
+        if all {
+            self.drop_first();
+        }
+        Ok(Some(put))
     }
 }

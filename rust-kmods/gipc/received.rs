@@ -60,21 +60,21 @@ impl Received {
         }
     }
 
-    fn take(&mut self, segment: Incoming) -> Result {
+    fn take(&mut self, mut segment: Incoming) -> Result {
         let malformed = |_| EPROTO;
         match Op::from_raw(segment.op()) {
             Some(Op::Started) => {
-                self.started = Some(Started::decode(segment.data()).map_err(malformed)?);
+                self.started = Some(Started::decode(segment.linear()?).map_err(malformed)?);
             }
             Some(Op::Stdout) => self.inbox.add(RecordStream::Stdout, segment)?,
             Some(Op::Stderr) => self.inbox.add(RecordStream::Stderr, segment)?,
             Some(Op::Exit) => {
-                let status = Exit::decode(segment.data()).map_err(malformed)?;
+                let status = Exit::decode(segment.linear()?).map_err(malformed)?;
                 self.exit = Some(status);
                 self.inbox.add_exit(status)?;
             }
             Some(Op::Failed) => {
-                let errno = Failed::decode(segment.data()).map_err(malformed)?;
+                let errno = Failed::decode(segment.linear()?).map_err(malformed)?;
                 self.failed = Some(Error::from_errno(errno));
             }
             _ => return Err(EPROTO),

@@ -8,9 +8,8 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::Mutex;
 use podos_cm::sys::Wake;
-use podos_cm::Circuit;
+use podos_cm::{Circuit, Outgoing};
 use podos_proto::gipc::Op;
-use podos_proto::wire::USUAL_DATA;
 
 /// Sends one segment at a time, so that nobody holds the lock while the window is full.
 #[pin_data]
@@ -28,7 +27,7 @@ impl Sender {
         })
     }
 
-    /// Sends a message of at most one segment. With `wake` it waits while the window is full.
+    /// Sends a short message, of one segment. With `wake` it waits while the window is full.
     ///
     /// # Errors
     ///
@@ -41,7 +40,18 @@ impl Sender {
         data: &[u8],
         wake: Option<Wake>,
     ) -> Result {
-        debug_assert!(data.len() <= USUAL_DATA);
+        let mut message = circuit.compose();
+        message.put(data)?;
+        self.send_composed(circuit, op, message, wake)
+    }
+
+    fn send_composed(
+        &self,
+        circuit: &Circuit,
+        op: Op,
+        message: Outgoing,
+        wake: Option<Wake>,
+    ) -> Result {
         loop {
             {
                 let _turn = self.turn.lock();
@@ -49,7 +59,7 @@ impl Sender {
                     return Err(EPIPE);
                 }
                 if circuit.writable() {
-                    return circuit.send(op as u8, &[data]);
+                    return circuit.send_composed(op as u8, message);
                 }
             }
             circuit.waiters().wait_until(wake.ok_or(EAGAIN)?, || {
@@ -71,17 +81,16 @@ impl Sender {
         from: &mut IovIterSource<'_>,
         wake: Option<Wake>,
     ) -> Result<usize> {
-        let mut buffer = KVec::from_elem(0, USUAL_DATA.min(from.len()), GFP_KERNEL)?;
         let mut written = 0;
         while !from.is_empty() {
             // Fetched before it is our turn: it may fault, and a fault may take its time.
-            let len = from.copy_from_iter(&mut buffer);
-            let sent = match buffer.get(..len) {
-                Some(segment) if len > 0 => self.send(circuit, op, segment, wake),
-                _ => Err(EFAULT),
-            };
+            let mut message = circuit.compose();
+            let sent = message.put_segment(from, from.len()).and_then(|len| {
+                self.send_composed(circuit, op, message, wake)?;
+                Ok(len)
+            });
             match sent {
-                Ok(()) => written += len,
+                Ok(len) => written += len,
                 Err(_) if written > 0 => break,
                 Err(e) => return Err(e),
             }

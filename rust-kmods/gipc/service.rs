@@ -24,9 +24,9 @@ const SIGKILL: i32 = kernel::bindings::SIGKILL as i32;
 /// Serves one circuit until its end.
 pub(crate) fn serve(circuit: Circuit, programs: &Programs, stop: &StopToken) {
     match receive(&circuit, stop) {
-        Ok(Some(first)) => match Op::from_raw(first.op()) {
-            Some(Op::Open) => execute(circuit, first, programs, stop),
-            Some(Op::Signal) => signal(circuit, first.data(), programs, stop),
+        Ok(Some(mut first)) => match (Op::from_raw(first.op()), first.linear()) {
+            (Some(Op::Open), Ok(request)) => execute(circuit, request, programs, stop),
+            (Some(Op::Signal), Ok(body)) => signal(circuit, body, programs, stop),
             _ => circuit.abort(),
         },
         // The caller has thought better of it.
@@ -64,8 +64,8 @@ fn signal(circuit: Circuit, body: &[u8], programs: &Programs, stop: &StopToken) 
 }
 
 /// Receives a command, runs it, and watches over it.
-fn execute(circuit: Circuit, open: Incoming, programs: &Programs, stop: &StopToken) {
-    let Ok(request) = OpenRequest::decode(open.data()).copied() else {
+fn execute(circuit: Circuit, request: &[u8], programs: &Programs, stop: &StopToken) {
+    let Ok(request) = OpenRequest::decode(request).copied() else {
         return circuit.abort();
     };
     let mut command = KVVec::new();
@@ -116,10 +116,10 @@ fn receive_command(circuit: &Circuit, command: &mut KVVec<u8>, stop: &StopToken)
         if Op::from_raw(segment.op()) != Some(Op::Exec) {
             return Err(EPROTO);
         }
-        if command.len() + segment.data().len() > MAX_COMMAND {
+        if command.len() + segment.len() > MAX_COMMAND {
             return Err(E2BIG);
         }
-        command.extend_from_slice(segment.data(), GFP_KERNEL)?;
+        segment.append_to(command)?;
         if segment.is_end() {
             return Ok(());
         }

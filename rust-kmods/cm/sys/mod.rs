@@ -4,13 +4,17 @@
 //!
 //! All of cm's `unsafe` code is here: one C object, one file.
 
+mod fragment;
 mod global;
 mod gpid;
 mod kobject;
 mod kthread;
+mod kvecs;
 mod netdev;
 mod notifier;
 mod packet_type;
+mod queued;
+mod segment_data;
 mod skb;
 mod stream;
 mod sysfs;
@@ -25,10 +29,14 @@ pub use stream::{stream_operations, Poller, Stream};
 pub use sysfs::{Attribute, AttributeFile};
 pub use wait::{WaitQueue, Wake};
 
+pub(crate) use fragment::{Fragment, PageFragment};
 pub(crate) use gpid::{current_gpid, node_gpid};
+pub(crate) use kvecs::{read_from, write_to};
 pub(crate) use netdev::NetDevice;
 pub(crate) use notifier::{NetDeviceEvent, NetDeviceNotifier, NetDeviceObserver};
 pub(crate) use packet_type::{synchronize_net, FrameReceiver, PacketType};
-pub(crate) use skb::{Context, SkBuff, SkbQueue};
+pub(crate) use queued::{queued_bytes, wait_until_sent};
+pub(crate) use segment_data::SegmentData;
+pub(crate) use skb::{SkBuff, SkbQueue, ETHERNET_LEN};
 pub(crate) use time::monotonic_ns;
 pub(crate) use timer::{Expire, Timer};

@@ -4,8 +4,8 @@
 
 use core::time::Duration;
 use kernel::iov::IovIterDest;
-use kernel::prelude::*;
 use kernel::time::{Instant, Monotonic};
+use podos_cm::Content;
 
 /// How long it is given to programs. It saves round trips to those that read on and on, or open,
 /// read and close; longer, and a change made by another node would be seen late.
@@ -34,7 +34,9 @@ pub(super) struct Plan {
 
 struct Piece {
     start: u64,
-    data: KVVec<u8>,
+    data: Content,
+    /// Bytes of `data` before the piece.
+    head: usize,
     /// Whether the file ended behind it.
     ended: bool,
     at: Instant<Monotonic>,
@@ -51,23 +53,25 @@ impl Ahead {
         }
     }
 
-    /// Keeps what the open brought along.
-    pub(super) fn keep_first(&mut self, data: KVVec<u8>, ended: bool) {
+    /// Keeps what the open brought along, behind the first `head` bytes of its answer.
+    pub(super) fn keep_first(&mut self, data: Content, head: usize, ended: bool) {
         self.piece = Some(Piece {
             start: 0,
             data,
+            head,
             ended,
             at: Instant::now(),
         });
     }
 
     /// Keeps what was read as planned, from the file's byte `start` on, unless it is outdated.
-    pub(super) fn keep(&mut self, plan: &Plan, start: u64, data: KVVec<u8>) {
+    pub(super) fn keep(&mut self, plan: &Plan, start: u64, data: Content) {
         if plan.age == self.age {
             self.piece = Some(Piece {
                 start,
                 ended: data.len() < plan.len,
                 data,
+                head: 0,
                 at: Instant::now(),
             });
         }
@@ -82,9 +86,9 @@ impl Ahead {
     /// Gives as much as is known of the file from its byte `position` on; the number of bytes, and
     /// whether they are all that there are.
     pub(super) fn give(&mut self, position: u64, to: &mut IovIterDest<'_>) -> (usize, bool) {
-        let given = self.known(position).map_or((0, false), |(rest, ended)| {
-            let given = to.copy_to_iter(rest);
-            (given, ended && given == rest.len())
+        let given = self.known(position).map_or((0, false), |(piece, offset)| {
+            let given = piece.data.copy_to_iter(offset, to);
+            (given, piece.ended && given == piece.data.len() - offset)
         });
         match given {
             (0, false) => self.piece = None,
@@ -93,13 +97,15 @@ impl Ahead {
         given
     }
 
-    fn known(&self, position: u64) -> Option<(&[u8], bool)> {
+    /// The piece, and where in its data the byte `position` of the file is, or would be.
+    fn known(&self, position: u64) -> Option<(&Piece, usize)> {
         let piece = self.piece.as_ref()?;
         if piece.at.elapsed().as_nanos() >= FRESH.as_nanos() as i64 {
             return None;
         }
-        let start = usize::try_from(position.checked_sub(piece.start)?).ok()?;
-        Some((piece.data.get(start..)?, piece.ended))
+        let into = usize::try_from(position.checked_sub(piece.start)?).ok()?;
+        let offset = piece.head.checked_add(into)?;
+        (offset <= piece.data.len()).then_some((piece, offset))
     }
 
     /// How many bytes to read for a program that wants `len` from the byte `position` on: more, if

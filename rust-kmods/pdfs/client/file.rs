@@ -8,15 +8,16 @@ use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
-use podos_cm::Circuit;
+use podos_cm::sys::Wake;
+use podos_cm::{Circuit, Content, Outgoing};
 use podos_proto::pdfs::{
-    Attr, FsyncArgs, Op, OpenArgs, OpenReply, PathArgs, Reply, SetAttr, TruncateArgs,
+    Attr, FsyncArgs, Op, OpenArgs, OpenReply, PathArgs, Reply, SetAttr, TruncateArgs, WriteArgs,
 };
 use podos_proto::wire::Class;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ahead::Ahead;
-use super::line::Line;
+use super::line::{Line, PIECE};
 use super::session::{lost, relative};
 use super::{node, Dentry, Inode, Pdfs, SuperBlock};
 use crate::convert;
@@ -34,6 +35,8 @@ const FIRST: u32 = 4096;
 pub(crate) struct RemoteFile {
     writes: bool,
     appends: bool,
+    /// Also the line's; here to compose messages without its lock.
+    circuit: Arc<Circuit>,
     #[pin]
     line: Mutex<Line>,
     #[pin]
@@ -46,10 +49,15 @@ const PASSED: u32 = bindings::O_ACCMODE | bindings::O_APPEND | bindings::O_SYNC 
 /// The answer to an open, and the circuit that it came on.
 struct Answer {
     circuit: Circuit,
-    message: KVec<u8>,
+    reply: OpenReply,
+    /// All of it, with the file's first bytes behind the first [`Answer::HEAD`].
+    message: Content,
 }
 
 impl Answer {
+    /// Bytes in front of the file's.
+    const HEAD: usize = size_of::<Reply>() + size_of::<OpenReply>();
+
     /// Asks for the file that `dentry` names, for whom the current task acts.
     fn to(dentry: &Dentry, flags: u32, mode: u16) -> Result<Self> {
         let host = dentry.super_block().volume().host();
@@ -68,20 +76,20 @@ impl Answer {
         let head = PathArgs::new(convert::creds_of_task(), path, &[]).map_err(|_| ENAMETOOLONG)?;
         let parts = [head.as_bytes(), args.as_bytes(), path];
         let circuit = Circuit::connect(host, Class::Pdfs, Op::Open as u8, &parts)?;
-        let mut message = KVec::new();
-        match circuit.recv_message(&mut message).map_err(lost)? {
-            Some(op) if op == Op::Open as u8 => Ok(Self { circuit, message }),
-            Some(_) => Err(EPROTO),
-            None => Err(ECONNRESET),
-        }
-    }
-
-    fn decode(&self) -> Result<(&OpenReply, &[u8])> {
-        Reply::decode_open(&self.message).map_err(convert::reply_error)
-    }
-
-    fn reply(&self) -> Result<&OpenReply> {
-        Ok(self.decode()?.0)
+        let message = match circuit.recv_content(Wake::Killable).map_err(lost)? {
+            Some((op, message)) if op == Op::Open as u8 => message,
+            Some(_) => return Err(EPROTO),
+            None => return Err(ECONNRESET),
+        };
+        let mut head = [0; Self::HEAD];
+        let len = message.copy_to(0, &mut head);
+        let (reply, _) = Reply::decode_open(&head[..len]).map_err(convert::reply_error)?;
+        let reply = OpenReply::read_from_bytes(reply.as_bytes()).map_err(|_| EPROTO)?;
+        Ok(Self {
+            circuit,
+            reply,
+            message,
+        })
     }
 
     /// The file that was opened with `flags`.
@@ -89,16 +97,17 @@ impl Answer {
         let access = flags & bindings::O_ACCMODE;
         let mut ahead = Ahead::new();
         if access != bindings::O_WRONLY {
-            let (reply, data) = self.decode()?;
-            let mut first = KVVec::with_capacity(data.len(), GFP_KERNEL)?;
-            first.extend_from_slice(data, GFP_KERNEL)?;
-            ahead.keep_first(first, data.len() as u64 == reply.attr.size.get());
+            let len = (self.message.len() - Self::HEAD) as u64;
+            let all = len == self.reply.attr.size.get();
+            ahead.keep_first(self.message, Self::HEAD, all);
         }
-        let line = Line::new(self.circuit);
+        let circuit = Arc::new(self.circuit, GFP_KERNEL)?;
+        let line = Line::new(circuit.clone());
         Arc::pin_init(
             pin_init!(RemoteFile {
                 writes: access != bindings::O_RDONLY,
                 appends: flags & bindings::O_APPEND != 0,
+                circuit,
                 line <- new_mutex!(line, "pdfs_line"),
                 ahead <- new_mutex!(ahead, "pdfs_ahead"),
             }),
@@ -115,7 +124,7 @@ impl RemoteFile {
     /// `EHOSTDOWN`; `ESTALE` if the name means another file by now; those of the node.
     pub(super) fn open(dentry: &Dentry, inode: &Inode, flags: u32) -> Result<Arc<Self>> {
         let answer = Answer::to(dentry, flags & PASSED, 0)?;
-        node::update(inode, &answer.reply()?.attr)?;
+        node::update(inode, &answer.reply.attr)?;
         answer.into_file(flags)
     }
 
@@ -132,7 +141,7 @@ impl RemoteFile {
     ) -> Result<Opened<Pdfs>> {
         let create = bindings::O_CREAT | flags & bindings::O_EXCL;
         let answer = Answer::to(dentry, flags & PASSED | create, mode)?;
-        let reply = answer.reply()?;
+        let reply = &answer.reply;
         Ok(Opened {
             inode: node::inode(sb, &reply.attr)?,
             created: reply.flags.get() & OpenReply::CREATED != 0,
@@ -178,18 +187,17 @@ impl RemoteFile {
             let plan = ahead.plan(at, left.min(STEP));
             drop(ahead);
 
-            let mut buffer = KVVec::from_elem(0u8, plan.len, GFP_KERNEL)?;
-            let read = match self.read_pages(at, &mut buffer) {
-                Ok(read) => read,
+            let content = match self.read_pages(at, plan.len) {
+                Ok(content) => content,
                 Err(_) if done > 0 => break,
                 Err(e) => return Err(e),
             };
-            buffer.truncate(read);
+            let read = content.len();
             let wanted = read.min(left);
-            let copied = to.copy_to_iter(&buffer[..wanted]);
+            let copied = content.copy_to_iter(0, to);
             done += copied;
             if plan.len > left {
-                self.ahead.lock().keep(&plan, at, buffer);
+                self.ahead.lock().keep(&plan, at, content);
             }
             if copied < wanted && done == 0 {
                 return Err(EFAULT);
@@ -201,9 +209,9 @@ impl RemoteFile {
         Ok(done)
     }
 
-    /// Fills `buffer` from the file's byte `position`; fewer bytes only at its end.
-    pub(super) fn read_pages(&self, position: u64, buffer: &mut [u8]) -> Result<usize> {
-        self.line.lock().read(position, buffer)
+    /// Reads `len` bytes from the file's byte `position` on; fewer only at its end.
+    pub(super) fn read_pages(&self, position: u64, len: usize) -> Result<Content> {
+        self.line.lock().read(position, len)
     }
 
     /// See [`crate::sys::FileSystem::write`].
@@ -222,13 +230,16 @@ impl RemoteFile {
         let mut done = 0;
         while !from.is_empty() {
             let wanted = from.len().min(STEP);
-            let mut buffer = KVVec::from_elem(0u8, wanted, GFP_KERNEL)?;
-            let taken = from.copy_from_iter(&mut buffer);
-            if taken == 0 {
+            // The copy may fault a page of this very file in, which takes the line's lock.
+            let pieces = match self.compose_writes(position, from, wanted) {
+                Ok(pieces) => pieces,
+                Err(_) if done > 0 => break,
+                Err(e) => return Err(e),
+            };
+            if pieces.is_empty() {
                 break;
             }
-            let written = self.line.lock().write(position, &buffer[..taken]);
-            let written = match written {
+            let written = match self.line.lock().write(pieces) {
                 Ok(written) => written,
                 Err(_) if done > 0 => break,
                 Err(e) => return Err(e),
@@ -246,6 +257,41 @@ impl RemoteFile {
         // Mapped pages are read again. One that is being read just now gets what was written.
         let _ = inode.forget_pages(position.saturating_sub(done as u64), position);
         Ok((done, position))
+    }
+
+    /// Puts `len` bytes of `from` into write requests, for the file's byte `position` and on; fewer
+    /// if they can't be read.
+    fn compose_writes(
+        &self,
+        position: u64,
+        from: &mut IovIterSource<'_>,
+        len: usize,
+    ) -> Result<KVec<Outgoing>> {
+        let mut pieces = KVec::with_capacity(len.div_ceil(PIECE), GFP_KERNEL)?;
+        let mut done = 0;
+        while done < len {
+            let piece = (len - done).min(PIECE);
+            let args = |len: usize| WriteArgs {
+                offset: (position + done as u64).into(),
+                len: (len as u32).into(),
+                reserved: 0.into(),
+            };
+            let mut request = self.circuit.compose();
+            request.put(args(piece).as_bytes())?;
+            let put = request.put_iter(from, piece)?;
+            if put < piece {
+                // The writer's memory ended before the length it told.
+                request.set_start(args(put).as_bytes())?;
+            }
+            if put > 0 {
+                pieces.push(request, GFP_KERNEL)?;
+            }
+            if put < piece {
+                break;
+            }
+            done += piece;
+        }
+        Ok(pieces)
     }
 
     /// Makes what was written last.

@@ -3,7 +3,8 @@
 //! A file circuit: requests to one open file, several of them on the way at once.
 
 use kernel::prelude::*;
-use podos_cm::Circuit;
+use kernel::sync::Arc;
+use podos_cm::{Circuit, Content, Incoming, Outgoing};
 use podos_proto::pdfs::{Op, ReadArgs, Reply, WriteArgs, WriteReply};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -12,7 +13,7 @@ use crate::convert;
 
 /// Bytes that one request reads or writes. A circuit's window holds a good part of it, so that the
 /// other end reads the next piece from its file while this one is on the way.
-const PIECE: usize = 64 * 1024;
+pub(super) const PIECE: usize = 64 * 1024;
 
 /// Requests that are on the way at once. Their messages, and the answers to writes, are few enough
 /// for the circuit's window, so that nobody waits for room that only he himself could make.
@@ -20,13 +21,13 @@ const ON_THE_WAY: u32 = 4;
 
 /// The circuit and what is still to come on it.
 pub(super) struct Line {
-    circuit: Circuit,
+    circuit: Arc<Circuit>,
     /// Requests whose answers have not come to their end.
     owed: u32,
 }
 
 impl Line {
-    pub(super) fn new(circuit: Circuit) -> Self {
+    pub(super) fn new(circuit: Arc<Circuit>) -> Self {
         Self { circuit, owed: 0 }
     }
 
@@ -36,7 +37,13 @@ impl Line {
     }
 
     fn send(&mut self, op: Op, parts: &[&[u8]]) -> Result {
-        self.circuit.send(op as u8, parts).map_err(|e| {
+        let sent = self.circuit.send(op as u8, parts);
+        self.sent(sent)
+    }
+
+    /// Takes note that a request was sent, or not.
+    fn sent(&mut self, sent: Result) -> Result {
+        sent.map_err(|e| {
             // A part of a message may be on the way, and nothing can be put behind it.
             self.circuit.abort();
             lost(e)
@@ -45,28 +52,41 @@ impl Line {
         Ok(())
     }
 
-    /// Hands the next answer, whose first byte is a status, piece by piece to `take`.
-    fn receive(&mut self, mut take: impl FnMut(&[u8])) -> Result {
+    /// Hands the next answer, segment by segment, to `take`, and how many of the segment's first
+    /// bytes belong to the status.
+    ///
+    /// # Errors
+    ///
+    /// Those of the circuit, of the answer's status, and the first of `take`, in this order.
+    fn receive(&mut self, mut take: impl FnMut(Incoming, usize) -> Result) -> Result {
         let mut status = [0; size_of::<Reply>()];
         let mut have = 0;
+        let mut taken = Ok(());
         loop {
             let segment = self.circuit.recv().map_err(lost)?.ok_or(ECONNRESET)?;
-            let mut data = segment.data();
-            if have < status.len() {
-                let n = data.len().min(status.len() - have);
-                let (head, rest) = data.split_at(n);
-                status[have..have + n].copy_from_slice(head);
-                have += n;
-                data = rest;
+            let end = segment.is_end();
+            let skip = segment.copy_to(0, &mut status[have..]);
+            have += skip;
+            if taken.is_ok() {
+                taken = take(segment, skip);
             }
-            take(data);
-            if segment.is_end() {
+            if end {
                 break;
             }
         }
         self.owed -= 1;
         Reply::decode(&status[..have]).map_err(convert::reply_error)?;
-        Ok(())
+        taken
+    }
+
+    /// As [`Line::receive`], into `body`, as far as there is room; how many bytes.
+    fn receive_into(&mut self, body: &mut [u8]) -> Result<usize> {
+        let mut have = 0;
+        self.receive(|segment, skip| {
+            have += segment.copy_to(skip, &mut body[have..]);
+            Ok(())
+        })?;
+        Ok(have)
     }
 
     /// Lets the answers pass that somebody did not wait for, because he was killed.
@@ -85,55 +105,49 @@ impl Line {
         self.check()?;
         self.settle()?;
         self.send(op, parts)?;
+        let mut content = Content::new();
+        self.receive(|segment, skip| content.push(segment, skip))?;
         let mut body = KVec::new();
-        let mut stored = Ok(());
-        self.receive(|data| {
-            if stored.is_ok() {
-                stored = body.extend_from_slice(data, GFP_KERNEL);
-            }
-        })?;
-        stored?;
+        for slice in content.slices_from(0) {
+            body.extend_from_slice(slice, GFP_KERNEL)?;
+        }
         Ok(body)
     }
 
-    /// Fills `buffer` from the file's byte `position`; fewer bytes only at its end.
-    pub(super) fn read(&mut self, position: u64, buffer: &mut [u8]) -> Result<usize> {
+    /// Reads `len` bytes from the file's byte `position` on; fewer only at its end. They stay where
+    /// they came to lie, for whoever may copy them without the line's lock.
+    pub(super) fn read(&mut self, position: u64, len: usize) -> Result<Content> {
         self.check()?;
         self.settle()?;
+        let mut content = Content::new();
         let mut asked = 0;
-        let mut filled = 0;
         let mut outcome = Ok(());
         let mut ended = false;
-        // Where, in the buffer, the piece ends that the next answer is for.
+        // Where, in the content, the piece ends that the next answer is for.
         let mut due = 0;
         loop {
-            while !ended && asked < buffer.len() && self.owed < ON_THE_WAY {
-                let len = (buffer.len() - asked).min(PIECE);
+            while !ended && asked < len && self.owed < ON_THE_WAY {
+                let piece = (len - asked).min(PIECE);
                 let args = ReadArgs {
                     offset: (position + asked as u64).into(),
-                    len: (len as u32).into(),
+                    len: (piece as u32).into(),
                     reserved: 0.into(),
                 };
                 self.send(Op::Read, &[args.as_bytes()])?;
-                asked += len;
+                asked += piece;
             }
             if self.owed == 0 {
                 break;
             }
             due = asked.min(due + PIECE);
-            let wanted = if ended {
-                // Behind the end of the file, or behind an error: of no interest.
-                &mut [][..]
-            } else {
-                &mut buffer[filled..due]
-            };
-            let mut got = 0;
-            let answer = self.receive(|data| {
-                let n = data.len().min(wanted.len() - got);
-                wanted[got..got + n].copy_from_slice(&data[..n]);
-                got += n;
+            let before = content.len();
+            // Behind the end of the file, or behind an error: of no interest.
+            let answer = self.receive(|segment, skip| match ended {
+                true => Ok(()),
+                false => content.push(segment, skip),
             });
-            filled += got;
+            // What a server sends beyond what was asked for is none of the file's bytes here.
+            content.truncate(if answer.is_ok() { due } else { before });
             if let Err(e) = answer {
                 self.check()?;
                 if kernel::current!().signal_pending() && e == ERESTARTSYS {
@@ -144,20 +158,20 @@ impl Line {
                 }
                 ended = true;
             }
-            ended |= filled < due;
+            ended |= content.len() < due;
         }
         match outcome {
-            Err(e) if filled == 0 => Err(e),
-            _ => Ok(filled),
+            Err(e) if content.is_empty() => Err(e),
+            _ => Ok(content),
         }
     }
 
-    /// Writes `data` at the file's byte `position`, or at its end if it was opened so; what the
-    /// answers say: bytes, the position after them and the file's size.
-    pub(super) fn write(&mut self, position: u64, data: &[u8]) -> Result<Written> {
+    /// Sends write requests, each but the last of [`PIECE`] bytes; what the answers say: bytes, the
+    /// position after them and the file's size.
+    pub(super) fn write(&mut self, pieces: KVec<Outgoing>) -> Result<Written> {
         self.check()?;
         self.settle()?;
-        let mut pieces = data.chunks(PIECE);
+        let mut pieces = pieces.into_iter();
         let mut sent = 0;
         let mut written = Written::default();
         let mut outcome = Ok(());
@@ -166,27 +180,17 @@ impl Line {
         loop {
             while !ended && self.owed < ON_THE_WAY {
                 let Some(piece) = pieces.next() else { break };
-                let args = WriteArgs {
-                    offset: (position + sent as u64).into(),
-                    len: (piece.len() as u32).into(),
-                    reserved: 0.into(),
-                };
-                self.send(Op::Write, &[args.as_bytes(), piece])?;
-                sent += piece.len();
+                sent += piece.len() - size_of::<WriteArgs>();
+                let request = self.circuit.send_composed(Op::Write as u8, piece);
+                self.sent(request)?;
             }
             if self.owed == 0 {
                 break;
             }
             due = sent.min(due + PIECE);
             let mut body = [0; size_of::<WriteReply>()];
-            let mut have = 0;
-            let answer = self.receive(|data| {
-                let n = data.len().min(body.len() - have);
-                body[have..have + n].copy_from_slice(&data[..n]);
-                have += n;
-            });
-            let reply = match answer {
-                Ok(()) => WriteReply::ref_from_bytes(&body[..have]).map_err(|_| EPROTO),
+            let reply = match self.receive_into(&mut body) {
+                Ok(have) => WriteReply::ref_from_bytes(&body[..have]).map_err(|_| EPROTO),
                 Err(e) => {
                     self.check()?;
                     if e == ERESTARTSYS && kernel::current!().signal_pending() {

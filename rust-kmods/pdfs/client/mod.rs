@@ -16,6 +16,7 @@ use kernel::module::this_module;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::Arc;
+use podos_cm::Content;
 use podos_proto::pdfs::{Attr, Op, SetAttr};
 
 use crate::convert;
@@ -238,8 +239,8 @@ impl FileSystem for Pdfs {
         file.write(inode, position, append, from)
     }
 
-    fn read_pages(file: &RemoteFile, position: u64, buffer: &mut [u8]) -> Result<usize> {
-        file.read_pages(position, buffer)
+    fn read_pages(file: &RemoteFile, position: u64, len: usize) -> Result<Content> {
+        file.read_pages(position, len)
     }
 
     fn sync(file: &RemoteFile, data_only: bool) -> Result {

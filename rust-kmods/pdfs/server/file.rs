@@ -3,9 +3,11 @@
 //! An open file that is served: the state of its thread.
 
 use kernel::bindings;
+use kernel::iov::IovIterSource;
 use kernel::prelude::*;
+use podos_cm::Outgoing;
 use podos_proto::codec::Creds;
-use podos_proto::pdfs::{OpenArgs, OpenReply, Request, WriteReply};
+use podos_proto::pdfs::{OpenArgs, OpenReply, ReadArgs, Reply, Request, WriteReply};
 use zerocopy::IntoBytes;
 
 use super::request::body;
@@ -22,8 +24,13 @@ pub(super) struct ServedFile {
 }
 
 impl ServedFile {
-    /// Opens the file, and reads the beginning that the answer is to bring along.
-    pub(super) fn open(creds: &Creds, path: &[u8], args: &OpenArgs) -> Result<(Self, KVVec<u8>)> {
+    /// Opens the file, and puts the answer together with the beginning that it is to bring along.
+    pub(super) fn open(
+        creds: &Creds,
+        path: &[u8],
+        args: &OpenArgs,
+        answer: &mut Outgoing,
+    ) -> Result<Self> {
         let acting = convert::ids_from_wire(creds)?.assume()?;
         let flags = args.flags.get();
         let made = if flags & bindings::O_CREAT != 0 {
@@ -62,31 +69,29 @@ impl ServedFile {
             flags: if made { OpenReply::CREATED } else { 0 }.into(),
             reserved: 0.into(),
         };
-        let mut answer = body(&reply)?;
-        if first > 0 {
-            let head = answer.len();
-            answer.resize(head + first, 0, GFP_KERNEL)?;
-            // Without them the caller reads, and is told why if he can't.
-            let read = file.read(0, &mut answer[head..]).unwrap_or(0);
-            answer.truncate(head + read);
-        }
-        let served = Self {
+        answer.put(Reply::OK.as_bytes())?;
+        answer.put(reply.as_bytes())?;
+        // Without them the caller reads, and is told why if he can't.
+        let _ = answer.put_with(first, |to| file.read(0, to));
+        Ok(Self {
             file,
             _acting: acting,
-        };
-        Ok((served, answer))
+        })
     }
 
-    /// Answers a request to the open file.
+    /// Puts what a read asks for into the answer, straight from the page cache.
+    pub(super) fn read(&self, args: &ReadArgs, answer: &mut Outgoing) -> Result {
+        let offset = args.offset.get();
+        // Of a file that tells its size no more memory is taken than the answer can have.
+        let len = (args.len.get() as usize).min(self.file.left_from(offset));
+        answer
+            .put_with(len, |to| self.file.read(offset, to))
+            .map(drop)
+    }
+
+    /// Answers a request to the open file that moves no data.
     pub(super) fn answer(&self, request: &Request<'_>) -> Result<KVVec<u8>> {
         match *request {
-            Request::Read(args) => {
-                let mut data = KVVec::from_elem(0u8, args.len.get() as usize, GFP_KERNEL)?;
-                let read = self.file.read(args.offset.get(), &mut data)?;
-                data.truncate(read);
-                Ok(data)
-            }
-            Request::Write { args, data } => self.write(args.offset.get(), data),
             Request::Fsync { datasync } => {
                 self.file.sync(datasync)?;
                 Ok(KVVec::new())
@@ -108,7 +113,8 @@ impl ServedFile {
         }
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> Result<KVVec<u8>> {
+    /// Writes `data`, and answers.
+    pub(super) fn write(&self, offset: u64, data: &mut IovIterSource<'_>) -> Result<KVVec<u8>> {
         let (written, end) = self.file.write(offset, data)?;
         let after = self.file.attributes()?;
         let time = |time: Time| podos_proto::codec::Timestamp::new(time.sec, time.nsec);
@@ -120,9 +126,7 @@ impl ServedFile {
             mtime: time(after.mtime),
             ctime: time(after.ctime),
         };
-        let mut answer = KVVec::new();
-        answer.extend_from_slice(reply.as_bytes(), GFP_KERNEL)?;
-        Ok(answer)
+        body(&reply)
     }
 
     fn attributes(&self) -> Result<KVVec<u8>> {

@@ -4,8 +4,8 @@
 
 use kernel::prelude::*;
 use podos_cm::sys::Wake;
-use podos_cm::{Circuit, MAX_MESSAGE};
-use podos_proto::pdfs::{Reply, Request};
+use podos_cm::{Circuit, Content, Outgoing};
+use podos_proto::pdfs::{Op, Reply, Request, WriteArgs};
 use zerocopy::IntoBytes;
 
 use super::file::ServedFile;
@@ -15,22 +15,24 @@ use crate::convert;
 /// Serves a circuit to its end: requests that name files by path, or, once one of them was an open,
 /// requests to that file.
 pub(super) fn serve(circuit: &Circuit) {
-    let mut message = KVVec::new();
-    let mut file = None;
+    let mut server = Server {
+        circuit,
+        file: None,
+        request: KVVec::new(),
+    };
     loop {
-        let op = match receive(circuit, &mut message) {
-            Ok(Some(op)) => op,
+        // Idle in the meantime.
+        let (op, message) = match circuit.recv_content(Wake::Idle) {
+            Ok(Some(message)) => message,
             Ok(None) => return,
             Err(_) => {
                 circuit.abort();
                 return;
             }
         };
-        let answer = Request::decode(op, &message)
-            .map_err(convert::malformed)
-            .and_then(|request| answer(&request, &mut file));
-        let sent = match answer {
-            Ok(body) => circuit.send(op, &[Reply::OK.as_bytes(), &body]),
+        let sent = match server.answer(op, message) {
+            Ok(Answer::Body(body)) => circuit.send(op, &[Reply::OK.as_bytes(), &body]),
+            Ok(Answer::Composed(answer)) => circuit.send_composed(op, answer),
             Err(e) => circuit.send(op, &[Reply::error(e.to_errno()).as_bytes()]),
         };
         if sent.is_err() {
@@ -40,44 +42,71 @@ pub(super) fn serve(circuit: &Circuit) {
     }
 }
 
-/// The whole next message; its operation, `None` at the end of the circuit. Idle in the meantime.
-fn receive(circuit: &Circuit, message: &mut KVVec<u8>) -> Result<Option<u8>> {
-    message.clear();
-    loop {
-        let Some(segment) = circuit.recv_woken_by(Wake::Idle)? else {
-            return Ok(None);
-        };
-        if message.len() + segment.data().len() > MAX_MESSAGE {
-            return Err(EMSGSIZE);
-        }
-        message.extend_from_slice(segment.data(), GFP_KERNEL)?;
-        if segment.is_end() {
-            return Ok(Some(segment.op()));
-        }
-    }
+/// A good answer.
+enum Answer {
+    /// What follows the status.
+    Body(KVVec<u8>),
+    /// All of it, with file data.
+    Composed(Outgoing),
 }
 
-fn answer(request: &Request<'_>, file: &mut Option<ServedFile>) -> Result<KVVec<u8>> {
-    match *request {
-        Request::Open { creds, path, args } => {
-            if file.is_some() {
-                return Err(EBUSY);
+/// What a thread has while it serves a circuit.
+struct Server<'a> {
+    circuit: &'a Circuit,
+    file: Option<ServedFile>,
+    /// Room for a request in one place.
+    request: KVVec<u8>,
+}
+
+impl Server<'_> {
+    fn answer(&mut self, op: u8, message: Content) -> Result<Answer> {
+        if Op::from_raw(op) == Some(Op::Write) {
+            return self.write(&message).map(Answer::Body);
+        }
+        self.request.clear();
+        for slice in message.slices_from(0) {
+            self.request.extend_from_slice(slice, GFP_KERNEL)?;
+        }
+        drop(message);
+        let request = Request::decode(op, &self.request).map_err(convert::malformed)?;
+        match request {
+            Request::Open { creds, path, args } => {
+                if self.file.is_some() {
+                    return Err(EBUSY);
+                }
+                let mut answer = self.circuit.compose();
+                self.file = Some(ServedFile::open(creds, path, args, &mut answer)?);
+                Ok(Answer::Composed(answer))
             }
-            let (opened, body) = ServedFile::open(creds, path, args)?;
-            *file = Some(opened);
-            Ok(body)
+            Request::Read(args) => {
+                let mut answer = self.circuit.compose();
+                answer.put(Reply::OK.as_bytes())?;
+                self.file.as_ref().ok_or(EBADF)?.read(args, &mut answer)?;
+                Ok(Answer::Composed(answer))
+            }
+            Request::Close => {
+                self.file = None;
+                Ok(Answer::Body(KVVec::new()))
+            }
+            Request::Fsync { .. }
+            | Request::Truncate { .. }
+            | Request::Fgetattr
+            | Request::Fsetattr(_) => {
+                let file = self.file.as_ref().ok_or(EBADF)?;
+                file.answer(&request).map(Answer::Body)
+            }
+            _ => session::answer(&request).map(Answer::Body),
         }
-        Request::Close => {
-            *file = None;
-            Ok(KVVec::new())
-        }
-        Request::Read(_)
-        | Request::Write { .. }
-        | Request::Fsync { .. }
-        | Request::Truncate { .. }
-        | Request::Fgetattr
-        | Request::Fsetattr(_) => file.as_ref().ok_or(EBADF)?.answer(request),
-        _ => session::answer(request),
+    }
+
+    /// Answers a write. Its data go into the file from where they came to lie.
+    fn write(&self, message: &Content) -> Result<KVVec<u8>> {
+        let mut start = [0; size_of::<WriteArgs>()];
+        let len = message.copy_to(0, &mut start);
+        let args =
+            Request::decode_write(&start[..len], message.len()).map_err(convert::malformed)?;
+        let file = self.file.as_ref().ok_or(EBADF)?;
+        message.with_source(len, |data| file.write(args.offset.get(), data))?
     }
 }
 

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::aref::ARef;
 use kernel::sync::Arc;
+use podos_cm::Content;
 
 use super::attributes::{AttributeChanges, Statistics};
 use super::{Dentry, DirEmitter, FileSystemType, Inode, SuperBlock};
@@ -135,9 +136,9 @@ pub(crate) trait FileSystem: Sized + 'static {
         append: bool,
         from: &mut IovIterSource<'_>,
     ) -> Result<(usize, u64)>;
-    /// Fills `buffer` from the file's byte `position`, for the page cache; gives the number of
-    /// bytes, fewer than wanted only at the end of the file.
-    fn read_pages(handle: &Self::Handle, position: u64, buffer: &mut [u8]) -> Result<usize>;
+    /// Reads `len` bytes from the file's byte `position` on, for the page cache; fewer only at the
+    /// end of the file.
+    fn read_pages(handle: &Self::Handle, position: u64, len: usize) -> Result<Content>;
     /// Makes what was written last.
     fn sync(handle: &Self::Handle, data_only: bool) -> Result;
 

@@ -5,6 +5,7 @@
 use kernel::bindings;
 use kernel::error::from_result;
 use kernel::prelude::*;
+use podos_cm::Content;
 
 use super::{file_ops, FileSystem};
 
@@ -36,15 +37,23 @@ impl LockedFolio {
         unsafe { bindings::folio_size(self.0) }
     }
 
-    /// Fills it with `data`, and zeroes behind it, and unlocks it.
-    fn fill(self, data: &[u8]) {
-        let len = data.len().min(self.len());
-        // SAFETY: By the type invariant; nobody else writes to a locked folio that is not up to
-        // date, and the lengths are within it.
+    /// Fills it with `content` from its byte `offset` on, and zeroes behind that, and unlocks it.
+    fn fill(self, content: &Content, offset: usize) {
+        let mut filled = 0;
+        for slice in content.slices_from(offset) {
+            let len = slice.len().min(self.len() - filled);
+            // SAFETY: By the type invariant; nobody else writes to a locked folio that is not up
+            // to date, and the lengths are within it and the slice.
+            unsafe { bindings::memcpy_to_folio(self.0, filled, slice.as_ptr().cast(), len) };
+            filled += len;
+            if filled == self.len() {
+                break;
+            }
+        }
+        // SAFETY: As above.
         unsafe {
-            bindings::memcpy_to_folio(self.0, 0, data.as_ptr().cast(), len);
-            if len < self.len() {
-                bindings::folio_zero_range(self.0, len, self.len() - len);
+            if filled < self.len() {
+                bindings::folio_zero_range(self.0, filled, self.len() - filled);
             }
             bindings::folio_end_read(self.0, true);
         }
@@ -77,15 +86,12 @@ impl<T: FileSystem> Table<T> {
         let folio = LockedFolio(folio);
         // SAFETY: The file, where there is one, is open during the call.
         let handle = unsafe { file_ops::handle::<T>(file) };
-        let filled = handle.ok_or(EBADF).and_then(|handle| {
-            let mut buffer = KVVec::from_elem(0u8, folio.len(), GFP_KERNEL)?;
-            let len = T::read_pages(handle, folio.position(), &mut buffer)?;
-            buffer.truncate(len);
-            Ok(buffer)
-        });
-        match filled {
-            Ok(data) => {
-                folio.fill(&data);
+        let content = handle
+            .ok_or(EBADF)
+            .and_then(|handle| T::read_pages(handle, folio.position(), folio.len()));
+        match content {
+            Ok(content) => {
+                folio.fill(&content, 0);
                 0
             }
             Err(e) => {
@@ -110,14 +116,10 @@ impl<T: FileSystem> Table<T> {
             )
         };
         let Some(handle) = handle else { return };
-        let Ok(mut buffer) = KVVec::from_elem(0u8, len, GFP_KERNEL) else {
-            return;
-        };
         // What is not read ahead is asked for when it is needed, and then says why it fails.
-        let Ok(read) = T::read_pages(handle, position, &mut buffer) else {
+        let Ok(content) = T::read_pages(handle, position, len) else {
             return;
         };
-        let mut rest: &[u8] = &buffer[..read];
         let mut left = len;
         while left > 0 {
             // SAFETY: VFS gives a valid request.
@@ -134,9 +136,7 @@ impl<T: FileSystem> Table<T> {
                 folio.fail();
                 break;
             }
-            let (now, later) = rest.split_at(rest.len().min(whole));
-            folio.fill(now);
-            rest = later;
+            folio.fill(&content, len - left);
             left -= whole;
         }
     }

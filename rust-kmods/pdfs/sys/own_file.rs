@@ -5,6 +5,7 @@
 use core::ptr::NonNull;
 use kernel::bindings;
 use kernel::error::{from_err_ptr, to_result};
+use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::prelude::*;
 
 use super::attributes::{AttributeChanges, Attributes};
@@ -118,34 +119,41 @@ impl OwnFile {
         Ok(())
     }
 
-    /// Fills `buffer` from the file's byte `position`; fewer bytes only at its end.
+    /// Bytes from the file's byte `position` to its end, as far as it tells its size: some, like
+    /// those of procfs, are 0 bytes large and not empty.
+    pub(crate) fn left_from(&self, position: u64) -> usize {
+        // SAFETY: By the path's type invariant; the size may change at any time.
+        let size = unsafe { core::ptr::read_volatile(&raw const (*self.path.inode()).i_size) };
+        match size as u64 {
+            0 => usize::MAX,
+            size => size
+                .saturating_sub(position)
+                .try_into()
+                .unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Fills `to` from the file's byte `position`; all of it, unless the file ends before.
     ///
     /// # Errors
     ///
     /// `EBADF` if not open for reading; the file system's, if nothing was read before.
-    pub(crate) fn read(&self, position: u64, buffer: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read(&self, position: u64, to: &mut IovIterDest<'_>) -> Result {
         self.has_mode(bindings::FMODE_READ)?;
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
-        let mut done = 0;
-        while done < buffer.len() {
-            let rest = &mut buffer[done..];
-            // SAFETY: By the type invariant; the buffer has the length that is given.
-            let read = unsafe {
-                bindings::kernel_read(
-                    self.as_ptr(),
-                    rest.as_mut_ptr().cast(),
-                    rest.len(),
-                    &mut position,
-                )
-            };
-            match usize::try_from(read) {
-                Ok(0) => break,
-                Ok(read) => done += read,
-                Err(_) if done > 0 => break,
-                Err(_) => return Err(Error::from_errno(read as c_int)),
+        let mut done = false;
+        while !to.is_empty() {
+            // SAFETY: By the type invariant; the iterator is valid for as long as it is borrowed.
+            let read =
+                unsafe { bindings::vfs_iter_read(self.as_ptr(), to.as_raw(), &mut position, 0) };
+            match read {
+                0 => break,
+                1.. => done = true,
+                _ if done => break,
+                _ => return Err(Error::from_errno(read as c_int)),
             }
         }
-        Ok(done)
+        Ok(())
     }
 
     /// Writes `data` at the file's byte `position`, or at its end if it was opened so; gives the
@@ -154,21 +162,18 @@ impl OwnFile {
     /// # Errors
     ///
     /// `EBADF` if not open for writing; the file system's, if nothing was written before.
-    pub(crate) fn write(&self, position: u64, data: &[u8]) -> Result<(usize, u64)> {
+    pub(crate) fn write(
+        &self,
+        position: u64,
+        data: &mut IovIterSource<'_>,
+    ) -> Result<(usize, u64)> {
         self.has_mode(bindings::FMODE_WRITE)?;
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
         let mut done = 0;
-        while done < data.len() {
-            let rest = &data[done..];
-            // SAFETY: By the type invariant; the data have the length that is given.
-            let written = unsafe {
-                bindings::kernel_write(
-                    self.as_ptr(),
-                    rest.as_ptr().cast(),
-                    rest.len(),
-                    &mut position,
-                )
-            };
+        while !data.is_empty() {
+            // SAFETY: By the type invariant; the iterator is valid for as long as it is borrowed.
+            let written =
+                unsafe { bindings::vfs_iter_write(self.as_ptr(), data.as_raw(), &mut position, 0) };
             match usize::try_from(written) {
                 Ok(0) => break,
                 Ok(written) => done += written,

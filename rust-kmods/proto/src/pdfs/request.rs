@@ -383,6 +383,20 @@ impl<'a> Request<'a> {
         })
     }
 
+    /// As [`Request::decode`] for [`Op::Write`], with only the start of the message in one place:
+    /// `message_len` is all of it. The data are what follows the arguments.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`].
+    pub fn decode_write(start: &[u8], message_len: usize) -> Result<&WriteArgs, Malformed> {
+        let (args, _) = codec::split::<WriteArgs>(start)?;
+        check_io(args.len)?;
+        let data_len = message_len.saturating_sub(size_of::<WriteArgs>());
+        check_count(data_len, args.len.get() as usize)?;
+        Ok(args)
+    }
+
     fn decode_file(op: Op, bytes: &'a [u8]) -> Result<Self, Malformed> {
         Ok(match op {
             Op::Read => {
@@ -449,7 +463,11 @@ fn two_paths<'a>(head: &PathArgs, bytes: &'a [u8]) -> Result<(&'a [u8], &'a [u8]
 }
 
 fn check_len(bytes: &[u8], expected: usize) -> Result<(), Malformed> {
-    match bytes.len() {
+    check_count(bytes.len(), expected)
+}
+
+fn check_count(len: usize, expected: usize) -> Result<(), Malformed> {
+    match len {
         len if len < expected => Err(Malformed::Truncated),
         len if len > expected => Err(Malformed::Trailing),
         _ => Ok(()),
