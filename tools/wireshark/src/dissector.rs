@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! tshark with the project's dissector.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Reads captures.
+#[derive(Debug)]
+pub struct Dissector {
+    script: PathBuf,
+    keys: Option<PathBuf>,
+    /// In place of the user's own settings and plugins.
+    settings: tempfile::TempDir,
+}
+
+/// Why a capture could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DissectorError {
+    /// There is no tshark.
+    #[error("tshark can't be run; `cargo xtask doctor` says how it is installed")]
+    Start(#[source] io::Error),
+    /// It failed, or the dissector did.
+    #[error("tshark on {capture}: {said}")]
+    Failed {
+        /// The capture.
+        capture: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// A folder for its settings could not be made.
+    #[error("no folder for tshark's settings")]
+    Settings(#[source] io::Error),
+}
+
+impl Dissector {
+    /// The dissector of this checkout, without keys.
+    ///
+    /// # Errors
+    ///
+    /// [`DissectorError::Settings`].
+    pub fn new() -> Result<Self, DissectorError> {
+        Ok(Self {
+            script: Path::new(env!("CARGO_MANIFEST_DIR")).join("podos.lua"),
+            keys: None,
+            settings: tempfile::tempdir().map_err(DissectorError::Settings)?,
+        })
+    }
+
+    /// The same with the session keys in this file.
+    pub fn with_keys(self, keys: &Path) -> Self {
+        Self {
+            keys: Some(keys.to_owned()),
+            ..self
+        }
+    }
+
+    /// The `fields` of each frame in `capture` that the display filter `filter` lets through; a
+    /// field that a frame has several times has commas between.
+    ///
+    /// # Errors
+    ///
+    /// [`DissectorError::Start`], or [`DissectorError::Failed`] also when the dissector itself
+    /// complains.
+    pub fn fields(
+        &self,
+        capture: &Path,
+        filter: &str,
+        fields: &[&str],
+    ) -> Result<Vec<Vec<String>>, DissectorError> {
+        let mut tshark = self.command(capture, filter);
+        tshark.args(["-T", "fields", "-E", "separator=/t", "-E", "aggregator=,"]);
+        for field in fields {
+            tshark.args(["-e", field]);
+        }
+        let text = self.run(capture, tshark)?;
+        let cells = |line: &str| line.split('\t').map(str::to_owned).collect();
+        Ok(text.lines().map(cells).collect())
+    }
+
+    /// What Wireshark shows of each frame that `filter` lets through, all of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dissector::fields`].
+    pub fn details(&self, capture: &Path, filter: &str) -> Result<String, DissectorError> {
+        let mut tshark = self.command(capture, filter);
+        tshark.args(["-V", "-O", "podos"]);
+        self.run(capture, tshark)
+    }
+
+    fn command(&self, capture: &Path, filter: &str) -> Command {
+        let mut script = std::ffi::OsString::from("lua_script:");
+        script.push(&self.script);
+        let mut tshark = Command::new("tshark");
+        tshark
+            .env("WIRESHARK_CONFIG_DIR", self.settings.path())
+            .env("HOME", self.settings.path())
+            .arg("-X")
+            .arg(script)
+            .args(["-n", "-Y", filter, "-r"])
+            .arg(capture);
+        if let Some(keys) = &self.keys {
+            let mut preference = std::ffi::OsString::from("podos.keys:");
+            preference.push(keys);
+            tshark.arg("-o").arg(preference);
+        }
+        tshark
+    }
+
+    fn run(&self, capture: &Path, mut tshark: Command) -> Result<String, DissectorError> {
+        let output = tshark.output().map_err(DissectorError::Start)?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let complaints: Vec<_> = said
+            .lines()
+            .filter(|line| !line.starts_with("Running as user \"root\""))
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let broken = text.contains("Lua Error") || !complaints.is_empty();
+        if output.status.success() && !broken {
+            return Ok(text);
+        }
+        let lua = text.lines().filter(|line| line.contains("Lua Error"));
+        let said: Vec<_> = complaints.into_iter().chain(lua).collect();
+        Err(DissectorError::Failed {
+            capture: capture.to_owned(),
+            said: match said.is_empty() {
+                true => output.status.to_string(),
+                false => said.join("; "),
+            },
+        })
+    }
+}
