@@ -33,6 +33,17 @@ pub struct Tool {
     probe: Probe,
     /// Needed only by an ordinary user, not by root.
     user_only: bool,
+    /// Needed only by `cargo xtask test`.
+    tests_only: bool,
+}
+
+/// What the tools are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To build images and to run clusters.
+    Work,
+    /// To check everything as well.
+    Test,
 }
 
 const fn program(name: &'static str, package: &'static str, why: &'static str) -> Tool {
@@ -42,6 +53,7 @@ const fn program(name: &'static str, package: &'static str, why: &'static str) -
         why,
         probe: Probe::Program,
         user_only: false,
+        tests_only: false,
     }
 }
 
@@ -59,6 +71,7 @@ pub const TOOLS: &[Tool] = &[
         why: "the userspace is linked statically",
         probe: Probe::Library,
         user_only: false,
+        tests_only: false,
     },
     program(
         "qemu-system-x86_64",
@@ -75,6 +88,10 @@ pub const TOOLS: &[Tool] = &[
         user_only: true,
         ..program("newuidmap", "uidmap", "lets an ordinary user make a root")
     },
+    Tool {
+        tests_only: true,
+        ..program("tshark", "tshark", "reads captures with the dissector")
+    },
 ];
 
 impl Tool {
@@ -86,17 +103,18 @@ impl Tool {
         }
     }
 
-    /// Whether this user needs it.
-    pub fn wanted(&self) -> bool {
-        !self.user_only || !rustix::process::geteuid().is_root()
+    /// Whether this user needs it for this purpose.
+    pub fn wanted(&self, purpose: Purpose) -> bool {
+        (!self.user_only || !rustix::process::geteuid().is_root())
+            && (!self.tests_only || purpose == Purpose::Test)
     }
 }
 
 /// The tools that are needed and not there.
-pub fn missing() -> Vec<Tool> {
+pub fn missing(purpose: Purpose) -> Vec<Tool> {
     TOOLS
         .iter()
-        .filter(|tool| tool.wanted() && tool.find().is_none())
+        .filter(|tool| tool.wanted(purpose) && tool.find().is_none())
         .copied()
         .collect()
 }
@@ -108,10 +126,15 @@ pub fn install_command(tools: &[Tool]) -> String {
     format!("apt-get update && apt-get install -y --no-install-recommends {packages}")
 }
 
+/// Makes sure that every tool for building and running is there.
+pub fn ensure(ctx: &Context) -> Result<()> {
+    ensure_for(ctx, Purpose::Work)
+}
+
 /// Makes sure that every tool is there: lists what is missing, installs it as root on Debian and
 /// Ubuntu, and otherwise fails with the command to run.
-pub fn ensure(ctx: &Context) -> Result<()> {
-    let lacking = missing();
+pub fn ensure_for(ctx: &Context, purpose: Purpose) -> Result<()> {
+    let lacking = missing(purpose);
     if lacking.is_empty() {
         return Ok(());
     }
@@ -148,7 +171,7 @@ pub fn ensure(ctx: &Context) -> Result<()> {
         .ignore_stdout()
         .run()
         .with_context(|| format!("cannot install host packages; run by hand: {command}"))?;
-    match missing().as_slice() {
+    match missing(purpose).as_slice() {
         [] => Ok(()),
         rest => bail!(
             "still missing after `{command}`: {}",
@@ -230,5 +253,16 @@ mod tests {
             "apt-get update && apt-get install -y --no-install-recommends pkg-a pkg-b"
         );
         assert!(tool.find().is_none());
+    }
+
+    #[test]
+    fn what_only_tests_need_is_not_wanted_for_work() {
+        let wanted = |purpose| {
+            let tools = TOOLS.iter().filter(move |tool| tool.wanted(purpose));
+            tools.map(|tool| tool.name).collect::<Vec<_>>()
+        };
+        assert!(!wanted(Purpose::Work).contains(&"tshark"));
+        assert!(wanted(Purpose::Test).contains(&"tshark"));
+        assert!(wanted(Purpose::Work).contains(&"bwrap"));
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::context::Context;
-use crate::host;
+use crate::host::{self, Purpose};
 use crate::Xtask;
 
 /// Show which host tools are there, and the one command that installs the missing ones.
@@ -17,14 +17,14 @@ pub struct Doctor {}
 
 impl Xtask for Doctor {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        for tool in host::TOOLS.iter().filter(|tool| tool.wanted()) {
+        for tool in host::TOOLS.iter().filter(|tool| tool.wanted(Purpose::Test)) {
             match tool.find() {
                 Some(path) => println!("ok       {:22} {}", tool.name, path.display()),
                 None => println!("MISSING  {:22} {}", tool.name, tool.why),
             }
         }
         println!("cache    {}", ctx.cache().display());
-        let missing = host::missing();
+        let missing = host::missing(Purpose::Test);
         if missing.is_empty() {
             println!("nothing is missing");
             return Ok(ExitCode::SUCCESS);

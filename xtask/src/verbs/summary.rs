@@ -25,7 +25,7 @@ impl Xtask for Summary {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
         let profile = Profile::load(ctx, &self.profile)?;
         println!("{}: {}", profile.name, profile.description);
-        match host::missing().as_slice() {
+        match host::missing(host::Purpose::Work).as_slice() {
             [] => println!("  {:12} fresh", "host"),
             missing => println!(
                 "  {:12} stale: missing {}",

@@ -35,7 +35,7 @@ pub struct Test {
 
 impl Xtask for Test {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        host::ensure(ctx)?;
+        host::ensure_for(ctx, host::Purpose::Test)?;
         let sh = Shell::new()?;
         sh.change_dir(ctx.root());
         let mut report = Report::default();

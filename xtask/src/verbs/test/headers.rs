@@ -58,7 +58,7 @@ fn wanted(name: &Path) -> Option<&'static str> {
     let kind = name.extension().and_then(OsStr::to_str);
     let commented = matches!(
         kind,
-        Some("rs" | "c" | "h" | "S" | "toml" | "md" | "config" | "sh" | "ld" | "py")
+        Some("rs" | "c" | "h" | "S" | "toml" | "md" | "config" | "sh" | "ld" | "lua" | "py")
     );
     let kernel = name.starts_with("linux-patches") || name.starts_with("rust-kmods");
     (known || commented).then_some(if kernel { KERNEL } else { PERMISSIVE })
