@@ -3,6 +3,7 @@
 //! What the communication manager counts; shown in `/sys/kernel/podos/cm`.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use podos_proto::keys::AuthError;
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::wire::DropReason;
 
@@ -43,12 +44,20 @@ pub(crate) enum Unwanted {
     NoCircuit = 3,
     /// It is a hello that makes no sense.
     Hello = 4,
+    /// This node was not told yet how its cluster protects frames.
+    NoMode = 5,
 }
 
 impl Unwanted {
     /// All of them with their names, in the order of their numbers.
-    pub(crate) const NAMES: [&'static str; 5] =
-        ["echo", "misaddressed", "peer", "no_circuit", "hello"];
+    pub(crate) const NAMES: [&'static str; 6] = [
+        "echo",
+        "misaddressed",
+        "peer",
+        "no_circuit",
+        "hello",
+        "no_mode",
+    ];
 }
 
 /// All counters of a node.
@@ -57,6 +66,7 @@ pub(crate) struct Counters {
     pub(crate) rails: [Traffic; MAX_RAILS],
     pub(crate) dropped: [Counter; DropReason::COUNT],
     pub(crate) unwanted: [Counter; Unwanted::NAMES.len()],
+    pub(crate) unauthentic: [Counter; AuthError::COUNT],
     pub(crate) opened: Counter,
     pub(crate) accepted: Counter,
 }
@@ -82,6 +92,10 @@ impl Counters {
 
     pub(crate) fn unwanted(&self, why: Unwanted) {
         self.unwanted[why as usize].add(1);
+    }
+
+    pub(crate) fn unauthentic(&self, why: AuthError) {
+        self.unauthentic[why as usize].add(1);
     }
 
     pub(crate) fn opened(&self) {

@@ -166,13 +166,18 @@ impl Entry {
         payload: SegmentData,
     ) {
         let owned = self.owned.load(Ordering::Acquire);
+        let mut round_trip = None;
         self.drive_and_wake(node, |circuit, now| {
             let activity = circuit.receive(now, rail, header, payload);
+            round_trip = circuit.take_rtt_sample();
             if !owned {
                 discard(circuit);
             }
             activity
         });
+        if let Some((rail, rtt)) = round_trip {
+            node.peers().note_rtt(self.peer.host(), rail, rtt);
+        }
     }
 
     /// Has the timer do nothing more. For the end of the module, when nobody drives the circuit but

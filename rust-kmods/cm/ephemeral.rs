@@ -9,7 +9,8 @@ use podos_proto::gpid::Gpid;
 use podos_proto::wire::{Class, Header, Kind, USUAL_DATA};
 
 use crate::node::{Node, NODE};
-use crate::{sys, transmit};
+use crate::sys;
+use crate::transmit::BROADCAST_MAC;
 
 /// What a layer does with an ephemeral packet: sender, op, data. Runs in softirq: must not sleep.
 pub type EphemeralHandler = KBox<dyn Fn(Gpid, u8, &[u8]) + Send + Sync>;
@@ -80,7 +81,7 @@ pub fn broadcast(class: Class, op: u8, body: &[u8]) -> Result {
     let node = NODE.get()?;
     let header = header(node, Gpid::EVERYBODY, class, op, body)?;
     let rail = node.rails().elect(&node.rails().usable()).ok_or(ENETDOWN)?;
-    node.broadcast_on(rail, &header, body)
+    node.introduce(rail, BROADCAST_MAC, &header, body)
 }
 
 /// Sends one ephemeral packet to the node of `to`, on the rail whose turn it is. Whether it arrives
@@ -99,9 +100,8 @@ pub fn send_ephemeral(to: Gpid, class: Class, op: u8, body: &[u8]) -> Result {
     let header = header(node, to, class, op, body)?;
     let rails = node.rails_to(to.host());
     let rail = node.rails().elect(&rails).ok_or(EHOSTDOWN)?;
-    let frame = transmit::plain_frame(&header, body)?;
-    node.transmit_to(to.host(), rail, frame);
-    Ok(())
+    let mac = node.peers().mac(to.host(), rail).ok_or(EHOSTDOWN)?;
+    node.introduce(rail, mac, &header, body)
 }
 
 fn header(node: &Node, to: Gpid, class: Class, op: u8, body: &[u8]) -> Result<Header> {

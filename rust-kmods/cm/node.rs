@@ -10,7 +10,7 @@ use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
 use podos_proto::tgroup::{RailSet, RailView};
 use podos_proto::time::Instant;
-use podos_proto::wire::{Header, ResetReason, USUAL_DATA};
+use podos_proto::wire::{Header, ResetReason};
 use podos_proto::Gpid;
 
 use crate::clock::Clock;
@@ -20,9 +20,10 @@ use crate::group::Groups;
 use crate::listener::Listeners;
 use crate::peers::Peers;
 use crate::rails::Rails;
+use crate::sessions::Sessions;
 use crate::sys::{self, Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff};
 use crate::table::Table;
-use crate::transmit::{self, BROADCAST_MAC};
+use crate::transmit;
 
 /// The node, while the module is loaded.
 pub(crate) static NODE: Global<Node> = Global::new();
@@ -41,6 +42,8 @@ pub(crate) struct Node {
     table: Table,
     #[pin]
     peers: Peers,
+    #[pin]
+    sessions: Sessions,
     #[pin]
     rails: Rails,
     #[pin]
@@ -67,6 +70,7 @@ impl Node {
             opening <- new_spinlock_irq!((), "podos_opening"),
             table <- Table::new(entries),
             peers <- Peers::new(),
+            sessions <- Sessions::new(*gpid, *incarnation),
             rails <- Rails::new(),
             listeners <- Listeners::new(),
             handlers <- Handlers::new(),
@@ -103,6 +107,10 @@ impl Node {
         &self.peers
     }
 
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
     pub(crate) fn rails(&self) -> &Rails {
         &self.rails
     }
@@ -130,29 +138,47 @@ impl Node {
 
     /// The same, as circuits want to know it.
     pub(crate) fn rail_view(&self, host: u32) -> RailView {
-        RailView::uniform(self.rails_to(host), USUAL_DATA as u16)
+        let mut view = RailView::EMPTY;
+        let local = self.rails.local();
+        let authenticated = self.sessions.is_keyed();
+        self.peers.add_rails(host, authenticated, &local, &mut view);
+        view
     }
 
-    /// Sends a frame to a host on a rail; it is dropped if one of them is gone.
+    /// Sends a plain frame to a host on a rail, protected as the mode asks for. It is dropped if
+    /// the rail, the host or the session with it is gone, or if there is no memory: as any frame
+    /// can be.
     pub(crate) fn transmit_to(&self, host: u32, rail: usize, frame: SkBuff) {
-        if let (Some(mac), Some(dev)) = (self.peers.mac(host, rail), self.rails.device(rail)) {
+        if let Some(mac) = self.peers.mac(host, rail) {
+            if let Ok(frame) = self.sessions.protect(host, frame) {
+                self.transmit_at(rail, mac, frame);
+            }
+        }
+    }
+
+    /// Sends a frame to an address on a rail, as it is.
+    pub(crate) fn transmit_at(&self, rail: usize, mac: [u8; 6], frame: SkBuff) {
+        if let Some(dev) = self.rails.device(rail) {
             self.counters.sent(rail, frame.len());
             transmit::send(frame, &dev, rail, mac);
         }
     }
 
-    /// Sends a packet to all nodes on one rail.
-    pub(crate) fn broadcast_on(&self, rail: usize, header: &Header, data: &[u8]) -> Result {
-        let dev = self.rails.device(rail).ok_or(ENETDOWN)?;
-        let frame = transmit::plain_frame(header, data)?;
-        self.counters.sent(rail, frame.len());
-        transmit::send(frame, &dev, rail, BROADCAST_MAC);
+    /// Sends a Hello or an ephemeral packet on one rail: to one node there, or to all.
+    pub(crate) fn introduce(
+        &self,
+        rail: usize,
+        mac: [u8; 6],
+        header: &Header,
+        data: &[u8],
+    ) -> Result {
+        let frame = self.sessions.introductory_frame(self.now(), header, data)?;
+        self.transmit_at(rail, mac, frame);
         Ok(())
     }
 
     /// Sends a packet without data to a host on a rail.
     pub(crate) fn send_to(&self, host: u32, rail: usize, header: &Header) {
-        // What finds no memory is lost, as any frame can be.
         if let Ok(frame) = transmit::frame(header, None) {
             self.transmit_to(host, rail, frame);
         }
@@ -178,3 +204,4 @@ impl NetDeviceObserver for Node {
         self.rails.update(event, dev);
     }
 }
+

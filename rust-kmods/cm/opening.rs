@@ -5,6 +5,7 @@
 use kernel::prelude::*;
 use kernel::sync::UniqueArc;
 use podos_proto::circuit as proto;
+use podos_proto::tgroup::GroupKind;
 use podos_proto::wire::{Class, ResetReason};
 use podos_proto::Gpid;
 
@@ -42,6 +43,15 @@ impl Circuit {
     /// `EHOSTDOWN` if the host is not there, in that boot, or is this one; `ENOSPC` if the CDT is
     /// full; `ENOMEM`.
     pub fn prepare(to: Gpid, class: Class) -> Result<Self> {
+        Self::prepare_in(None, to, class)
+    }
+
+    /// As [`Circuit::prepare`], in a transmission group of its own choice (paper, section 3.3).
+    ///
+    /// # Errors
+    ///
+    /// As [`Circuit::prepare`].
+    pub fn prepare_in(group: Option<GroupKind>, to: Gpid, class: Class) -> Result<Self> {
         let node = NODE.get()?;
         let (peer, open_seq) = node.peers().begin_open(to.host()).ok_or(EHOSTDOWN)?;
         if to.boot() != 0 && !to.same_node(peer) {
@@ -52,7 +62,7 @@ impl Circuit {
         let room = UniqueArc::new_uninit(GFP_KERNEL)?;
         let entry = node.table().insert(room, None, peer, |index| {
             let config = proto::Config::default();
-            let group = node.rails().new_group();
+            let group = node.rails().new_group(group);
             proto::Circuit::open(&config, group, local, remote, class, index, open_seq)
         })?;
         node.counters.opened();

@@ -7,16 +7,17 @@ use kernel::prelude::*;
 use kernel::sync::{Mutex, SpinLockIrq};
 use kernel::{new_mutex, new_spinlock_irq};
 use podos_proto::hello::Hello;
-use podos_proto::peer::{self, Event, Lost, OpenCheck, PeerSlot};
-use podos_proto::tgroup::RailSet;
-use podos_proto::time::Instant;
-use podos_proto::wire::{Header, ResetReason};
+use podos_proto::peer::{self, Event, Lost, OpenCheck, Peer, PeerSlot};
+use podos_proto::tgroup::{RailSet, RailStatus, RailView, MAX_RAILS};
+use podos_proto::time::{Duration, Instant};
+use podos_proto::wire::{data_room, ResetReason};
 use podos_proto::Gpid;
 
 use crate::node::{Node, NODE};
+use crate::rails::LocalRail;
 
 /// Hosts that a node can know.
-const MAX_HOSTS: usize = 256;
+pub(crate) const MAX_HOSTS: usize = 256;
 
 /// Told of a host that comes (`true`) or goes (`false`). Runs in the clock thread; may sleep, but
 /// circuits' deadlines wait for it.
@@ -29,6 +30,8 @@ pub(crate) struct Peers {
     map: SpinLockIrq<peer::Peers<KVVec<PeerSlot>>>,
     /// Whether somebody came or went since the handlers were last told.
     changed: AtomicBool,
+    /// Whether a rail to somebody came or went since the circuits were last driven for it.
+    rerouted: AtomicBool,
     #[pin]
     observers: Mutex<Observers>,
 }
@@ -52,6 +55,7 @@ impl Peers {
                 new_spinlock_irq!(peer::Peers::new(slots), "podos_peers")
             },
             changed: AtomicBool::new(false),
+            rerouted: AtomicBool::new(false),
             observers <- new_mutex!(
                 Observers { handlers: KVec::new(), next_id: 0, told: KVec::new() },
                 "podos_peer_observers"
@@ -59,34 +63,72 @@ impl Peers {
         })
     }
 
-    /// Takes note of a frame, and of the hello in it if it is one. Whether the frame is to be
-    /// looked at further. Context: softirq.
-    pub(crate) fn heard(
+    /// Takes note of a frame that is a sign of life. Whether the frame is to be looked at further.
+    /// Context: softirq.
+    pub(crate) fn heard(&self, node: &Node, from: Gpid, rail: usize, mac: [u8; 6]) -> bool {
+        let event = self.map.lock().heard(node.now(), from, rail, mac);
+        self.follow(node, from, event)
+    }
+
+    /// The same, of a hello.
+    pub(crate) fn hello(
         &self,
         node: &Node,
-        header: &Header,
-        hello: Option<&Hello>,
+        from: Gpid,
+        hello: &Hello,
         rail: usize,
         mac: [u8; 6],
     ) -> bool {
-        let now = node.now();
+        let event = self.map.lock().hello(node.now(), from, rail, mac, hello);
+        self.follow(node, from, event)
+    }
+
+    /// The same, of what tells which start of CM its sender is.
+    pub(crate) fn meet(
+        &self,
+        node: &Node,
+        from: Gpid,
+        incarnation: u32,
+        rail: usize,
+        mac: [u8; 6],
+    ) -> bool {
         let event = {
             let mut map = self.map.lock();
-            match hello {
-                Some(hello) => map.hello(now, header.from, rail, mac, hello),
-                None => map.heard(now, header.from, rail, mac),
-            }
+            map.meet(node.now(), from, rail, mac, incarnation)
         };
+        self.follow(node, from, event)
+    }
+
+    /// Does what an event asks for; whether its cause counts.
+    fn follow(&self, node: &Node, from: Gpid, event: Event) -> bool {
         match event {
-            Event::None | Event::RailUp => {}
+            Event::None => {}
+            // Circuits may have waited for a rail.
+            Event::RailUp => self.reroute(node),
             Event::Ignored => return false,
             Event::New | Event::Up => self.note_change(node),
             Event::Rebooted | Event::Left => {
-                node.reset_circuits(header.from.host(), ResetReason::PeerDown);
+                node.reset_circuits(from.host(), ResetReason::PeerDown);
                 self.note_change(node);
             }
         }
         true
+    }
+
+    /// Takes a host down that is no member any more.
+    pub(crate) fn expel(&self, node: &Node, peer: Gpid) {
+        let was_up = self.map.lock().expel(peer.host());
+        if was_up {
+            pr_info!("the session with host {} is over\n", peer.host());
+            node.reset_circuits(peer.host(), ResetReason::PeerDown);
+            self.note_change(node);
+        }
+    }
+
+    /// Has the clock thread look at circuits whose rails changed.
+    fn reroute(&self, node: &Node) {
+        self.rerouted.store(true, Ordering::Release);
+        node.clock().not_later_than(node.now());
     }
 
     /// Finds what fell silent, and tells the handlers of all changes. Context: the clock thread.
@@ -95,6 +137,7 @@ impl Peers {
             match lost {
                 Lost::RailDown { node: peer, rail } => {
                     pr_info!("host {}: rail {rail} is down\n", peer.host());
+                    self.rerouted.store(true, Ordering::Release);
                 }
                 Lost::Down { node: peer } => {
                     pr_info!("host {} is down\n", peer.host());
@@ -102,6 +145,10 @@ impl Peers {
                     self.changed.store(true, Ordering::Release);
                 }
             }
+        }
+        if self.rerouted.swap(false, Ordering::AcqRel) {
+            node.table()
+                .for_each(|_| true, |entry| entry.drive(node, |_, _| ()));
         }
         if self.changed.swap(false, Ordering::AcqRel) {
             self.tell();
@@ -176,6 +223,53 @@ impl Peers {
             .get(host)
             .map(|peer| peer.rails())
             .unwrap_or_default()
+    }
+
+    /// Adds to `view` the rails to `host` that are up: `local` tells this node's own MTU on a rail
+    /// that it can send on, and the bytes queued there.
+    pub(crate) fn add_rails(
+        &self,
+        host: u32,
+        authenticated: bool,
+        local: &[Option<LocalRail>; MAX_RAILS],
+        view: &mut RailView,
+    ) {
+        let map = self.map.lock();
+        let Some(peer) = map.get(host) else {
+            return;
+        };
+        for (number, local) in local.iter().enumerate() {
+            let rail = peer.rail(number).filter(|rail| rail.up);
+            if let (Some(rail), Some(local)) = (rail, local) {
+                let room = data_room(rail.mtu.min(local.mtu), authenticated);
+                let status = RailStatus {
+                    queued_bytes: local.queued_bytes,
+                    rtt_us: rail.rtt_us,
+                    room: room as u16,
+                };
+                view.insert(number, status);
+            }
+        }
+    }
+
+    /// Takes note of a round trip to `host` over a rail.
+    pub(crate) fn note_rtt(&self, host: u32, rail: usize, rtt: Duration) {
+        self.map.lock().note_rtt(host, rail, rtt);
+    }
+
+    /// The node with the least host id of at least `from` that was ever heard.
+    pub(crate) fn next_known(&self, from: u32) -> Option<Peer> {
+        let map = self.map.lock();
+        let known = map.iter().filter(|(host, _)| *host >= from);
+        let (_, peer) = known.min_by_key(|(host, _)| *host)?;
+        Some(peer.clone())
+    }
+
+    /// The address that `host` last had on a rail, whether it is up or not.
+    pub(crate) fn last_mac(&self, host: u32, rail: usize) -> Option<[u8; 6]> {
+        let map = self.map.lock();
+        let mac = map.get(host)?.rail(rail)?.mac;
+        (mac != [0; 6]).then_some(mac)
     }
 
     /// The address of `host` on a rail.

@@ -24,6 +24,7 @@ mod peers;
 mod rails;
 mod receive;
 mod report;
+mod sessions;
 pub mod sys;
 mod table;
 mod transmit;
@@ -61,6 +62,10 @@ module! {
             default: 4096,
             description: "Circuits that this node can have, 1 to 65535",
         },
+        reveal_keys: u32 {
+            default: 0,
+            description: "1 shows root the session keys in debugfs, to look into captured frames",
+        },
     },
 }
 
@@ -92,7 +97,7 @@ impl kernel::Module for Cm {
         };
         let node = Arc::pin_init(Node::new(gpid, entries), GFP_KERNEL)?;
         let guard = NODE.set(node.clone())?;
-        let report = report::Report::new()?;
+        let report = report::Report::new(module_parameters::reveal_keys.value() != 0)?;
         let rails = KBox::pin_init(NetDeviceNotifier::register(node.clone()), GFP_KERNEL)?;
         let clock = KThread::spawn(c"podos_clock", clock::run)?;
         let frames = KBox::pin_init(PacketType::register(ETHERTYPE, node), GFP_KERNEL)?;

@@ -11,7 +11,16 @@ use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
 use podos_proto::tgroup::{Dealer, Group, GroupKind, RailSet, MAX_RAILS};
 
-use crate::sys::{NetDevice, NetDeviceEvent};
+use crate::sys::{self, NetDevice, NetDeviceEvent};
+
+/// This node's end of a rail, now.
+#[derive(Clone, Copy)]
+pub(crate) struct LocalRail {
+    /// Most bytes of a frame without its Ethernet header.
+    pub(crate) mtu: u16,
+    /// Bytes that the device was given and has not sent yet.
+    pub(crate) queued_bytes: u32,
+}
 
 /// This node's rails, by number.
 #[pin_data]
@@ -20,6 +29,8 @@ pub(crate) struct Rails {
     devices: SpinLockIrq<[Option<NetDevice>; MAX_RAILS]>,
     /// Circuits that were given a group.
     groups: AtomicU32,
+    /// The [`GroupKind`] of circuits whose opener names none, as its number.
+    default_group: AtomicU32,
     #[pin]
     dealer: SpinLockIrq<Dealer>,
 }
@@ -43,6 +54,7 @@ impl Rails {
         pin_init!(Self {
             devices <- new_spinlock_irq!([const { None }; MAX_RAILS], "podos_rails"),
             groups: AtomicU32::new(0),
+            default_group: AtomicU32::new(GroupKind::default() as u32),
             dealer <- new_spinlock_irq!(Dealer::default(), "podos_dealer"),
         })
     }
@@ -83,11 +95,6 @@ impl Rails {
             .position(|d| d.as_ref().is_some_and(|d| d.is(dev)))
     }
 
-    /// The rails that have a device.
-    pub(crate) fn present(&self) -> RailSet {
-        self.filter(|_| true)
-    }
-
     /// The rails that can send now.
     pub(crate) fn usable(&self) -> RailSet {
         self.filter(NetDevice::is_running)
@@ -100,10 +107,33 @@ impl Rails {
         wanted.map(|(rail, _)| rail).collect()
     }
 
-    /// The transmission group of a new circuit (paper, section 3.3).
-    pub(crate) fn new_group(&self) -> Group {
+    /// A transmission group for a new circuit (paper, section 3.3): of this kind, or of the
+    /// cluster's.
+    pub(crate) fn new_group(&self, kind: Option<GroupKind>) -> Group {
         let turn = self.groups.fetch_add(1, Ordering::Relaxed);
-        Group::new(GroupKind::default(), turn)
+        Group::new(kind.unwrap_or_else(|| self.default_group()), turn)
+    }
+
+    /// The kind of transmission group of circuits whose opener names none.
+    pub(crate) fn default_group(&self) -> GroupKind {
+        GroupKind::from_raw(self.default_group.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// Sets what [`Rails::default_group`] gives; circuits that are open keep theirs.
+    pub(crate) fn set_default_group(&self, kind: GroupKind) {
+        self.default_group.store(kind as u32, Ordering::Relaxed);
+    }
+
+    /// The rails that can send now, with what a circuit wants to know of them.
+    pub(crate) fn local(&self) -> [Option<LocalRail>; MAX_RAILS] {
+        let devices = self.devices.lock();
+        core::array::from_fn(|rail| {
+            let device = devices[rail].as_ref().filter(|dev| dev.is_running())?;
+            Some(LocalRail {
+                mtu: device.mtu(),
+                queued_bytes: u32::try_from(sys::queued_bytes(rail)).unwrap_or(u32::MAX),
+            })
+        })
     }
 
     /// One of `candidates`, in turn, for an ephemeral packet.

@@ -101,7 +101,7 @@ impl Table {
 
     /// Calls `f` for each entry that `wanted` picks, without the table's lock. Entries that come
     /// meanwhile may be left out.
-    pub(crate) fn for_each(&self, wanted: impl Fn(&Entry) -> bool, f: impl Fn(&Arc<Entry>)) {
+    pub(crate) fn for_each(&self, wanted: impl Fn(&Entry) -> bool, mut f: impl FnMut(&Arc<Entry>)) {
         let mut from = Some(0);
         while let Some((index, entry)) = from.and_then(|from| self.next(from, &wanted)) {
             f(&entry);

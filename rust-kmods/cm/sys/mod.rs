@@ -4,6 +4,7 @@
 //!
 //! All of cm's `unsafe` code is here: one C object, one file.
 
+mod crypto;
 mod fragment;
 mod global;
 mod gpid;
@@ -29,6 +30,7 @@ pub use stream::{stream_operations, Poller, Stream};
 pub use sysfs::{Attribute, AttributeFile};
 pub use wait::{WaitQueue, Wake};
 
+pub(crate) use crypto::{open, random_bytes, seal, tag, Blake2s};
 pub(crate) use fragment::{Fragment, PageFragment};
 pub(crate) use gpid::{current_gpid, node_gpid};
 pub(crate) use kvecs::{read_from, write_to};

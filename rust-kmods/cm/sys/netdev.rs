@@ -88,6 +88,14 @@ impl NetDevice {
         mac
     }
 
+    /// Most bytes of a frame behind its Ethernet header, at most `u16::MAX`.
+    pub(crate) fn mtu(&self) -> u16 {
+        // SAFETY: By the type invariant the device is valid; the number is one word, and read
+        // once.
+        let mtu = unsafe { (&raw const (*self.0.as_ptr()).mtu).read_volatile() };
+        u16::try_from(mtu).unwrap_or(u16::MAX)
+    }
+
     /// Whether it is up and has a carrier.
     pub(crate) fn is_running(&self) -> bool {
         let dev = self.0.as_ptr();

@@ -14,8 +14,10 @@ use super::Kobject;
 
 /// What is read from and written to an attribute file. Context: process, may sleep.
 pub trait Attribute: Send + Sync + 'static {
-    /// Whether the file can be read, by everybody.
+    /// Whether the file can be read, by everybody if it is not private.
     const READABLE: bool = true;
+    /// Whether only root can read it.
+    const PRIVATE: bool = false;
     /// Whether the file can be written, by root.
     const WRITABLE: bool = false;
 
@@ -99,7 +101,11 @@ impl<A: Attribute> AttributeFile<A> {
     }
 
     const fn mode() -> bindings::umode_t {
-        let read = if A::READABLE { 0o444 } else { 0 };
+        let read = match (A::READABLE, A::PRIVATE) {
+            (false, _) => 0,
+            (true, true) => 0o400,
+            (true, false) => 0o444,
+        };
         let write = if A::WRITABLE { 0o200 } else { 0 };
         read | write
     }

@@ -16,20 +16,46 @@ use crate::gpid::Gpid;
 use crate::hello::Hello;
 use crate::host_map::{HostMap, HostSlot};
 pub use crate::tgroup::{RailSet, MAX_RAILS};
-use crate::time::{Duration, Instant};
+use crate::time::{nanos, Duration, Instant};
 
+/// What a rail takes until its hello says otherwise.
+const USUAL_MTU: u16 = 1500;
 /// How long a rail may be silent.
 pub const RAIL_LIFETIME: Duration = Duration::from_millis(1200);
 
 /// A peer's interface on one rail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rail {
     /// The interface's hardware address.
     pub mac: [u8; 6],
+    /// The most bytes behind the Ethernet header that it takes: its last hello says so.
+    pub mtu: u16,
+    /// The smoothed round-trip time over this rail in microseconds; 0 if it was never measured.
+    pub rtt_us: u32,
     /// When it was last heard.
     pub last_heard: Instant,
     /// Whether that is not too long ago.
     pub up: bool,
+}
+
+impl Rail {
+    /// One that was never heard.
+    const UNHEARD: Rail = Rail {
+        mac: [0; 6],
+        mtu: USUAL_MTU,
+        rtt_us: 0,
+        last_heard: Instant::from_nanos(0),
+        up: false,
+    };
+
+    /// Smooths as RFC 6298 does: an eighth of the new.
+    fn note_rtt(&mut self, rtt: Duration) {
+        let micros = u32::try_from(nanos(rtt) / 1000).unwrap_or(u32::MAX).max(1);
+        self.rtt_us = match self.rtt_us {
+            0 => micros,
+            smoothed => smoothed - smoothed / 8 + micros / 8,
+        };
+    }
 }
 
 /// What is known of one node.
@@ -52,7 +78,7 @@ impl Peer {
             former_boot: 0,
             incarnation: 0,
             former_incarnation: 0,
-            rails: [Rail::default(); MAX_RAILS],
+            rails: [Rail::UNHEARD; MAX_RAILS],
             next_open_seq: 1,
             opens: ReplayWindow::new(),
         }
@@ -97,7 +123,7 @@ impl Peer {
     }
 
     fn forget_past(&mut self) {
-        self.rails = [Rail::default(); MAX_RAILS];
+        self.rails = [Rail::UNHEARD; MAX_RAILS];
         self.opens = ReplayWindow::new();
     }
 }
@@ -185,11 +211,9 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             return Event::Ignored;
         };
         let rail_was_up = slot.up;
-        *slot = Rail {
-            mac,
-            last_heard: now,
-            up: true,
-        };
+        slot.mac = mac;
+        slot.last_heard = now;
+        slot.up = true;
         match () {
             () if !known => Event::New,
             () if rebooted => Event::Rebooted,
@@ -208,7 +232,34 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         mac: [u8; 6],
         hello: &Hello,
     ) -> Event {
-        let incarnation = hello.incarnation.get();
+        let event = self.meet(now, from, rail, mac, hello.incarnation.get());
+        if event == Event::Ignored {
+            return event;
+        }
+        let Some(peer) = self.map.get_mut(from.host()) else {
+            return Event::Ignored;
+        };
+        if hello.is_leaving() {
+            peer.former_incarnation = peer.incarnation;
+            peer.incarnation = 0;
+            peer.forget_past();
+            return Event::Left;
+        }
+        if let Some(slot) = peer.rails.get_mut(rail) {
+            slot.mtu = hello.mtu.get();
+        }
+        event
+    }
+
+    /// As [`Peers::heard`], of a frame that tells which start of CM its sender is.
+    pub fn meet(
+        &mut self,
+        now: Instant,
+        from: Gpid,
+        rail: usize,
+        mac: [u8; 6],
+        incarnation: u32,
+    ) -> Event {
         if let Some(peer) = self.map.get(from.host()) {
             if peer.node.same_node(from) && peer.former_incarnation == incarnation {
                 return Event::Ignored;
@@ -231,16 +282,28 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             }
         }
         peer.incarnation = incarnation;
-        if hello.is_leaving() {
-            peer.former_incarnation = incarnation;
-            peer.incarnation = 0;
-            peer.forget_past();
-            return Event::Left;
+        match restarted {
+            true => Event::Rebooted,
+            false => event,
         }
-        if restarted {
-            return Event::Rebooted;
+    }
+
+    /// Takes `host` down: it may not take part any more. Whether it was up.
+    pub fn expel(&mut self, host: u32) -> bool {
+        let Some(peer) = self.map.get_mut(host) else {
+            return false;
+        };
+        let was_up = peer.is_up();
+        peer.rails.iter_mut().for_each(|rail| rail.up = false);
+        was_up
+    }
+
+    /// Takes note of a round trip to `host` over a rail.
+    pub fn note_rtt(&mut self, host: u32, rail: usize, rtt: Duration) {
+        let peer = self.map.get_mut(host);
+        if let Some(slot) = peer.and_then(|peer| peer.rails.get_mut(rail)) {
+            slot.note_rtt(rtt);
         }
-        event
     }
 
     /// What became silent by `now`: loop over it about every 100 ms.

@@ -89,6 +89,19 @@ impl Class {
     /// One more than the greatest number of a class; 6 is nobody's.
     pub const COUNT: usize = 8;
 
+    /// The layer's name: lower case, no blanks.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Cm => "cm",
+            Class::Pdfs => "pdfs",
+            Class::Rm => "rm",
+            Class::Gipc => "gipc",
+            Class::Kddm => "kddm",
+            Class::Dipc => "dipc",
+            Class::Test => "test",
+        }
+    }
+
     /// The class with this number.
     pub const fn from_raw(raw: u8) -> Option<Self> {
         match raw {

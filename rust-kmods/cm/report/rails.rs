@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Rails and peers as tables, and the choice of the transmission group.
+
+use core::fmt::{self, Write};
+use core::str;
+use kernel::prelude::*;
+use podos_proto::tgroup::{GroupKind, MAX_RAILS};
+
+use crate::node::{Node, NODE};
+use crate::sys::{self, Attribute};
+
+/// Six bytes, as Ethernet addresses are written.
+struct Mac([u8; 6]);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+fn up_or_down(up: bool) -> &'static str {
+    match up {
+        true => "up",
+        false => "down",
+    }
+}
+
+/// This node's rails, one a line.
+pub(super) fn show_rails(node: &Node, f: &mut dyn Write) -> fmt::Result {
+    writeln!(
+        f,
+        "rail device mac mtu state sent_frames sent_bytes received_frames received_bytes \
+         queued_bytes"
+    )?;
+    for (rail, traffic) in node.counters.rails.iter().enumerate() {
+        let Some(device) = node.rails().device(rail) else {
+            continue;
+        };
+        writeln!(
+            f,
+            "{rail} {} {} {} {} {} {} {} {} {}",
+            // The kernel lets names have any bytes but blanks and slashes.
+            str::from_utf8(device.name()).unwrap_or("?"),
+            Mac(device.mac()),
+            device.mtu(),
+            up_or_down(device.is_running()),
+            traffic.sent_frames.get(),
+            traffic.sent_bytes.get(),
+            traffic.received_frames.get(),
+            traffic.received_bytes.get(),
+            sys::queued_bytes(rail),
+        )?;
+    }
+    Ok(())
+}
+
+/// The rails of the other nodes, one a line; a node that is not up has none.
+pub(super) fn show_peers(node: &Node, f: &mut dyn Write) -> fmt::Result {
+    writeln!(f, "host boot rail mac mtu state heard_ms srtt_us")?;
+    let now = node.now();
+    let mut from = Some(0);
+    while let Some(peer) = from.and_then(|from| node.peers().next_known(from)) {
+        let gpid = peer.node();
+        from = gpid.host().checked_add(1);
+        for number in 0..MAX_RAILS {
+            // A rail that was never heard has no address.
+            let Some(rail) = peer.rail(number).filter(|rail| rail.mac != [0; 6]) else {
+                continue;
+            };
+            let silent = now.saturating_duration_since(rail.last_heard);
+            write!(
+                f,
+                "{} {} {number} {} {} {} {} ",
+                gpid.host(),
+                gpid.boot(),
+                Mac(rail.mac),
+                rail.mtu,
+                up_or_down(rail.up),
+                silent.as_secs() * 1000 + u64::from(silent.subsec_millis()),
+            )?;
+            match rail.rtt_us {
+                0 => writeln!(f, "-")?,
+                micros => writeln!(f, "{micros}")?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `group`: the transmission group of circuits whose opener names none.
+pub(super) struct DefaultGroup;
+
+impl Attribute for DefaultGroup {
+    const WRITABLE: bool = true;
+
+    fn show(&self, text: &mut dyn Write) -> Result {
+        Ok(writeln!(
+            text,
+            "{}",
+            NODE.get()?.rails().default_group().name()
+        )?)
+    }
+
+    fn store(&self, text: &[u8]) -> Result {
+        let name = str::from_utf8(text).map_err(|_| EINVAL)?;
+        let kind = GroupKind::from_name(name.trim()).ok_or(EINVAL)?;
+        NODE.get()?.rails().set_default_group(kind);
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Members only: this node's cluster keys, its sessions with the other nodes, and the sealing and
+//! opening of frames with them.
+//!
+//! The key schedule and the handshake are `podos_proto::keys`; here are its lock and its
+//! cryptography, which runs outside of the lock.
+
+use core::sync::atomic::{AtomicU8, Ordering};
+use kernel::new_spinlock_irq;
+use kernel::prelude::*;
+use kernel::sync::SpinLockIrq;
+use podos_proto::hello::Hello;
+use podos_proto::keys::{
+    self, Action, AuthError, Config, Event, Fingerprint, Handshake, Heard, Key, KeyError, Mode,
+    Opening, Outgoing, Seal, SessionKey, SessionSlot,
+};
+use podos_proto::time::Instant;
+use podos_proto::wire::{Auth, Header, COUNTER_LEN, HEADER_LEN, TAG_LEN};
+use podos_proto::Gpid;
+
+use crate::peers::MAX_HOSTS;
+use crate::sys::{self, random_bytes, Blake2s, SkBuff};
+use crate::transmit;
+
+/// Bytes of header and counter: what authentication covers besides the data.
+const START_LEN: usize = HEADER_LEN + COUNTER_LEN;
+/// No mode was set, for [`Sessions::mode`].
+const UNSET: u8 = u8::MAX;
+
+type Table = keys::Sessions<Blake2s, KVVec<SessionSlot>>;
+
+/// See the module.
+#[pin_data]
+pub(crate) struct Sessions {
+    #[pin]
+    table: SpinLockIrq<Table>,
+    /// The mode's number; it never changes once it is set, so it is read without the lock.
+    mode: AtomicU8,
+}
+
+impl Sessions {
+    /// No keys and no mode yet: this node says nothing, and listens to nobody.
+    pub(crate) fn new(node: Gpid, incarnation: u32) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            table <- {
+                let mut slots = KVVec::with_capacity(MAX_HOSTS, GFP_KERNEL)?;
+                for _ in 0..MAX_HOSTS {
+                    slots.push(SessionSlot::new(), GFP_KERNEL)?;
+                }
+                let table = Table::new(slots, node, incarnation, Config::default());
+                new_spinlock_irq!(table, "podos_sessions")
+            },
+            mode: AtomicU8::new(UNSET),
+        })
+    }
+
+    /// How this cluster protects its frames; `None` until it is set.
+    pub(crate) fn mode(&self) -> Option<Mode> {
+        match self.mode.load(Ordering::Acquire) {
+            0 => Some(Mode::Open),
+            1 => Some(Mode::Mac),
+            2 => Some(Mode::Aead),
+            _ => None,
+        }
+    }
+
+    /// Whether frames need a key.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.mode().is_some_and(Mode::is_keyed)
+    }
+
+    /// Sets the mode, once.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if another one is set already.
+    pub(crate) fn set_mode(&self, mode: Mode) -> Result {
+        self.table.lock().set_mode(mode).map_err(key_error)?;
+        let number = match mode {
+            Mode::Open => 0,
+            Mode::Mac => 1,
+            Mode::Aead => 2,
+        };
+        self.mode.store(number, Ordering::Release);
+        Ok(())
+    }
+
+    /// Takes a cluster key into the ring; the first one is used at once.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if it is there, `ENOSPC` if the ring is full.
+    pub(crate) fn add_key(&self, now: Instant, key: Key) -> Result {
+        let nonce = random_bytes();
+        let added = self.table.lock().add_key(now, key, nonce);
+        added.map(|_| ()).map_err(key_error)
+    }
+
+    /// Uses another key of the ring from now on.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if it is not in the ring.
+    pub(crate) fn use_key(&self, now: Instant, which: Fingerprint) -> Result {
+        let nonce = random_bytes();
+        let used = self.table.lock().use_key(now, which, nonce);
+        used.map_err(key_error)
+    }
+
+    /// Takes a key out of the ring; who has no other one is no member any more.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if it is not in the ring, `EBUSY` if it is the one in use.
+    pub(crate) fn drop_key(&self, now: Instant, which: Fingerprint) -> Result {
+        let dropped = self.table.lock().drop_key(now, which);
+        dropped.map_err(key_error)
+    }
+
+    /// Calls `f` with each key of the ring: its fingerprint, and whether it is the one in use.
+    pub(crate) fn for_each_key(&self, mut f: impl FnMut(Fingerprint, bool)) {
+        let table = self.table.lock();
+        table.ring().iter().for_each(|(which, used)| f(which, used));
+    }
+
+    /// Calls `f` with every session key, those of others too. They are secrets.
+    pub(crate) fn for_each_session_key(&self, mut f: impl FnMut(SessionKey<'_>)) {
+        self.table.lock().session_keys().for_each(&mut f);
+    }
+
+    /// What is to be done now; to be asked until there is nothing.
+    pub(crate) fn poll(&self, now: Instant) -> Option<Action> {
+        self.table.lock().poll(now)
+    }
+
+    /// Renews this node's part of all session keys.
+    pub(crate) fn rekey(&self, now: Instant) {
+        let nonce = random_bytes();
+        self.table.lock().rekey(now, nonce);
+    }
+
+    /// Puts what a handshake needs into a hello.
+    pub(crate) fn identify(&self, hello: Hello) -> Hello {
+        match self.is_keyed() {
+            true => self.table.lock().identify(hello),
+            false => hello,
+        }
+    }
+
+    /// Makes of a plain frame for one host what the mode asks for.
+    ///
+    /// # Errors
+    ///
+    /// `ENOKEY` if there is no session with the host, or no mode; `ENOMEM`.
+    pub(crate) fn protect(&self, host: u32, frame: SkBuff) -> Result<SkBuff> {
+        match self.mode() {
+            None => Err(ENOKEY),
+            Some(Mode::Open) => Ok(frame),
+            Some(_) => {
+                let seal = self.table.lock().seal_for(host).ok_or(ENOKEY)?;
+                let (header, data) = transmit::split(&frame)?;
+                sealed_frame(&header, data, &seal)
+            }
+        }
+    }
+
+    /// The frame of a Hello or an ephemeral packet, as the mode asks for it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOKEY` if there is no key, or no mode; `ENOMEM`.
+    pub(crate) fn introductory_frame(
+        &self,
+        now: Instant,
+        header: &Header,
+        data: &[u8],
+    ) -> Result<SkBuff> {
+        match self.mode() {
+            None => Err(ENOKEY),
+            Some(Mode::Open) => transmit::plain_frame(header, data),
+            Some(_) => {
+                let seal = self.table.lock().seal_broadcast(now, header.kind);
+                sealed_frame(header, data, &seal.ok_or(ENOKEY)?)
+            }
+        }
+    }
+
+    /// The frame of a handshake.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn handshake_frame(from: Gpid, outgoing: &Outgoing) -> Result<SkBuff> {
+        let header = outgoing.header(from);
+        sealed_frame(&header, outgoing.body(), &outgoing.seal)
+    }
+
+    /// Checks a received frame and decrypts its data in place. Context: softirq.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not a member's.
+    pub(crate) fn open(
+        &self,
+        now: Instant,
+        header: &Header,
+        frame: &mut SkBuff,
+    ) -> Result<Opening, AuthError> {
+        let Some(auth) = header.auth else {
+            return Err(AuthError::Unsealed);
+        };
+        // No memory counts as a bad tag: the frame is lost, as any can be.
+        let bytes = frame.linearized_mut().map_err(|_| AuthError::BadTag)?;
+        let bytes = bytes
+            .get_mut(..header.frame_len())
+            .ok_or(AuthError::BadTag)?;
+        let opening = {
+            let body = bytes.get(header.data_range()).unwrap_or_default();
+            self.table.lock().open_key(now, header, body)?
+        };
+        match verify(&opening.key, auth, bytes) {
+            true => Ok(opening),
+            false => Err(AuthError::BadTag),
+        }
+    }
+
+    /// Takes a frame that [`Sessions::open`] found right, which must not be a copy of an earlier
+    /// one.
+    pub(crate) fn accept(
+        &self,
+        now: Instant,
+        header: &Header,
+        opening: &Opening,
+    ) -> Result<Option<Event>, AuthError> {
+        self.table.lock().accept(now, header, opening)
+    }
+
+    /// As [`Sessions::accept`], of a hello.
+    pub(crate) fn on_hello(
+        &self,
+        now: Instant,
+        header: &Header,
+        hello: &Hello,
+        opening: &Opening,
+    ) -> Result<Heard, AuthError> {
+        self.table.lock().on_hello(now, header, hello, opening)
+    }
+
+    /// As [`Sessions::accept`], of a handshake.
+    pub(crate) fn on_handshake(
+        &self,
+        now: Instant,
+        header: &Header,
+        handshake: &Handshake,
+        opening: &Opening,
+    ) -> Result<Heard, AuthError> {
+        let mut table = self.table.lock();
+        table.on_handshake(now, header, handshake, opening)
+    }
+}
+
+/// Builds an authenticated frame; its data are encrypted if the seal says so.
+fn sealed_frame(header: &Header, data: &[u8], seal: &Seal) -> Result<SkBuff> {
+    let header = Header {
+        auth: Some(seal.auth),
+        ..*header
+    };
+    let (key, counter) = (&seal.key, seal.auth.counter);
+    transmit::linear_frame(&header, |frame| {
+        if seal.auth.sealed {
+            let (start, rest) = frame.split_at_mut(START_LEN);
+            return sys::seal(key, counter, start, data, rest);
+        }
+        let (covered, tag) = frame.split_last_chunk_mut::<TAG_LEN>().ok_or(EINVAL)?;
+        covered[START_LEN..].copy_from_slice(data);
+        *tag = sys::tag(key, counter, covered);
+        Ok(())
+    })
+}
+
+/// Whether an authenticated frame's tag is right; its data are decrypted if they were sealed.
+fn verify(key: &Key, auth: Auth, frame: &mut [u8]) -> bool {
+    if auth.sealed {
+        let (start, rest) = frame.split_at_mut(START_LEN);
+        return sys::open(key, auth.counter, start, rest);
+    }
+    match frame.split_last_chunk_mut::<TAG_LEN>() {
+        Some((covered, tag)) => sys::open(key, auth.counter, covered, tag),
+        None => false,
+    }
+}
+
+/// What a refused change of the keys gives to who wanted it.
+fn key_error(error: KeyError) -> Error {
+    match error {
+        KeyError::Full => ENOSPC,
+        KeyError::Exists => EEXIST,
+        KeyError::Unknown => ENOENT,
+        KeyError::InUse => EBUSY,
+        KeyError::ModeSet => EPERM,
+        KeyError::Malformed => EINVAL,
+    }
+}
