@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use podos_harness::{Cluster, Lifetime, Topology, Up};
+use podos_harness::{Cluster, Lifetime, Up};
 
 use crate::support::Machine;
 use crate::test::Setting;
@@ -51,11 +51,12 @@ impl Clusters {
 
     fn boot(&self, setting: Setting, logs: &Path) -> Result<Cluster> {
         let name = format!("test-{}-{}", setting.name, std::process::id());
-        let mut topology = Topology::nodes(setting.nodes).share(&self.share);
+        let mut topology = (setting.topology)().share(&self.share);
         if let Some(memory) = self.memory {
             topology.memory_mib = memory;
         }
         let mut up = Up::new(&name, &self.image, topology);
+        up.wait = setting.wait;
         up.lifetime = self.lifetime;
         up.keep_logs = Some(logs.to_owned());
         let cluster = Cluster::up(&up).with_context(|| format!("cluster {name}"))?;

@@ -4,6 +4,7 @@
 
 mod attach;
 mod circuits;
+mod cm;
 mod coherence;
 mod commands;
 mod dead_node;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Test> {
         dead_node::TESTS,
     ];
     let mut tests = subjects.concat();
+    tests.extend(cm::tests());
     tests.sort_by_key(|test| SETTINGS.iter().position(|setting| *setting == test.setting));
     tests
 }

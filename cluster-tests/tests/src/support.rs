@@ -3,11 +3,12 @@
 //! What tests say to clusters and nodes. All use of the harness is here and in `clusters`.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
-use podos_harness::{Cluster, Exit, Node, NodeState, Running, WaitFor};
+use podos_harness::{Cluster, Exit, Node, NodeState, Running, Switch, WaitFor};
 
 use crate::answers::Answers;
 
@@ -47,6 +48,16 @@ impl<'a> Lab<'a> {
     /// What all that is drawn by lot comes from.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// The network, which can make faults; for settings that have one of ours.
+    pub fn switch(&self) -> Result<Switch<'a>> {
+        Ok(self.cluster.switch()?)
+    }
+
+    /// Where the key is that a node was given.
+    pub fn key_file(&self, host: u32) -> Option<PathBuf> {
+        self.cluster.key_file(host)
     }
 
     /// linusN.

@@ -3,6 +3,7 @@
 //! What a test is.
 
 use anyhow::Result;
+use podos_harness::{Net, NodeKey, Rail, Topology, WaitFor};
 
 use crate::support::Lab;
 
@@ -19,29 +20,74 @@ pub struct Test {
 
 /// A cluster that tests share one after the other. It is booted for the first of them, and again
 /// after one that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setting {
     pub name: &'static str,
-    pub nodes: u32,
+    /// What it consists of.
+    pub topology: fn() -> Topology,
+    /// Whether all nodes are to see each other before the first test.
+    pub wait: WaitFor,
 }
+
+/// A setting is its name.
+impl PartialEq for Setting {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Setting {}
 
 /// For tests that leave their nodes as they found them.
 pub const SHARED: Setting = Setting {
     name: "shared",
-    nodes: 3,
+    topology: || Topology::nodes(3),
+    wait: WaitFor::Alive,
 };
 
 /// For tests that unload modules.
 pub const MODULES: Setting = Setting {
     name: "modules",
-    nodes: 2,
+    topology: || Topology::nodes(2),
+    wait: WaitFor::Alive,
 };
 
 /// For tests that let nodes die; each of them finds all nodes alive.
 pub const DYING: Setting = Setting {
     name: "dying",
-    nodes: 3,
+    topology: || Topology::nodes(3),
+    wait: WaitFor::Alive,
+};
+
+/// For tests that lose, damage and cut; each of them finds good rails, and leaves them so.
+pub const FAULTY: Setting = Setting {
+    name: "faulty",
+    topology: || Topology::nodes(3).net(Net::Switch),
+    wait: WaitFor::Alive,
+};
+
+/// Rails of different MTU, the first of them the largest.
+pub const MIXED: Setting = Setting {
+    name: "mixed",
+    topology: || {
+        let rails = [9000, 1500, 4000].map(Rail::of_mtu);
+        Topology {
+            rails: rails.to_vec(),
+            ..Topology::nodes(2).net(Net::Switch)
+        }
+    },
+    wait: WaitFor::Alive,
+};
+
+/// Two members, linus3 with a key of its own, and linus4 without any.
+pub const OUTSIDERS: Setting = Setting {
+    name: "outsiders",
+    topology: || {
+        let nodes = Topology::nodes(4).net(Net::Switch);
+        nodes.key(3, NodeKey::Own).key(4, NodeKey::None)
+    },
+    wait: WaitFor::Agents,
 };
 
 /// All of them, in the order in which they run.
-pub const SETTINGS: [Setting; 3] = [SHARED, MODULES, DYING];
+pub const SETTINGS: [Setting; 6] = [SHARED, MODULES, DYING, FAULTY, MIXED, OUTSIDERS];

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The ground that the other tests stand on: commands on nodes.
+//! The ground that the other tests stand on: commands on nodes, and faults.
+
+mod faults;
+mod pcap;
 
 use std::time::Duration;
 
@@ -9,7 +12,7 @@ use podos_harness::{Error, Exit};
 
 use crate::check::ensure_eq;
 use crate::support::Lab;
-use crate::test::{Test, SHARED};
+use crate::test::{Test, FAULTY, SHARED};
 
 pub const TESTS: &[Test] = &[
     Test {
@@ -26,6 +29,46 @@ pub const TESTS: &[Test] = &[
         name: "harness.nothing_stays_of_a_given_up_command",
         setting: SHARED,
         run: given_up,
+    },
+    Test {
+        name: "harness.bridges_can_be_cut",
+        setting: SHARED,
+        run: faults::cut,
+    },
+    Test {
+        name: "harness.lost_frames_are_missed",
+        setting: FAULTY,
+        run: faults::loss,
+    },
+    Test {
+        name: "harness.delays_are_waited_for",
+        setting: FAULTY,
+        run: faults::delay,
+    },
+    Test {
+        name: "harness.switches_can_be_cut",
+        setting: FAULTY,
+        run: faults::cut,
+    },
+    Test {
+        name: "harness.partitions_separate",
+        setting: FAULTY,
+        run: faults::partition,
+    },
+    Test {
+        name: "harness.captures_are_whole",
+        setting: FAULTY,
+        run: faults::capture,
+    },
+    Test {
+        name: "harness.paused_nodes_stand_still",
+        setting: FAULTY,
+        run: faults::pause,
+    },
+    Test {
+        name: "harness.reset_nodes_boot_anew",
+        setting: FAULTY,
+        run: faults::reset,
     },
 ];
 

@@ -70,6 +70,21 @@ fn load(node: Machine<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Unloads everything, these modules of others first.
+pub fn unload_all(node: Machine<'_>, others: &[&str]) -> Result<()> {
+    end_daemon(node)?;
+    for name in others {
+        node.until(&format!("rmmod {name}"))?;
+    }
+    unload(node)
+}
+
+/// Loads what [`unload_all`] unloaded, but for the modules of others.
+pub fn load_all(node: Machine<'_>) -> Result<()> {
+    load(node)?;
+    allow_daemon(node)
+}
+
 fn come_and_go(lab: &Lab<'_>, before: fn(&Lab<'_>) -> Result<()>) -> Result<()> {
     let (one, two) = (lab.node(1)?, lab.node(2)?);
     for _ in 0..2 {

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Frames lost, damaged, doubled and out of order; rails cut; nodes killed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Result};
+use podos_harness::{Chance, Faults, PortCounters, Selector};
+
+use super::load_modules;
+use super::transfer::Transfer;
+use crate::support::Lab;
+use crate::test::{Test, DYING, FAULTY};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "cm.circuits_lose_nothing_on_bad_rails",
+        setting: FAULTY,
+        run: bad_rails,
+    },
+    Test {
+        name: "cm.every_rail_may_be_cut",
+        setting: FAULTY,
+        run: cut_rails,
+    },
+    Test {
+        name: "cm.links_may_go_down",
+        setting: FAULTY,
+        run: links_down,
+    },
+    Test {
+        name: "cm.a_dead_node_breaks_its_own_circuits_only",
+        setting: DYING,
+        run: dead_node,
+    },
+];
+
+const MB: u64 = 1_000_000;
+
+/// Three transfers at once, each node sending one and receiving one, each in a group of its own.
+fn ring<'a>(lab: &Lab<'a>, bytes: u64) -> Result<Vec<Transfer<'a>>> {
+    let ways = [(1, 2, "stripe"), (2, 3, "load"), (3, 1, "round-robin")];
+    let start = |(from, to, group): (u32, u32, &str)| {
+        Transfer::start(lab.node(from)?, lab.node(to)?, bytes, group)
+    };
+    ways.into_iter().map(start).collect()
+}
+
+fn bad_rails(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    let switch = lab.switch()?;
+    switch.reseed(lab.seed())?;
+    let before = switch.counters()?;
+    switch.set(
+        Selector::ALL,
+        Faults {
+            loss: Chance::percent(5.0),
+            corruption: Chance::percent(1.0),
+            duplication: Chance::percent(1.0),
+            reordering: Chance::percent(2.0),
+            held: Duration::from_millis(2),
+            only_podos: true,
+            ..Faults::default()
+        },
+    )?;
+    let outcome: Result<()> = ring(lab, 100 * MB / 3 + 1)?
+        .into_iter()
+        .try_for_each(|transfer| transfer.finish().map(drop));
+    switch.clear()?;
+    outcome?;
+    // The rails were as bad as they were meant to be.
+    let after = switch.counters()?;
+    let sum = |counters: &[PortCounters], what: fn(&PortCounters) -> u64| {
+        counters.iter().map(what).sum::<u64>()
+    };
+    let grown = |what| sum(&after, what) - sum(&before, what);
+    let frames = grown(|port| port.sent.forwarded);
+    let lost = grown(|port| port.sent.lost + port.received.lost);
+    let corrupted = grown(|port| port.sent.corrupted + port.received.corrupted);
+    ensure!(
+        lost > frames / 50 && corrupted > frames / 500,
+        "of {frames} frames {lost} were lost and {corrupted} damaged"
+    );
+    Ok(())
+}
+
+/// How long rails stay cut: so long that both ends take note.
+const CUT: Duration = Duration::from_millis(1800);
+
+/// Lets time pass for the nodes, who are in the middle of something.
+fn meanwhile(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::sleep(left);
+    }
+}
+
+fn cut_rails(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    let switch = lab.switch()?;
+    switch.set(
+        Selector::ALL,
+        Faults {
+            // So slow that there is something under way at every cut.
+            delay: Duration::from_millis(2),
+            ..Faults::default()
+        },
+    )?;
+    let rounds: [&[u8]; 6] = [&[0], &[1], &[2], &[0, 1], &[1, 2], &[0, 2]];
+    for cut in rounds {
+        let transfers = ring(lab, 4 * MB)?;
+        meanwhile(Duration::from_millis(200));
+        cut.iter().try_for_each(|rail| switch.cut(*rail))?;
+        let start = Instant::now();
+        for transfer in transfers {
+            transfer.finish()?;
+        }
+        // What is left of the time that it takes to call a rail dead.
+        meanwhile(CUT.saturating_sub(start.elapsed()));
+        for (host, other) in [(1, 2), (2, 3), (3, 1)] {
+            let node = lab.node(host)?;
+            for rail in cut {
+                node.until(&format!("{} = down ]", rail_state(other, *rail)))?;
+            }
+        }
+        cut.iter().try_for_each(|rail| switch.mend(*rail))?;
+        for (host, other) in [(1, 2), (2, 3), (3, 1)] {
+            let node = lab.node(host)?;
+            for rail in cut {
+                node.until(&format!("{} = up ]", rail_state(other, *rail)))?;
+            }
+        }
+    }
+    switch.clear()?;
+    Ok(())
+}
+
+/// A line of shell without its end: the state of a rail of another node.
+fn rail_state(host: u32, rail: u8) -> String {
+    let peers = "/sys/kernel/podos/cm/peers";
+    format!("[ \"$(awk '$1 == {host} && $3 == {rail} {{ print $6 }}' {peers})\"")
+}
+
+fn links_down(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    for rail in 0..3 {
+        let transfer = Transfer::start(one, two, 8 * MB, "stripe")?;
+        two.harness().link_down(rail)?;
+        transfer.finish()?;
+        two.harness().link_up(rail)?;
+        one.until(&format!("{} = up ]", rail_state(2, rail)))?;
+    }
+    Ok(())
+}
+
+fn dead_node(lab: &Lab<'_>) -> Result<()> {
+    // How long the others may wait for the news, in milliseconds.
+    const IN_TIME: u64 = 2000;
+    load_modules(lab)?;
+    let (one, two, three) = (lab.node(1)?, lab.node(2)?, lab.node(3)?);
+    let long = 4_000 * MB;
+    let doomed = Transfer::start(one, three, long, "stripe")?;
+    let other = Transfer::start(one, two, 30 * MB, "round-robin")?;
+    one.until("awk '$4 == \"test\" && $13 > 100' /sys/kernel/debug/podos/circuits | grep -q .")?;
+    let silence = one.start_tool(&["cm", "ping", "3", "--count", "1000000"]);
+    drop(silence);
+    three.kill()?;
+    let start = Instant::now();
+    doomed.breaks(libc::EHOSTDOWN)?;
+    let time = start.elapsed();
+    ensure!(
+        time < Duration::from_millis(IN_TIME),
+        "the news took {time:?}"
+    );
+    other.finish()?;
+    // What is opened now fails at once, and other nodes are as near as before.
+    let answers = one.tool(&["cm", "open-close", "3", "1"])?;
+    answers.expect(&format!("errno_{}", libc::EHOSTDOWN), 1)?;
+    Transfer::start(two, one, 2 * MB, "load")?.finish()?;
+    lab.revive()?;
+    load_modules(lab)?;
+    Transfer::start(one, lab.node(3)?, 2 * MB, "stripe")?
+        .finish()
+        .map(drop)
+}

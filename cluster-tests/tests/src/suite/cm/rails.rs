@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Transmission groups, and rails of different MTU.
+
+use anyhow::{ensure, Context, Result};
+
+use super::load_modules;
+use super::transfer::Transfer;
+use crate::check::ensure_eq;
+use crate::support::{Lab, Machine};
+use crate::test::{Test, MIXED, SHARED};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "cm.stripe_uses_all_rails_single_one",
+        setting: SHARED,
+        run: groups,
+    },
+    Test {
+        name: "cm.the_cluster_has_a_group",
+        setting: SHARED,
+        run: default_group,
+    },
+    Test {
+        name: "cm.jumbo_frames_where_both_ends_have_them",
+        setting: MIXED,
+        run: jumbo,
+    },
+    Test {
+        name: "cm.large_segments_cross_small_rails",
+        setting: MIXED,
+        run: pieces,
+    },
+];
+
+const BYTES: u64 = 6_000_000;
+
+/// Frames and bytes that a node has sent on each rail.
+fn sent(node: Machine<'_>) -> Result<Vec<[u64; 2]>> {
+    let table = node.sh("awk 'NR > 1 { print $6, $7 }' /sys/kernel/podos/cm/rails")?;
+    let row = |line: &str| {
+        let (frames, bytes) = line.split_once(' ')?;
+        Some([frames.parse().ok()?, bytes.parse().ok()?])
+    };
+    let rows: Option<Vec<_>> = table.lines().map(row).collect();
+    rows.with_context(|| format!("these are no counters: {table}"))
+}
+
+/// What a transfer adds to them.
+fn sent_by(lab: &Lab<'_>, group: &str) -> Result<Vec<[u64; 2]>> {
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let before = sent(one)?;
+    Transfer::start(one, two, BYTES, group)?.finish()?;
+    let after = sent(one)?;
+    let grown = |(after, before): (&[u64; 2], &[u64; 2])| [0, 1].map(|i| after[i] - before[i]);
+    Ok(after.iter().zip(&before).map(grown).collect())
+}
+
+fn groups(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    let rails = sent_by(lab, "stripe")?;
+    ensure!(
+        rails.len() == 3 && rails.iter().all(|[_, bytes]| *bytes > BYTES / 6),
+        "striped over the rails as {rails:?}"
+    );
+    for group in ["single", "round-robin"] {
+        let rails = sent_by(lab, group)?;
+        let used = rails.iter().filter(|[_, bytes]| *bytes > BYTES / 10);
+        ensure_eq!(used.count(), 1, "rails used by {group}: {rails:?}");
+    }
+    Ok(())
+}
+
+fn default_group(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    let one = lab.node(1)?;
+    let file = "/sys/kernel/podos/cm/group";
+    ensure_eq!(one.sh(&format!("cat {file}"))?, "round-robin", "{file}");
+    one.fails(&format!("echo all > {file}"))?;
+    one.sh(&format!("echo stripe > {file}"))?;
+    let rails = sent_by(lab, "default");
+    one.sh(&format!("echo round-robin > {file}"))?;
+    let rails = rails?;
+    ensure!(
+        rails.iter().all(|[_, bytes]| *bytes > BYTES / 6),
+        "striped over the rails as {rails:?}"
+    );
+    Ok(())
+}
+
+fn jumbo(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    // The first rail is the one with the largest frames.
+    let rails = sent_by(lab, "single")?;
+    let [frames, bytes] = rails[0];
+    ensure!(
+        bytes > BYTES && bytes / frames > 5000,
+        "{bytes} bytes went in {frames} frames"
+    );
+    Ok(())
+}
+
+fn pieces(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    let switch = lab.switch()?;
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let before = sent(one)?;
+    // Segments made for the first rail have to go over the second one, and back.
+    for cut in [&[0, 2][..], &[0], &[2, 1]] {
+        let transfer = Transfer::start(one, two, 4 * BYTES, "single")?;
+        cut.iter().try_for_each(|rail| switch.cut(*rail))?;
+        let outcome = transfer.finish();
+        cut.iter().try_for_each(|rail| switch.mend(*rail))?;
+        outcome?;
+        one.until("[ $(awk '$1 == 2 && $6 == \"up\"' /sys/kernel/podos/cm/peers | wc -l) = 3 ]")?;
+    }
+    let after = sent(one)?;
+    ensure!(after[1][0] > before[1][0] + 1000, "{before:?} to {after:?}");
+    Ok(())
+}
