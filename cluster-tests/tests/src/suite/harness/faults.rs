@@ -112,7 +112,7 @@ pub fn capture(lab: &Lab<'_>) -> Result<()> {
         "3 questions and their answers"
     );
     let podos = |frame: &&[u8]| frame.get(12..14) == Some(&[0x88, 0xb5]);
-    ensure!(frames.iter().any(|f| podos(f)), "no frame of CM in 0.4 s");
+    ensure!(frames.iter().any(podos), "no frame of CM in 0.4 s");
     // Nothing more comes after its end.
     one.sh("ping -c 1 -q 10.80.0.2")?;
     ensure_eq!(fs::read(&file)?.len(), capture.len(), "after its end");
