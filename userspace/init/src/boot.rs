@@ -78,11 +78,11 @@ fn boot(line: &CommandLine, mut problem: impl FnMut(&str)) {
         note(node::identify(node, line.boot));
     }
     let [cm, others @ ..] = modules::NAMES;
-    note(modules::load(cm));
+    note(modules::load(cm, &line.parameters_of(cm)));
     // Before anything needs the network: CM says nothing until it has its mode.
     note(node::load_keys());
     for name in others {
-        note(modules::load(name));
+        note(modules::load(name, &line.parameters_of(name)));
     }
     note(console::restore_level());
 }

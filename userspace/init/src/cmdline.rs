@@ -13,6 +13,9 @@ pub struct CommandLine {
     pub boot: Option<u16>,
     /// `podos.share`: a folder of the host is to be mounted.
     pub share: bool,
+    /// `podos_cm.NAME=VALUE` and the like: parameters of modules, as `MODULE` and `NAME=VALUE`.
+    /// modprobe takes them from the command line too.
+    pub parameters: Vec<(String, String)>,
     /// Words that could not be made sense of, one complaint each.
     pub problems: Vec<String>,
 }
@@ -51,16 +54,29 @@ impl CommandLine {
                 }
                 ("podos.share", None) => line.share = true,
                 ("podos.share", Some(_)) => line.complain(word, "the word alone"),
-                _ => {}
+                _ => line.parameters.extend(parameter(word)),
             }
         }
         line
+    }
+
+    /// The parameters of one module, as the kernel takes them.
+    pub fn parameters_of(&self, module: &str) -> String {
+        let own = self.parameters.iter().filter(|(name, _)| name == module);
+        let words: Vec<_> = own.map(|(_, word)| word.as_str()).collect();
+        words.join(" ")
     }
 
     fn complain(&mut self, word: &str, wanted: &str) {
         let problem = format!("kernel command line: `{word}` should be {wanted}");
         self.problems.push(problem);
     }
+}
+
+fn parameter(word: &str) -> Option<(String, String)> {
+    let (module, parameter) = word.split_once('.')?;
+    let ours = module.starts_with("podos_");
+    ours.then(|| (module.to_owned(), parameter.to_owned()))
 }
 
 fn number<T: std::str::FromStr>(value: Option<&str>) -> Option<T> {
@@ -82,9 +98,23 @@ mod tests {
                 node: Some(3),
                 boot: Some(700),
                 share: true,
-                problems: vec![],
+                ..CommandLine::default()
             }
         );
+    }
+
+    #[test]
+    fn parameters_of_modules() {
+        let line = CommandLine::parse(
+            "podos_cm.reveal_keys=1 loop.max_loop=4 podos_rm.x=y podos_cm.cdt_entries=9",
+        );
+        assert_eq!(
+            line.parameters_of("podos_cm"),
+            "reveal_keys=1 cdt_entries=9"
+        );
+        assert_eq!(line.parameters_of("podos_rm"), "x=y");
+        assert_eq!(line.parameters_of("podos_gipc"), "");
+        assert!(line.problems.is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 //! The kernel modules of PODOS.
 
+use std::ffi::CString;
 use std::fs::File;
 
 use rustix::io::Errno;
@@ -12,10 +13,12 @@ pub const NAMES: [&str; 4] = ["podos_cm", "podos_rm", "podos_pdfs", "podos_gipc"
 
 /// Loads one. If that fails, the others are still worth a try: what they can do without is for
 /// the kernel to say.
-pub fn load(name: &str) -> Result<(), String> {
+pub fn load(name: &str, parameters: &str) -> Result<(), String> {
     let path = format!("/lib/modules/podos/{name}.ko");
     let file = File::open(&path).map_err(|error| format!("{path} can't be opened: {error}"))?;
-    match finit_module(&file, c"", 0) {
+    let given = CString::new(parameters)
+        .map_err(|_| format!("the parameters of {name} can't be given to the kernel"))?;
+    match finit_module(&file, &given, 0) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(format!(
             "the kernel does not take {path} ({error}): its log says why"
