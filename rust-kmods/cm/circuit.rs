@@ -6,7 +6,7 @@ use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_proto::cdt::CdtIndex;
-use podos_proto::circuit::{ReceiveState, SendError};
+use podos_proto::circuit::{ReceiveState, SendError, Stats};
 use podos_proto::wire::{ResetReason, USUAL_DATA};
 use podos_proto::Gpid;
 
@@ -67,6 +67,16 @@ impl Circuit {
     /// This end's index in the CDT.
     pub fn index(&self) -> CdtIndex {
         self.entry.index()
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> Stats {
+        self.entry.peek(|c| c.stats())
+    }
+
+    /// The rail that was last used.
+    pub fn rail(&self) -> Option<usize> {
+        self.entry.peek(|c| c.rail())
     }
 
     /// Why the circuit is broken, as soon as it is, whatever was received before.
@@ -193,11 +203,12 @@ impl Circuit {
     pub fn recv_woken_by(&self, wake: Wake) -> Result<Option<Incoming>> {
         let node = NODE.get()?;
         loop {
+            // Looks before it waits; to look is less work than to take nothing.
+            let ready = || self.readable().then_some(());
+            self.entry.waiters().wait_until(wake, ready)?;
             if let Some(outcome) = self.take_next(node) {
                 return outcome;
             }
-            let ready = || self.readable().then_some(());
-            self.entry.waiters().wait_until(wake, ready)?;
         }
     }
 

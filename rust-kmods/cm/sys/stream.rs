@@ -77,7 +77,7 @@ impl Poller {
 ///
 /// A file that has them owns, in its private data, an `Arc<S>` as [`ForeignOwnable::into_foreign`]
 /// gave it. Whoever makes such a file puts it there before anybody can use the file.
-pub fn stream_operations<S: Stream>() -> &'static bindings::file_operations {
+pub const fn stream_operations<S: Stream>() -> &'static bindings::file_operations {
     &Operations::<S>::TABLE
 }
 

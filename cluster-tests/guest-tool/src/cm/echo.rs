@@ -2,45 +2,69 @@
 
 //! `cm echo-server`, and what is asked of it: `cm ping`, `cm info`.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
 
 use super::{abi, listen, round_trip, Endpoint, To};
-use crate::report::{number, say};
+use crate::report::{number as error_number, say};
 
 /// Send every message of every circuit back, until killed
 ///
-/// A circuit that breaks is told with its error number; the server goes on.
+/// One thread serves all circuits, so that opening one costs no more than CM itself. A circuit that
+/// breaks is told with its error number; the server goes on.
 #[derive(Debug, clap::Args)]
-pub struct EchoServer {
-    /// Bytes of the longest message
-    #[arg(long, value_name = "BYTES", default_value_t = abi::MAX_MESSAGE)]
-    max: usize,
-}
+pub struct EchoServer {}
 
 impl EchoServer {
     pub fn run(&self) -> Result<()> {
         let listener = listen()?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll_create")?;
+        let watch = |endpoint: &Endpoint, number: u64| {
+            let data = epoll::EventData::new_u64(number);
+            epoll::add(&epoll, endpoint, data, epoll::EventFlags::IN).context("epoll_ctl")
+        };
+        watch(&listener, LISTENER)?;
+        let mut circuits = BTreeMap::new();
+        let mut numbers = LISTENER + 1..;
+        let mut buffer = vec![0; abi::MAX_MESSAGE];
+        let mut events = Vec::with_capacity(64);
         loop {
-            let circuit = listener.accept().context("accept")?;
-            let max = self.max;
-            std::thread::spawn(move || {
-                if let Err(error) = echo(&circuit, max) {
-                    say("broken", number(&error));
+            epoll::wait(&epoll, spare_capacity(&mut events), None).context("epoll_wait")?;
+            for event in events.drain(..) {
+                let number = event.data.u64();
+                if number == LISTENER {
+                    let circuit = listener.accept().context("accept")?;
+                    let number = numbers.next().context("too many circuits")?;
+                    watch(&circuit, number)?;
+                    circuits.insert(number, circuit);
+                } else if let Some(circuit) = circuits.get(&number) {
+                    match echo(circuit, &mut buffer) {
+                        Ok(true) => {}
+                        Ok(false) => drop(circuits.remove(&number)),
+                        Err(error) => {
+                            say("broken", error_number(&error));
+                            circuits.remove(&number);
+                        }
+                    }
                 }
-            });
+            }
         }
     }
 }
 
-fn echo(circuit: &Endpoint, max: usize) -> std::io::Result<()> {
-    let mut buffer = vec![0; max];
-    loop {
-        match circuit.recv(&mut buffer)? {
-            0 => return Ok(()),
-            len => circuit.send(&buffer[..len])?,
-        }
+/// The listener's number among what is watched.
+const LISTENER: u64 = 0;
+
+/// Sends one message back; whether there may be more.
+fn echo(circuit: &Endpoint, buffer: &mut [u8]) -> io::Result<bool> {
+    match circuit.recv(buffer)? {
+        0 => Ok(false),
+        len => circuit.send(&buffer[..len]).map(|()| true),
     }
 }
 
