@@ -16,8 +16,8 @@ use podos_proto::Gpid;
 use crate::node::{Node, NODE};
 use crate::rails::LocalRail;
 
-/// Hosts that a node can know.
-pub(crate) const MAX_HOSTS: usize = 256;
+/// Slots of the tables by host: twice as many as there are hosts in a large cluster.
+pub(crate) const HOST_SLOTS: usize = 512;
 
 /// Told of a host that comes (`true`) or goes (`false`). Runs in the clock thread; may sleep, but
 /// circuits' deadlines wait for it.
@@ -48,8 +48,8 @@ impl Peers {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             map <- {
-                let mut slots = KVVec::with_capacity(MAX_HOSTS, GFP_KERNEL)?;
-                for _ in 0..MAX_HOSTS {
+                let mut slots = KVVec::with_capacity(HOST_SLOTS, GFP_KERNEL)?;
+                for _ in 0..HOST_SLOTS {
                     slots.push(PeerSlot::new(), GFP_KERNEL)?;
                 }
                 new_spinlock_irq!(peer::Peers::new(slots), "podos_peers")

@@ -19,7 +19,7 @@ use podos_proto::time::Instant;
 use podos_proto::wire::{Auth, Header, COUNTER_LEN, HEADER_LEN, TAG_LEN};
 use podos_proto::Gpid;
 
-use crate::peers::MAX_HOSTS;
+use crate::peers::HOST_SLOTS;
 use crate::sys::{self, random_bytes, Blake2s, SkBuff};
 use crate::transmit;
 
@@ -44,8 +44,8 @@ impl Sessions {
     pub(crate) fn new(node: Gpid, incarnation: u32) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             table <- {
-                let mut slots = KVVec::with_capacity(MAX_HOSTS, GFP_KERNEL)?;
-                for _ in 0..MAX_HOSTS {
+                let mut slots = KVVec::with_capacity(HOST_SLOTS, GFP_KERNEL)?;
+                for _ in 0..HOST_SLOTS {
                     slots.push(SessionSlot::new(), GFP_KERNEL)?;
                 }
                 let table = Table::new(slots, node, incarnation, Config::default());

@@ -6,6 +6,9 @@
 
 use core::ops::DerefMut;
 
+/// Slots that are looked at for one host: in a full table a stranger's frames cost no more.
+const MAX_PROBES: usize = 64;
+
 /// Room for one host.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostSlot<V> {
@@ -68,7 +71,7 @@ impl<V, S: DerefMut<Target = [HostSlot<V>]>> HostMap<V, S> {
         }
     }
 
-    /// The value of `host`, made by `make` if there is none yet; `None` when the table is full.
+    /// The value of `host`, made by `make` if there is none yet; `None` when there is no room for it.
     pub fn get_or_insert_with(&mut self, host: u32, make: impl FnOnce() -> V) -> Option<&mut V> {
         let at = self.find(host)?;
         let slot = self.slots.get_mut(at)?;
@@ -104,13 +107,15 @@ impl<V, S: DerefMut<Target = [HostSlot<V>]>> HostMap<V, S> {
         entry.map(|(host, value)| (*host, value))
     }
 
-    /// Where `host` is or would be put; `None` when it is not there and the table is full.
+    /// Where `host` is or would be put; `None` when it is not there and there is no room for it
+    /// near enough.
     fn find(&self, host: u32) -> Option<usize> {
         let count = self.slots.len();
         let hash = host.wrapping_mul(0x9e37_79b9);
         let start = ((u64::from(hash) * count as u64) >> 32) as usize;
         (start..count)
             .chain(0..start)
+            .take(MAX_PROBES)
             .find(|&at| match self.slots.get(at) {
                 Some(HostSlot {
                     entry: Some((other, _)),
@@ -157,5 +162,18 @@ mod tests {
         let mut map: HostMap<u8, Vec<HostSlot<u8>>> = HostMap::new(Vec::new());
         assert!(map.get_or_insert_with(1, || 1).is_none());
         assert!(map.is_empty() && map.get(1).is_none());
+    }
+
+    #[test]
+    fn strangers_of_a_full_table_are_soon_refused() {
+        let slots: Vec<HostSlot<u32>> = (0..4096).map(|_| HostSlot::new()).collect();
+        let mut map = HostMap::new(slots);
+        let entered: Vec<u32> = (1..20_000)
+            .filter(|&host| map.get_or_insert_with(host, || host).is_some())
+            .collect();
+        // Nearly all slots are used, and who is in is found.
+        assert!(entered.len() > 4000, "{}", entered.len());
+        assert!(entered.iter().all(|&host| map.get(host) == Some(&host)));
+        assert_eq!(map.len(), entered.len());
     }
 }
