@@ -45,10 +45,6 @@ struct Loaded {
 /// A node that needs a key and has none gets its mode all the same: it then says nothing, as
 /// opposed to saying everything in the clear.
 pub fn load() -> Result<()> {
-    if !has_modes() {
-        log::info("this podos_cm knows no modes: everything is sent in the clear");
-        return Ok(());
-    }
     match Sources::of_this_node().load(&Cm::default())? {
         Loaded { mode, keys: 0 } if mode.is_keyed() => log::warning(&no_key(mode)),
         Loaded { mode, keys } => log::info(&format!("CM works in mode {mode}, keys: {keys}")),
@@ -58,16 +54,10 @@ pub fn load() -> Result<()> {
 
 /// The same for a module that was loaded since; one that has its mode is left as it is.
 pub fn load_anew() -> Result<()> {
-    match has_modes() && Cm::default().mode()?.is_none() {
-        true => load(),
-        false => Ok(()),
+    match Cm::default().mode()? {
+        None => load(),
+        Some(_) => Ok(()),
     }
-}
-
-/// Whether the module is of those that have modes.
-fn has_modes() -> bool {
-    let cm = Path::new(podos::CM_DIRECTORY);
-    !cm.exists() || cm.join("mode").exists()
 }
 
 fn no_key(mode: Mode) -> String {
