@@ -289,3 +289,6 @@ pub struct Seal {
     /// What the frame's header says of it; the counter makes the cipher's nonce.
     pub auth: Auth,
 }
+
+#[cfg(test)]
+mod tests;
