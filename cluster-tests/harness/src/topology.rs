@@ -7,6 +7,7 @@ mod list;
 mod rail;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,15 @@ pub enum Net {
     /// A switch of ours per rail, in the supervisor's process: it makes faults of frames (see
     /// [`Switch`](crate::Switch)) and needs no privilege.
     Switch,
+}
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Bridge => "bridge",
+            Self::Switch => "switch",
+        })
+    }
 }
 
 /// A cluster as a value: the same serves a test and `cluster up`.

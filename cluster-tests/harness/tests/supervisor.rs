@@ -9,7 +9,8 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use podos_harness::{supervisor, Cluster, Error, Topology, Up};
+use podos_harness::{supervisor, Cluster, Error, Net, NodeState, Selector, Topology, Up};
+use serde_json::json;
 
 fn main() -> ExitCode {
     supervisor::enter();
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
             "a_killed_supervisor_takes_its_nodes_along",
             killed_supervisor,
         ),
+        Trial::test("faults_of_nodes_are_done", node_faults),
+        Trial::test("a_key_is_in_no_command_line_and_no_log", key_is_secret),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -162,7 +165,8 @@ fn killed_supervisor() -> Result<(), Failed> {
     let image = image.to_string_lossy().into_owned();
     let waiting = std::thread::spawn(move || Cluster::up(&up).map(drop));
     soon("both nodes run", || Ok(processes(&image)?.len() == 2))?;
-    let supervisors = processes(&name)?;
+    // Its last argument is its folder; the nodes only have files in there.
+    let supervisors = processes(&format!("/{name}\0"))?;
     let pid = supervisors
         .first()
         .and_then(|path| path.file_name())
@@ -176,4 +180,85 @@ fn killed_supervisor() -> Result<(), Failed> {
     let waited = waiting.join().map_err(|_| "up panicked")?;
     ensure(waited.is_err(), "it came up")?;
     ensure(!Cluster::down_named(&name)?, "a folder stays")
+}
+
+/// Starts two nodes that never get as far as an agent, on switches, and hands over the cluster.
+fn on_switches(name: &str, act: fn(&Cluster) -> Result<(), Failed>) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let mut up = cluster(name, folder.path(), &guest("here\n"))?;
+    up.topology.net = Net::Switch;
+    let name = up.name.clone();
+    let image = folder.path().join("bzImage");
+    let image = image.to_string_lossy().into_owned();
+    let waiting = std::thread::spawn(move || Cluster::up(&up).map(drop));
+    soon("both nodes run", || Ok(processes(&image)?.len() == 2))?;
+    let outcome = act(&Cluster::find(&name)?);
+    Cluster::down_named(&name)?;
+    let waited = waiting.join().map_err(|_| "up panicked")?;
+    ensure(waited.is_err(), "it came up")?;
+    outcome
+}
+
+fn node_faults() -> Result<(), Failed> {
+    on_switches("faults", |cluster| {
+        let one = cluster.node(1)?;
+        let state = || Ok::<_, Failed>(cluster.status()?.nodes[0].clone());
+        let qemu = || -> Result<String, Failed> {
+            let status = one.qmp("query-status", json!({}))?;
+            Ok(status["status"].as_str().unwrap_or_default().to_owned())
+        };
+        one.pause()?;
+        ensure(state()?.state == NodeState::Paused, "not paused")?;
+        ensure(qemu()? == "paused", "QEMU is not paused")?;
+        one.resume()?;
+        ensure(state()?.state == NodeState::Booting, "not resumed")?;
+        ensure(qemu()? == "running", "QEMU does not run")?;
+        let first = state()?;
+        one.reset()?;
+        let second = state()?;
+        ensure(second.boots == first.boots + 1, "not another boot")?;
+        ensure(second.qemu != first.qemu, "not another QEMU")?;
+        one.kill()?;
+        ensure(state()?.state == NodeState::Down, "not down")?;
+        ensure(
+            matches!(one.kill(), Err(Error::NodeDown(_))),
+            "killed twice",
+        )?;
+        // Its carrier is gone when it boots, too.
+        one.link_down(2)?;
+        one.start()?;
+        ensure(state()?.boots == 3, "not started")?;
+        one.link_up(None)?;
+        let refused = one.link_down(3).map_err(|error| error.to_string());
+        let refused = refused.err().unwrap_or_default();
+        ensure(refused.contains("--rail: there is no rail 3"), &refused)?;
+        let refused = cluster.cut(Selector::node(3)).err();
+        let refused = refused.map(|error| error.to_string()).unwrap_or_default();
+        ensure(refused.contains("--node: there is no linus3"), &refused)?;
+        ensure(cluster.switch()?.counters()?.len() == 6, "ports")?;
+        let events = fs::read_to_string(cluster.folder().join("events.log"))?;
+        for fault in ["pause", "resume", "kill", "rail 2 at linus1"] {
+            ensure(events.contains(fault), &events)?;
+        }
+        Ok(())
+    })
+}
+
+fn key_is_secret() -> Result<(), Failed> {
+    on_switches("secret", |cluster| {
+        let file = cluster.key_file(1).ok_or("no key")?;
+        let key = fs::read_to_string(&file)?;
+        ensure(key.len() == 65, "its length")?;
+        let given = format!("name=opt/podos/cluster-key,file={}", file.display());
+        ensure(processes(&given)?.len() == 2, "the nodes have it not")?;
+        ensure(processes(key.trim())?.is_empty(), "it is in a command line")?;
+        for entry in fs::read_dir(cluster.folder())? {
+            let path = entry?.path();
+            let text = fs::read(&path).unwrap_or_default();
+            let told = String::from_utf8_lossy(&text).contains(key.trim());
+            ensure(!told, &format!("it is in {}", path.display()))?;
+        }
+        let status = format!("{:?}", cluster.status()?);
+        ensure(!status.contains(key.trim()), "it is in the status")
+    })
 }

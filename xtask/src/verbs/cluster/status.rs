@@ -49,9 +49,11 @@ impl Xtask for Status {
 
 fn show(cluster: &podos_harness::Status) {
     println!(
-        "cluster `{}`: {} rails, {} MiB a node, {}, supervisor {}",
+        "cluster `{}`: {} rails by {}, CM {}, {} MiB a node, {}, supervisor {}",
         cluster.name,
         cluster.topology.rails.len(),
+        cluster.topology.net,
+        cluster.topology.cm_mode,
         cluster.topology.memory_mib,
         cluster.accelerator,
         cluster.supervisor,
