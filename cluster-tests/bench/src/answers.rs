@@ -3,6 +3,7 @@
 //! What the guest's tool answers: `key=value` lines.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
@@ -29,6 +30,17 @@ impl Answers {
         let value = self.values.get(key).and_then(|text| text.parse().ok());
         let (question, values) = (&self.question, &self.values);
         value.with_context(|| format!("`{question}` says no number {key}, but {values:?}"))
+    }
+}
+
+/// On one line.
+impl fmt::Display for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs = self
+            .values
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        f.write_str(&pairs.collect::<Vec<_>>().join(" "))
     }
 }
 

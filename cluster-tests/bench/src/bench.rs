@@ -2,7 +2,7 @@
 
 //! What a bench is.
 
-use anyhow::Result;
+use anyhow::{bail, Result};
 use podos_harness::Topology;
 
 use crate::figure::FigureSpec;
@@ -50,7 +50,23 @@ pub trait Bench: Sync {
     fn notes(&self, effort: Effort) -> Vec<String>;
     /// Prepares the nodes.
     fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>>;
+    /// The cases that can be profiled.
+    fn profiled(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Prepares the nodes for one of [`Bench::profiled`], of which each call of what comes back
+    /// does about a second's worth.
+    fn repeat<'a>(&self, lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
+        let _ = lab;
+        bail!(
+            "bench {} has no case `{case}` that can be profiled",
+            self.name()
+        )
+    }
 }
+
+/// A case again and again; tells what it measured.
+pub type Repeat<'a> = Box<dyn FnMut() -> Result<String> + 'a>;
 
 /// A bench on a cluster that is up.
 pub trait Session {

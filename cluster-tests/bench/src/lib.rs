@@ -16,6 +16,7 @@ pub mod machine;
 pub mod markdown;
 pub mod measure;
 pub mod plot;
+pub mod profile;
 pub mod report;
 pub mod row;
 pub mod run;

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -24,6 +25,8 @@ enum Verb {
     Run(Run),
     /// Say which benches there are
     List,
+    /// Tell where the time of a case goes
+    Profile(Profile),
     /// Write the last run of a bench into docs/performance.md
     Report {
         /// The bench
@@ -32,6 +35,20 @@ enum Verb {
         #[arg(long, value_name = "JSON")]
         from: Option<PathBuf>,
     },
+}
+
+#[derive(clap::Args)]
+struct Profile {
+    /// The bench
+    bench: String,
+    /// The case
+    case: String,
+    /// How long, in seconds
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Folder of the image
+    #[arg(long)]
+    image_dir: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -75,11 +92,21 @@ fn go(verb: &Verb) -> Result<ExitCode> {
         Verb::List => {
             for bench in benches::all() {
                 println!("{}: {}", bench.name(), bench.about());
+                println!("  to profile: {}", bench.profiled().join(", "));
             }
         }
         Verb::Report { name, from } => {
             let path = run::publish(name, from.as_deref(), &root)?;
             println!("{}", path.display());
+        }
+        Verb::Profile(profile) => {
+            let chosen = run::select(std::slice::from_ref(&profile.bench), false)?;
+            let time = Duration::from_secs(profile.seconds);
+            for bench in chosen {
+                let image = &profile.image_dir;
+                let text = run::profile(bench, &profile.case, time, image, &root)?;
+                println!("{text}");
+            }
         }
         Verb::Run(run) => return all(run, root),
     }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
 
@@ -13,13 +13,15 @@ use crate::lab::Lab;
 use crate::machine::{versions, Machine};
 use crate::measure::Measurements;
 use crate::report::{About, Report};
-use crate::{benches, document, guest_tool, markdown, plot};
+use crate::{benches, document, guest_tool, markdown, plot, profile};
 
 /// Where results go, in the checkout.
 const FOLDER: &str = "target/bench";
 /// Which document has them, and the folder with its pictures.
 const DOCUMENT: &str = "docs/performance.md";
 const PICTURES: &str = "performance/";
+/// Functions in a profile.
+const PROFILE_LINES: usize = 40;
 
 /// How benches are run.
 #[derive(Clone, Debug)]
@@ -120,6 +122,47 @@ fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
     };
     let (rows, figures) = (bench.rows(effort), bench.figures(effort));
     Ok(Report::of(about, &rows, &figures, &all))
+}
+
+/// Samples what the nodes do while a case is repeated for so long; a table for each node, which is
+/// also left as a file.
+pub fn profile(
+    bench: &dyn Bench,
+    case: &str,
+    time: Duration,
+    image: &Path,
+    root: &Path,
+) -> Result<String> {
+    let folder = root.join(FOLDER);
+    let share = folder.join("share");
+    guest_tool::build_into(&share, root)?;
+    let logs = folder.join(format!("{}-consoles", bench.name()));
+    let topology = bench.topology();
+    let hosts = topology.nodes.clone();
+    let lab = Lab::up(bench.name(), image, topology, &share, &logs)?;
+    let mut repeat = bench.repeat(&lab, case)?;
+    // What is translated and cached for the first time is not what is asked for.
+    repeat()?;
+    let mut measured = Vec::new();
+    let tallies = profile::sample(&lab, &hosts, || {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            measured.push(repeat()?);
+        }
+        Ok(())
+    })?;
+    drop(repeat);
+    let mut text = format!("# Profile of bench {}, {case}\n\n", bench.name());
+    measured
+        .iter()
+        .for_each(|line| text += &format!("    {line}\n"));
+    for (host, tally) in hosts.iter().zip(tallies) {
+        text += &format!("\n## linus{host}, {} samples\n\n", tally.total());
+        text += &tally.table(PROFILE_LINES);
+    }
+    let name = format!("{}-profile-{}.md", bench.name(), case.replace('/', "-"));
+    write(&folder.join(name), &text)?;
+    Ok(text)
 }
 
 /// Writes JSON, Markdown and pictures.

@@ -59,6 +59,23 @@ enum Verb {
         #[arg(long, value_name = "JSON")]
         from: Option<PathBuf>,
     },
+    /// Tell where the time of a case goes, on both sides
+    #[command(
+        after_help = "Example:\n  cargo xtask bench profile cm round-trip-64/open\n\n\
+        `cargo xtask bench --list` says which cases there are."
+    )]
+    Profile {
+        /// The bench
+        name: String,
+        /// The case
+        case: String,
+        /// How long to repeat it, in seconds
+        #[arg(long, value_name = "S", default_value_t = 10)]
+        seconds: u64,
+        /// Boot the image in this folder, and build none
+        #[arg(long, value_name = "DIR")]
+        image_dir: Option<PathBuf>,
+    },
 }
 
 impl Xtask for Bench {
@@ -73,6 +90,17 @@ impl Xtask for Bench {
                         .with_context(|| format!("--from {}", from.display()))?;
                     arguments.extend(["--from".into(), from.into()]);
                 }
+            }
+            Some(Verb::Profile {
+                name,
+                case,
+                seconds,
+                image_dir,
+            }) => {
+                let seconds = seconds.to_string();
+                arguments
+                    .extend(["profile", &name, &case, "--seconds", &seconds].map(OsString::from));
+                arguments.extend(["--image-dir".into(), image(ctx, image_dir)?.into()]);
             }
             None if self.list => arguments.push("list".into()),
             None => {

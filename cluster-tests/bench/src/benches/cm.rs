@@ -13,7 +13,7 @@ mod session;
 use anyhow::Result;
 use podos_harness::{Rate, Topology};
 
-use crate::bench::{Bench, Effort, Session};
+use crate::bench::{Bench, Effort, Repeat, Session};
 use crate::figure::FigureSpec;
 use crate::lab::Lab;
 use crate::row::RowSpec;
@@ -77,5 +77,13 @@ impl Bench for Cm {
 
     fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
         Ok(Box::new(session::CmSession::start(lab, effort)?))
+    }
+
+    fn profiled(&self) -> Vec<String> {
+        session::profiled()
+    }
+
+    fn repeat<'a>(&self, lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
+        session::repeat(lab, case)
     }
 }

@@ -32,6 +32,20 @@ impl Who {
         }
     }
 
+    /// The one that [`Who::word`] names.
+    pub fn find(word: &str) -> Option<Self> {
+        let all = MODES.map(Self::Cm).into_iter().chain(PEERS);
+        all.into_iter().find(|who| who.word() == word)
+    }
+
+    /// Its name on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cm(mode) => mode_name(mode),
+            _ => self.transport(),
+        }
+    }
+
     /// What the guest's tool calls it.
     pub fn transport(self) -> &'static str {
         match self {
@@ -59,7 +73,7 @@ pub enum Case {
     RoundTrip(u32),
     /// With a first message and its answer.
     SetUp,
-    /// On one rail that is as fast as can be.
+    /// On one rail that is as fast as can be; not of UDP, which would only drown its receiver.
     Unshaped,
     /// On one shaped rail; gives the processor time as well.
     OneRail,
@@ -69,7 +83,7 @@ pub enum Case {
     KernelRoundTrip,
 }
 
-/// The cases that all contestants have on rails that are as fast as can be.
+/// The cases on rails that are as fast as can be.
 pub const UNSHAPED: [Case; 4] = [
     Case::RoundTrip(64),
     Case::RoundTrip(1400),
@@ -94,6 +108,15 @@ impl Case {
         match self {
             Self::RoundTrip(_) | Self::SetUp | Self::KernelRoundTrip => "µs",
             Self::Unshaped | Self::OneRail | Self::ThreeRails => "Mbit/s",
+        }
+    }
+
+    /// Whether it is measured of a contestant.
+    pub fn has(self, who: Who) -> bool {
+        match self {
+            Self::Unshaped => who != Who::Udp,
+            Self::ThreeRails | Self::KernelRoundTrip => matches!(who, Who::Cm(_)),
+            _ => true,
         }
     }
 
@@ -132,6 +155,9 @@ pub fn rows() -> Vec<RowSpec> {
             _ => None,
         };
         for (ours, peer, wanted) in pairs(to_tcp, sealed) {
+            if !case.has(peer) {
+                continue;
+            }
             row(
                 case.name(),
                 case.unit(),

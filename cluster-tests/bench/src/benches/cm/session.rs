@@ -9,7 +9,7 @@ use super::contest::{mode_name, processor_key, Case, Who, MODES, PEERS, UNSHAPED
 use super::module::{self, Key};
 use super::{curves, paper_rate, rail_rate, CLIENT, SERVER};
 use crate::answers::Answers;
-use crate::bench::{Effort, Session};
+use crate::bench::{Effort, Repeat, Session};
 use crate::lab::{Background, Lab};
 use crate::measure::Measurements;
 
@@ -68,7 +68,7 @@ impl<'a> CmSession<'a> {
         let first = round % contestants.len();
         contestants.rotate_left(first);
         for case in UNSHAPED {
-            for who in &contestants {
+            for who in contestants.iter().filter(|who| case.has(**who)) {
                 self.measure(case, *who, round, all);
             }
         }
@@ -163,6 +163,49 @@ impl<'a> CmSession<'a> {
         }
         self.lab.tool(CLIENT, &args)
     }
+}
+
+/// The cases that can be profiled, and how many of them are about a second's worth.
+const PROFILED: [(&str, &[&str]); 4] = [
+    ("round-trip-64", &["rtt", "--size", "64", "--count", "2000"]),
+    (
+        "round-trip-1400",
+        &["rtt", "--size", "1400", "--count", "2000"],
+    ),
+    ("set-up", &["setup", "--count", "500"]),
+    ("stream", &["stream", "--millis", "1000"]),
+];
+
+/// `round-trip-64/open` and so on.
+pub fn profiled() -> Vec<String> {
+    let whos = || MODES.map(Who::Cm).into_iter().chain(PEERS);
+    let cases = PROFILED.iter();
+    cases
+        .flat_map(|(case, _)| whos().map(move |who| format!("{case}/{}", who.word())))
+        .collect()
+}
+
+/// See [`Bench::repeat`](crate::bench::Bench::repeat).
+pub fn repeat<'a>(lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
+    let parts = case.split_once('/').and_then(|(case, who)| {
+        let (_, args) = PROFILED.iter().find(|(name, _)| *name == case)?;
+        Some((*args, Who::find(who)?))
+    });
+    let (args, who) = parts.with_context(|| {
+        let cases = profiled().join(", ");
+        format!("there is no case `{case}` to profile; there are: {cases}")
+    })?;
+    let session = CmSession::start(lab, Effort::Full)?;
+    let server = match who {
+        Who::Cm(mode) => Some(session.load(mode)?),
+        _ => None,
+    };
+    Ok(Box::new(move || {
+        // It serves for as long as the case is repeated.
+        let _server = &server;
+        let answers = session.client(who, args[0], "single", &args[1..])?;
+        Ok(answers.to_string())
+    }))
 }
 
 impl Session for CmSession<'_> {
