@@ -7,6 +7,8 @@ use podos_proto::keys::AuthError;
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::wire::DropReason;
 
+use crate::sys::trace;
+
 /// A number that only grows.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -86,16 +88,22 @@ impl Counters {
         }
     }
 
-    pub(crate) fn dropped(&self, reason: DropReason) {
+    /// A frame that came on `rail` breaks the rules of the wire format.
+    pub(crate) fn dropped(&self, rail: usize, reason: DropReason) {
         self.dropped[reason as usize].add(1);
+        trace::dropped(rail, || reason.name());
     }
 
-    pub(crate) fn unwanted(&self, why: Unwanted) {
+    /// A frame that came on `rail` is of no use.
+    pub(crate) fn unwanted(&self, rail: usize, why: Unwanted) {
         self.unwanted[why as usize].add(1);
+        trace::dropped(rail, || Unwanted::NAMES[why as usize]);
     }
 
-    pub(crate) fn unauthentic(&self, why: AuthError) {
+    /// A frame that came on `rail` is no member's.
+    pub(crate) fn unauthentic(&self, rail: usize, why: AuthError) {
         self.unauthentic[why as usize].add(1);
+        trace::dropped(rail, || why.name());
     }
 
     pub(crate) fn opened(&self) {

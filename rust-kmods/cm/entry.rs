@@ -10,11 +10,12 @@ use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::time::Instant;
-use podos_proto::wire::{Class, Header, ResetReason};
+use podos_proto::wire::{Class, Header, Kind, ResetReason};
 use podos_proto::Gpid;
 
 use crate::callback::Callback;
 use crate::node::{Node, NODE};
+use crate::sys::trace::{self, TracedCircuit, TracedSegment};
 use crate::sys::{Expire, SegmentData, SkbQueue, Timer, WaitQueue};
 use crate::transmit;
 
@@ -99,6 +100,15 @@ impl Entry {
             let State { circuit, armed } = &mut *state;
             let result = change(circuit, now);
             while let Some(out) = circuit.poll_transmit(now, &rails) {
+                if out.header.kind == Kind::Data {
+                    let segment = TracedSegment {
+                        remote: out.header.to,
+                        index: self.index,
+                        rail: out.rail,
+                        header: &out.header,
+                    };
+                    trace::segment_sent(segment, out.again);
+                }
                 // A frame that finds no memory is as good as lost: it will be sent again.
                 if let Ok(frame) = transmit::frame(&out.header, out.payload) {
                     if let Some(queue) = frames.get_mut(out.rail) {
@@ -145,7 +155,8 @@ impl Entry {
         }
     }
 
-    /// As [`Entry::drive`], and tells those who wait, and the handler, if `change` says that there is news for them.
+    /// As [`Entry::drive`], and tells those who wait, and the handler, if `change` says that there is
+    /// news for them.
     fn drive_and_wake(
         self: &Arc<Self>,
         node: &Node,
@@ -165,6 +176,14 @@ impl Entry {
         header: &Header,
         payload: SegmentData,
     ) {
+        if header.kind == Kind::Data {
+            trace::segment_received(TracedSegment {
+                remote: header.from,
+                index: self.index,
+                rail,
+                header,
+            });
+        }
         let owned = self.owned.load(Ordering::Acquire);
         let mut round_trip = None;
         self.drive_and_wake(node, |circuit, now| {
@@ -178,6 +197,17 @@ impl Entry {
         if let Some((rail, rtt)) = round_trip {
             node.peers().note_rtt(self.peer.host(), rail, rtt);
         }
+    }
+
+    /// What is to be told of the circuit when it has left the table: who it was, and why it broke.
+    pub(crate) fn epitaph(&self) -> (TracedCircuit, Option<ResetReason>) {
+        let circuit = &self.state.lock().circuit;
+        let traced = TracedCircuit {
+            remote: circuit.remote(),
+            index: self.index,
+            class: circuit.class(),
+        };
+        (traced, circuit.reset_reason())
     }
 
     /// Has the timer do nothing more. For the end of the module, when nobody drives the circuit but

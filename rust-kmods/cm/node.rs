@@ -204,4 +204,3 @@ impl NetDeviceObserver for Node {
         self.rails.update(event, dev);
     }
 }
-

@@ -11,6 +11,7 @@ use podos_proto::Gpid;
 
 use crate::circuit::Circuit;
 use crate::node::NODE;
+use crate::sys::trace::{self, TracedCircuit};
 
 impl Circuit {
     /// Opens a circuit to the listener of `class` on `host`; the first message travels with the
@@ -66,6 +67,11 @@ impl Circuit {
             proto::Circuit::open(&config, group, local, remote, class, index, open_seq)
         })?;
         node.counters.opened();
+        trace::circuit_opened(|| TracedCircuit {
+            remote,
+            index: entry.index(),
+            class,
+        });
         Ok(Self::new(entry))
     }
 

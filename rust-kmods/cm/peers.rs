@@ -15,6 +15,7 @@ use podos_proto::Gpid;
 
 use crate::node::{Node, NODE};
 use crate::rails::LocalRail;
+use crate::sys::trace;
 
 /// Slots of the tables by host: twice as many as there are hosts in a large cluster.
 pub(crate) const HOST_SLOTS: usize = 512;
@@ -67,7 +68,7 @@ impl Peers {
     /// Context: softirq.
     pub(crate) fn heard(&self, node: &Node, from: Gpid, rail: usize, mac: [u8; 6]) -> bool {
         let event = self.map.lock().heard(node.now(), from, rail, mac);
-        self.follow(node, from, event)
+        self.follow(node, from, rail, event)
     }
 
     /// The same, of a hello.
@@ -80,7 +81,7 @@ impl Peers {
         mac: [u8; 6],
     ) -> bool {
         let event = self.map.lock().hello(node.now(), from, rail, mac, hello);
-        self.follow(node, from, event)
+        self.follow(node, from, rail, event)
     }
 
     /// The same, of what tells which start of CM its sender is.
@@ -96,11 +97,12 @@ impl Peers {
             let mut map = self.map.lock();
             map.meet(node.now(), from, rail, mac, incarnation)
         };
-        self.follow(node, from, event)
+        self.follow(node, from, rail, event)
     }
 
     /// Does what an event asks for; whether its cause counts.
-    fn follow(&self, node: &Node, from: Gpid, event: Event) -> bool {
+    fn follow(&self, node: &Node, from: Gpid, rail: usize, event: Event) -> bool {
+        trace_event(from, rail, &event);
         match event {
             Event::None => {}
             // Circuits may have waited for a rail.
@@ -120,6 +122,7 @@ impl Peers {
         let was_up = self.map.lock().expel(peer.host());
         if was_up {
             pr_info!("the session with host {} is over\n", peer.host());
+            trace::peer(peer, false);
             node.reset_circuits(peer.host(), ResetReason::PeerDown);
             self.note_change(node);
         }
@@ -137,10 +140,12 @@ impl Peers {
             match lost {
                 Lost::RailDown { node: peer, rail } => {
                     pr_info!("host {}: rail {rail} is down\n", peer.host());
+                    trace::rail(peer, rail, false);
                     self.rerouted.store(true, Ordering::Release);
                 }
                 Lost::Down { node: peer } => {
                     pr_info!("host {} is down\n", peer.host());
+                    trace::peer(peer, false);
                     node.reset_circuits(peer.host(), ResetReason::PeerDown);
                     self.changed.store(true, Ordering::Release);
                 }
@@ -279,6 +284,19 @@ impl Peers {
             .rail(rail)
             .filter(|rail| rail.up)
             .map(|rail| rail.mac)
+    }
+}
+
+/// Tells tracers what a frame from a node on a rail was.
+fn trace_event(from: Gpid, rail: usize, event: &Event) {
+    match event {
+        Event::New | Event::Up | Event::Rebooted => {
+            trace::peer(from, true);
+            trace::rail(from, rail, true);
+        }
+        Event::RailUp => trace::rail(from, rail, true),
+        Event::Left => trace::peer(from, false),
+        Event::None | Event::Ignored => {}
     }
 }
 

@@ -19,6 +19,7 @@ use crate::entry::Entry;
 use crate::listener::Listener;
 use crate::node::Node;
 use crate::sessions::Sessions;
+use crate::sys::trace::{self, TracedCircuit};
 use crate::sys::{FrameReceiver, NetDevice, SegmentData, SkBuff};
 use crate::transmit::BROADCAST_MAC;
 
@@ -31,23 +32,23 @@ impl FrameReceiver for Node {
         self.counters.received(rail, len);
         let header = match Header::parse_start(frame.start(HEADER_LEN + COUNTER_LEN), len) {
             Ok(header) => header,
-            Err(reason) => return self.counters.dropped(reason),
+            Err(reason) => return self.counters.dropped(rail, reason),
         };
         if header.from.host() == self.gpid().host() {
-            return self.counters.unwanted(Unwanted::Echo);
+            return self.counters.unwanted(rail, Unwanted::Echo);
         }
         if header.to != Gpid::EVERYBODY && !header.to.same_node(self.gpid()) {
-            return self.counters.unwanted(Unwanted::Misaddressed);
+            return self.counters.unwanted(rail, Unwanted::Misaddressed);
         }
         let sign_of_life = match self.sessions().mode() {
-            None => return self.counters.unwanted(Unwanted::NoMode),
+            None => return self.counters.unwanted(rail, Unwanted::NoMode),
             Some(Mode::Open) if header.auth.is_some() || header.kind == Kind::Handshake => {
-                return self.counters.unauthentic(AuthError::Unsealed);
+                return self.counters.unauthentic(rail, AuthError::Unsealed);
             }
             Some(Mode::Open) => true,
             Some(_) => match self.authenticate(&header, rail, &mut frame) {
                 Ok(fresh) => fresh,
-                Err(why) => return self.counters.unauthentic(why),
+                Err(why) => return self.counters.unauthentic(rail, why),
             },
         };
         if sign_of_life {
@@ -110,17 +111,17 @@ impl Node {
                 let data = frame.start(header.data_range().end);
                 let data = data.get(header.data_range()).unwrap_or_default();
                 let Ok(hello) = Hello::decode(data) else {
-                    return self.counters.unwanted(Unwanted::Hello);
+                    return self.counters.unwanted(rail, Unwanted::Hello);
                 };
                 if !self.peers().hello(self, header.from, hello, rail, mac) {
-                    self.counters.unwanted(Unwanted::Peer);
+                    self.counters.unwanted(rail, Unwanted::Peer);
                 }
             }
             // The table of peers was told already.
             Kind::Handshake => {}
             Kind::Ephemeral | Kind::Data | Kind::Ack | Kind::Reset => {
                 if !self.peers().heard(self, header.from, rail, mac) {
-                    return self.counters.unwanted(Unwanted::Peer);
+                    return self.counters.unwanted(rail, Unwanted::Peer);
                 }
                 let data = header.data_range();
                 if header.kind == Kind::Ephemeral {
@@ -177,7 +178,7 @@ impl Node {
                 }
             }
             Err(reason) => {
-                self.counters.unwanted(Unwanted::NoCircuit);
+                self.counters.unwanted(rail, Unwanted::NoCircuit);
                 if let Some(reset) = header.reset_reply(self.gpid(), reason) {
                     self.send_to(header.from.host(), rail, &reset);
                 }
@@ -226,6 +227,11 @@ impl Node {
             })
             .map_err(|_| ResetReason::Full)?;
         self.counters.accepted();
+        trace::circuit_accepted(|| TracedCircuit {
+            remote: header.from,
+            index: entry.index(),
+            class: header.class,
+        });
         *new = Some(listener);
         Ok(entry)
     }

@@ -11,7 +11,7 @@ use podos_proto::circuit::Circuit;
 use podos_proto::Gpid;
 
 use crate::entry::Entry;
-use crate::sys::SegmentData;
+use crate::sys::{trace, SegmentData};
 
 type Slots = KVVec<Slot<Arc<Entry>>>;
 
@@ -86,7 +86,9 @@ impl Table {
     pub(crate) fn remove(&self, index: CdtIndex) {
         let removed = self.cdt.lock().remove(index);
         // Outside of the lock: this may be the last reference.
-        drop(removed);
+        if let Some(entry) = removed {
+            trace::circuit_ended(|| entry.epitaph());
+        }
     }
 
     /// Circuits in the table.

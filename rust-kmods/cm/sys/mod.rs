@@ -21,6 +21,7 @@ mod stream;
 mod sysfs;
 mod time;
 mod timer;
+pub(crate) mod trace;
 mod wait;
 
 pub use global::{Global, GlobalGuard};

@@ -78,4 +78,6 @@ pub struct Transmit<'a, B> {
     pub payload: Option<&'a B>,
     /// The rail that it goes over.
     pub rail: usize,
+    /// Whether all of its data were sent before.
+    pub again: bool,
 }

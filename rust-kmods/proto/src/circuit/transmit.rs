@@ -55,6 +55,7 @@ impl<B: Payload> Circuit<B> {
             header,
             payload: None,
             rail,
+            again: false,
         })
     }
 
@@ -78,6 +79,7 @@ impl<B: Payload> Circuit<B> {
             header,
             payload: None,
             rail,
+            again: false,
         })
     }
 
@@ -131,6 +133,7 @@ impl<B: Payload> Circuit<B> {
             header,
             payload: sent.slot.payload(),
             rail: sent.rail,
+            again: sent.again,
         })
     }
 

@@ -451,6 +451,7 @@ impl World {
                         header,
                         payload: None,
                         rail,
+                        again: false,
                     });
                     self.transmit(1 - to, rail, reset);
                 }
