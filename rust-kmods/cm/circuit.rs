@@ -19,6 +19,9 @@ use crate::sys::{Fragment, SegmentData, WaitQueue, Wake};
 /// Largest message that [`Circuit::recv_message`] takes, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
 
+/// Most segments that are moved at once, while the circuit is locked.
+const BATCH: usize = 16;
+
 /// One end of a virtual circuit: ordered messages, each exactly once, both ways.
 ///
 /// All methods take `&self`: one thread may receive while another one sends. Waits end early when
@@ -41,6 +44,16 @@ pub(crate) fn broken_error(reason: ResetReason) -> Error {
         ResetReason::Refused => ECONNREFUSED,
         ResetReason::Full => EBUSY,
         ResetReason::NoCircuit | ResetReason::Aborted | ResetReason::Protocol => ECONNRESET,
+    }
+}
+
+/// Why a segment was not taken; `EAGAIN` if there is no room now.
+pub(crate) fn send_error(unsent: &SendError<SegmentData>) -> Error {
+    match unsent {
+        SendError::Full(_) => EAGAIN,
+        SendError::TooLong(_) => EMSGSIZE,
+        SendError::Finished(_) => EPIPE,
+        SendError::Reset(reason, _) => broken_error(*reason),
     }
 }
 
@@ -148,9 +161,10 @@ impl Circuit {
         if len == 0 {
             return self.send_segment(node, op, true, SegmentData::EMPTY);
         }
+        let room = self.segment_size();
         let mut left = len;
         while left > 0 {
-            let mut segment = Fragment::new(left.min(self.segment_room()))?;
+            let mut segment = Fragment::new(left.min(room))?;
             fill(segment.as_mut_slice())?;
             let len = segment.len();
             left -= len;
@@ -161,20 +175,52 @@ impl Circuit {
 
     /// A message that is going to be sent on this circuit, still empty.
     pub fn compose(&self) -> Outgoing {
-        Outgoing::new(self.segment_room())
+        Outgoing::new(self.segment_size())
     }
 
     /// Sends a composed message; waits while the window is full.
     pub fn send_composed(&self, op: u8, message: Outgoing) -> Result {
         let node = NODE.get()?;
-        message
-            .into_segments()
-            .try_for_each(|(segment, end)| self.send_segment(node, op, end, segment))
+        let mut segments = message.into_segments();
+        let mut next = segments.next();
+        loop {
+            let sent = self.entry.drive(node, |circuit, _| {
+                for _ in 0..BATCH {
+                    let Some((segment, end)) = next.take() else {
+                        break;
+                    };
+                    match circuit.send(op, end, segment) {
+                        Ok(()) => next = segments.next(),
+                        Err(SendError::Full(unsent)) => {
+                            next = Some((unsent, end));
+                            return Err(EAGAIN);
+                        }
+                        Err(unsent) => return Err(send_error(&unsent)),
+                    }
+                }
+                Ok(())
+            });
+            match sent {
+                Ok(()) if next.is_none() => return Ok(()),
+                Err(e) if e != EAGAIN => return Err(e),
+                Ok(()) => {}
+                Err(_) => {
+                    let ready = || self.writable().then_some(());
+                    self.entry.waiters().wait_until(Wake::Killable, ready)?;
+                }
+            }
+        }
     }
 
-    /// Bytes that a segment should have, so that it fits into one frame.
-    fn segment_room(&self) -> usize {
-        USUAL_DATA
+    /// Bytes that a segment should have, so that it fits into one frame on the rails as they are;
+    /// [`Circuit::try_send_segment`] takes no more.
+    pub fn segment_size(&self) -> usize {
+        let room = NODE.get().map_or(0, |node| self.entry.segment_room(node));
+        match room {
+            // No rail works: whichever comes back has room for this.
+            0 => USUAL_DATA,
+            room => room,
+        }
     }
 
     fn send_segment(&self, node: &Node, op: u8, end: bool, mut payload: SegmentData) -> Result {
@@ -185,9 +231,7 @@ impl Circuit {
             {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full(unsent)) => payload = unsent,
-                Err(SendError::TooLong(_)) => return Err(EMSGSIZE),
-                Err(SendError::Finished(_)) => return Err(EPIPE),
-                Err(SendError::Reset(reason, _)) => return Err(broken_error(reason)),
+                Err(unsent) => return Err(send_error(&unsent)),
             }
             let ready = || self.writable().then_some(());
             self.entry.waiters().wait_until(Wake::Killable, ready)?;
@@ -231,26 +275,15 @@ impl Circuit {
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` if it is longer than [`MAX_MESSAGE`], `EPROTO` if the other end finished in the
-    /// middle of it; the circuit is of no more use then.
+    /// Those of [`Circuit::recv_each`], and `EMSGSIZE` if it is longer than [`MAX_MESSAGE`].
     pub fn recv_message(&self, buf: &mut KVec<u8>) -> Result<Option<u8>> {
         buf.clear();
-        loop {
-            let Some(segment) = self.recv()? else {
-                return if buf.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(EPROTO)
-                };
-            };
+        self.recv_each(Wake::Killable, |segment| {
             if buf.len() + segment.len() > MAX_MESSAGE {
                 return Err(EMSGSIZE);
             }
-            segment.append_to(buf)?;
-            if segment.is_end() {
-                return Ok(Some(segment.op()));
-            }
-        }
+            segment.append_to(buf)
+        })
     }
 
     /// As [`Circuit::recv_message`], but leaves the message where it is. Woken by the signals that
@@ -261,21 +294,62 @@ impl Circuit {
     /// As [`Circuit::recv_message`].
     pub fn recv_content(&self, wake: Wake) -> Result<Option<(u8, Content)>> {
         let mut content = Content::new();
-        loop {
-            let Some(segment) = self.recv_woken_by(wake)? else {
-                return if content.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(EPROTO)
-                };
-            };
+        let op = self.recv_each(wake, |segment| {
             if content.len() + segment.len() > MAX_MESSAGE {
                 return Err(EMSGSIZE);
             }
-            let (op, end) = (segment.op(), segment.is_end());
-            content.push(segment, 0)?;
-            if end {
-                return Ok(Some((op, content)));
+            content.push(segment, 0)
+        })?;
+        Ok(op.map(|op| (op, content)))
+    }
+
+    /// Hands the segments of the next message to `take` as they come, up to the last one; the
+    /// message's op, or `None` when the other end has finished. Woken by the signals that `wake`
+    /// names.
+    ///
+    /// # Errors
+    ///
+    /// Those of a broken circuit, the first of `take`, `EPROTO` if the other end finished in the
+    /// middle of the message; the circuit is of no more use then.
+    pub fn recv_each(
+        &self,
+        wake: Wake,
+        mut take: impl FnMut(Incoming) -> Result,
+    ) -> Result<Option<u8>> {
+        let node = NODE.get()?;
+        let mut batch = [const { None }; BATCH];
+        let mut begun = false;
+        loop {
+            let ready = || self.readable().then_some(());
+            self.entry.waiters().wait_until(wake, ready)?;
+            let state = self.entry.drive(node, |circuit, _| {
+                // Not beyond the end of the message: the next one is for the next call.
+                for place in &mut batch {
+                    let segment = circuit.recv().map(Incoming::from);
+                    let last = segment.as_ref().is_none_or(Incoming::is_end);
+                    *place = segment;
+                    if last {
+                        break;
+                    }
+                }
+                circuit.receive_state()
+            });
+            let mut taken = false;
+            for segment in batch.iter_mut().map_while(Option::take) {
+                let (op, end) = (segment.op(), segment.is_end());
+                take(segment)?;
+                if end {
+                    return Ok(Some(op));
+                }
+                taken = true;
+            }
+            begun |= taken;
+            match state {
+                _ if taken => {}
+                ReceiveState::Open => {}
+                ReceiveState::Eof if begun => return Err(EPROTO),
+                ReceiveState::Eof => return Ok(None),
+                ReceiveState::Reset(reason) => return Err(broken_error(reason)),
             }
         }
     }

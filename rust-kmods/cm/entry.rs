@@ -84,6 +84,12 @@ impl Entry {
         look(&self.state.lock().circuit)
     }
 
+    /// Bytes of data that a segment should have now; 0 if no rail works.
+    pub(crate) fn segment_room(&self, node: &Node) -> usize {
+        let rails = node.rail_view(self.peer.host());
+        self.peek(|circuit| circuit.segment_room(&rails))
+    }
+
     /// Lets `change` work on the circuit and sends what the circuit has to send after that.
     ///
     /// Context: any in which interrupts are enabled; does not sleep.

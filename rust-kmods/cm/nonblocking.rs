@@ -6,11 +6,10 @@
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_proto::circuit::{ReceiveState, SendError};
-use podos_proto::wire::USUAL_DATA;
+use podos_proto::circuit::ReceiveState;
 
 use crate::callback::{Handled, Handler};
-use crate::circuit::{broken_error, Circuit};
+use crate::circuit::{send_error, Circuit};
 use crate::content::Incoming;
 use crate::node::NODE;
 use crate::sys::{Fragment, SegmentData};
@@ -54,12 +53,7 @@ impl Circuit {
         };
         self.entry()
             .drive(NODE.get()?, |circuit, _| circuit.send(op, end, payload))
-            .map_err(|unsent| match unsent {
-                SendError::Full(_) => EAGAIN,
-                SendError::TooLong(_) => EMSGSIZE,
-                SendError::Finished(_) => EPIPE,
-                SendError::Reset(reason, _) => broken_error(reason),
-            })
+            .map_err(|unsent| send_error(&unsent))
     }
 
     /// A message of one segment, see [`Circuit::try_send_segment`].
@@ -69,11 +63,6 @@ impl Circuit {
     /// As [`Circuit::try_send_segment`].
     pub fn try_send(&self, op: u8, data: &[u8]) -> Result {
         self.try_send_segment(op, true, data)
-    }
-
-    /// Most bytes of a segment.
-    pub fn segment_size(&self) -> usize {
-        USUAL_DATA
     }
 
     /// Whether nothing more will come than what was received: the other end has finished, or the

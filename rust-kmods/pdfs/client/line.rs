@@ -4,6 +4,7 @@
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
+use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Content, Incoming, Outgoing};
 use podos_proto::pdfs::{Op, ReadArgs, Reply, WriteArgs, WriteReply};
 use zerocopy::{FromBytes, IntoBytes};
@@ -62,18 +63,16 @@ impl Line {
         let mut status = [0; size_of::<Reply>()];
         let mut have = 0;
         let mut taken = Ok(());
-        loop {
-            let segment = self.circuit.recv().map_err(lost)?.ok_or(ECONNRESET)?;
-            let end = segment.is_end();
+        let answer = self.circuit.recv_each(Wake::Killable, |segment| {
             let skip = segment.copy_to(0, &mut status[have..]);
             have += skip;
             if taken.is_ok() {
                 taken = take(segment, skip);
             }
-            if end {
-                break;
-            }
-        }
+            // What comes behind a failure is still to be received.
+            Ok(())
+        });
+        answer.map_err(lost)?.ok_or(ECONNRESET)?;
         self.owed -= 1;
         Reply::decode(&status[..have]).map_err(convert::reply_error)?;
         taken
@@ -92,10 +91,9 @@ impl Line {
     /// Lets the answers pass that somebody did not wait for, because he was killed.
     fn settle(&mut self) -> Result {
         while self.owed > 0 {
-            let segment = self.circuit.recv().map_err(lost)?.ok_or(ECONNRESET)?;
-            if segment.is_end() {
-                self.owed -= 1;
-            }
+            let answer = self.circuit.recv_each(Wake::Killable, |_| Ok(()));
+            answer.map_err(lost)?.ok_or(ECONNRESET)?;
+            self.owed -= 1;
         }
         Ok(())
     }
