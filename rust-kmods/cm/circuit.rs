@@ -16,7 +16,7 @@ use crate::node::{Node, NODE};
 use crate::outgoing::Outgoing;
 use crate::sys::{Fragment, SegmentData, WaitQueue, Wake};
 
-/// Largest message that [`Circuit::recv_message`] takes, in bytes.
+/// Largest message, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
 
 /// Most segments that are moved at once, while the circuit is locked.
@@ -115,6 +115,11 @@ impl Circuit {
     }
 
     /// Sends one message, the concatenation of `parts`; waits while the window is full.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if it is longer than [`MAX_MESSAGE`]; `EPIPE` after [`Circuit::shutdown`]; `ENOMEM`;
+    /// those of a broken circuit.
     pub fn send(&self, op: u8, parts: &[&[u8]]) -> Result {
         let mut source = Parts::new(parts);
         let len = parts.iter().map(|p| p.len()).sum();
@@ -129,7 +134,7 @@ impl Circuit {
     /// # Errors
     ///
     /// `EFAULT` if the bytes can't be read; the circuit is reset then, since the other end waits
-    /// for the rest.
+    /// for the rest. Else as [`Circuit::send`].
     pub fn send_iter(
         &self,
         op: u8,
@@ -158,6 +163,9 @@ impl Circuit {
     /// byte of what it is given as it was.
     fn send_filled(&self, op: u8, len: usize, mut fill: impl FnMut(&mut [u8]) -> Result) -> Result {
         let node = NODE.get()?;
+        if len > MAX_MESSAGE {
+            return Err(EMSGSIZE);
+        }
         if len == 0 {
             return self.send_segment(node, op, true, SegmentData::EMPTY);
         }
@@ -179,8 +187,15 @@ impl Circuit {
     }
 
     /// Sends a composed message; waits while the window is full.
+    ///
+    /// # Errors
+    ///
+    /// As [`Circuit::send`].
     pub fn send_composed(&self, op: u8, message: Outgoing) -> Result {
         let node = NODE.get()?;
+        if message.len() > MAX_MESSAGE {
+            return Err(EMSGSIZE);
+        }
         let mut segments = message.into_segments();
         let mut next = segments.next();
         loop {
@@ -316,24 +331,10 @@ impl Circuit {
         wake: Wake,
         mut take: impl FnMut(Incoming) -> Result,
     ) -> Result<Option<u8>> {
-        let node = NODE.get()?;
         let mut batch = [const { None }; BATCH];
         let mut begun = false;
         loop {
-            let ready = || self.readable().then_some(());
-            self.entry.waiters().wait_until(wake, ready)?;
-            let state = self.entry.drive(node, |circuit, _| {
-                // Not beyond the end of the message: the next one is for the next call.
-                for place in &mut batch {
-                    let segment = circuit.recv().map(Incoming::from);
-                    let last = segment.as_ref().is_none_or(Incoming::is_end);
-                    *place = segment;
-                    if last {
-                        break;
-                    }
-                }
-                circuit.receive_state()
-            });
+            let state = self.recv_batch(wake, &mut batch)?;
             let mut taken = false;
             for segment in batch.iter_mut().map_while(Option::take) {
                 let (op, end) = (segment.op(), segment.is_end());
@@ -352,6 +353,32 @@ impl Circuit {
                 ReceiveState::Reset(reason) => return Err(broken_error(reason)),
             }
         }
+    }
+
+    /// Fills `batch` from its start with what has arrived of the next message, waiting for a segment
+    /// at least; what else can be received.
+    ///
+    /// It is not a part of [`Circuit::recv_each`], as that is compiled where it is used, but what
+    /// moves frames only here.
+    fn recv_batch(
+        &self,
+        wake: Wake,
+        batch: &mut [Option<Incoming>; BATCH],
+    ) -> Result<ReceiveState> {
+        let node = NODE.get()?;
+        let ready = || self.readable().then_some(());
+        self.entry.waiters().wait_until(wake, ready)?;
+        Ok(self.entry.drive(node, |circuit, _| {
+            for place in batch {
+                let segment = circuit.recv().map(Incoming::from);
+                let last = segment.as_ref().is_none_or(Incoming::is_end);
+                *place = segment;
+                if last {
+                    break;
+                }
+            }
+            circuit.receive_state()
+        }))
     }
 
     /// Sends nothing more: when it has received everything the other end sees `None`.
