@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! All nodes, and time that passes.
+
+use crate::clock::{Nanos, What, MILLIS, SECONDS};
+use crate::config::Config;
+use crate::ether::Ether;
+use crate::faults::{self, Fault, Kind};
+use crate::judge::Violation;
+use crate::manager::End;
+use crate::network::{Network, Weather};
+use crate::node::Node;
+use crate::protocol;
+use crate::random::Random;
+use crate::report::Report;
+
+/// Time between two looks of the judge.
+const CHECK: Nanos = 250 * MILLIS;
+/// How much later than a rail's lifetime a dead peer must be known for dead: the clock thread looks
+/// ten times a second.
+const LOOKS: Nanos = 150 * MILLIS;
+/// Others that the judge asks each node about, at each look.
+const ASKED: u64 = 8;
+
+/// See the module.
+#[derive(Debug)]
+pub struct World {
+    ether: Ether,
+    nodes: Vec<Node>,
+    faults: Vec<Fault>,
+    active: Vec<bool>,
+    usual_weather: Weather,
+    /// Chance of the judge's own, so that its questions change nothing.
+    questions: Random,
+}
+
+impl World {
+    /// The world of this simulation, before anything happened.
+    pub fn new(config: &Config) -> Self {
+        let usual_weather = faults::usual_weather(config.trouble);
+        let network = Network::new(config.nodes, config.rails, usual_weather, config.seed);
+        let mut ether = Ether::new(config, network);
+        let faults = faults::plan(config);
+        for (number, fault) in (0..).zip(&faults) {
+            ether.queue.plan(fault.from, What::Fault(number));
+            ether.queue.plan(fault.until, What::Fault(number));
+        }
+        for conversation in 0..config.circuits {
+            // The first hellos go round in the first half second.
+            let at = ether.random.within(SECONDS / 2, config.load);
+            ether.queue.plan(at, What::Begin(conversation));
+        }
+        ether.queue.plan(CHECK, What::Check);
+        Self {
+            ether,
+            nodes: (0..config.nodes).map(Node::new).collect(),
+            active: vec![false; faults.len()],
+            faults,
+            usual_weather,
+            questions: Random::of(config.seed, 3),
+        }
+    }
+
+    /// Lets time pass until nothing is left to happen.
+    ///
+    /// # Errors
+    ///
+    /// What must not happen and did.
+    pub fn run(mut self) -> Result<Report, Violation> {
+        for node in 0..self.nodes.len() {
+            // Nodes come up one after the other: their clocks do not beat in time.
+            let at = self.ether.random.below(protocol::HELLO_INTERVAL);
+            let boot = What::Boot(node as u32);
+            self.ether.queue.plan(at, boot);
+        }
+        while let Some((at, what)) = self.ether.queue.pop() {
+            self.ether.now = at;
+            let over = self.happens(what);
+            if let Some(violation) = self.ether.judge.violation() {
+                return Err(violation.clone());
+            }
+            if over {
+                break;
+            }
+        }
+        self.listen_all();
+        self.conclude();
+        match self.ether.judge.violation() {
+            Some(violation) => Err(violation.clone()),
+            None => Ok(Report::new(&self.ether, &self.nodes)),
+        }
+    }
+
+    /// Something happens; whether it was the last that matters.
+    fn happens(&mut self, what: What) -> bool {
+        let ether = &mut self.ether;
+        match what {
+            What::Flight(flight) => {
+                if ether.network.hears(flight.to, flight.from, flight.rail) {
+                    let node = &mut self.nodes[flight.to as usize];
+                    node.listen(ether);
+                    if let Some(manager) = node.manager_mut() {
+                        manager.receive(ether, &flight);
+                    }
+                }
+            }
+            What::Shout(shout) => ether.shout_arrives(&shout),
+            What::Wake { node, ticket } => {
+                let node = &mut self.nodes[node as usize];
+                node.listen(ether);
+                if let Some(manager) = node.manager_mut() {
+                    manager.wake(ether, ticket);
+                }
+            }
+            What::User { node, life, end } => {
+                let node = &mut self.nodes[node as usize];
+                node.listen(ether);
+                if node.life() == life {
+                    if let Some(manager) = node.manager_mut() {
+                        manager.user_wakes(ether, end);
+                    }
+                }
+            }
+            What::Boot(node) => self.nodes[node as usize].boot(ether),
+            What::Begin(conversation) => self.begin(conversation),
+            What::Fault(number) => self.change(number as usize),
+            What::Check => return self.check(),
+        }
+        false
+    }
+
+    /// Two nodes get into conversation.
+    fn begin(&mut self, conversation: u32) {
+        let config = &self.ether.config;
+        let nodes = u64::from(config.nodes);
+        let mut random = Random::of(config.seed, 1 << 50 | u64::from(conversation));
+        let opener = random.below(nodes);
+        let reach = u64::from(config.reach()).min(nodes / 2);
+        let apart = random.within(1, reach.max(1));
+        let target = if random.chance(500_000) {
+            (opener + apart) % nodes
+        } else {
+            (opener + nodes - apart) % nodes
+        };
+        if opener == target {
+            return;
+        }
+        let there = self.nodes[target as usize].life();
+        let node = &mut self.nodes[opener as usize];
+        node.listen(&mut self.ether);
+        if let Some(manager) = node.manager_mut() {
+            let host = Node::host(target as u32);
+            manager.connect(&mut self.ether, conversation, host, there);
+        }
+    }
+
+    /// A fault begins, or is over.
+    fn change(&mut self, number: usize) {
+        // What came before came under the old circumstances.
+        self.listen_all();
+        let begins = !self.active[number];
+        self.active[number] = begins;
+        let fault = self.faults[number];
+        self.ether.digest.note(number as u64);
+        match fault.kind {
+            Kind::NodeOff(node) => {
+                let node = &mut self.nodes[node as usize];
+                match begins {
+                    true => node.stop(&mut self.ether, false),
+                    false if node.manager().is_none() => node.boot(&mut self.ether),
+                    // Another fault had it off, too, and it is back from that.
+                    false => {}
+                }
+            }
+            Kind::Reload(node, orderly) => {
+                let node = &mut self.nodes[node as usize];
+                match begins {
+                    true => node.stop(&mut self.ether, orderly),
+                    false if node.manager().is_none() => node.start(&mut self.ether),
+                    false => {}
+                }
+            }
+            Kind::Storm(rail, _) => {
+                let active = self.active_faults();
+                let weather = faults::weather(active, self.usual_weather, rail);
+                let (network, now) = (&mut self.ether.network, self.ether.now);
+                network.set_weather(now, rail, weather);
+            }
+            kind => {
+                let nodes = match kind.node() {
+                    Some(node) => node..node + 1,
+                    None => 0..self.ether.config.nodes,
+                };
+                for node in nodes {
+                    for rail in 0..self.ether.config.rails {
+                        let port = faults::port(self.active_faults(), node, rail);
+                        let (network, now) = (&mut self.ether.network, self.ether.now);
+                        network.set_port(now, node, rail, port);
+                    }
+                    if let Some(manager) = self.nodes[node as usize].manager_mut() {
+                        manager.carrier_changed(&mut self.ether);
+                    }
+                }
+            }
+        }
+    }
+
+    fn active_faults(&self) -> impl Iterator<Item = &Fault> {
+        let faults = self.faults.iter().zip(&self.active);
+        faults
+            .filter(|(_, active)| **active)
+            .map(|(fault, _)| fault)
+    }
+
+    fn listen_all(&mut self) {
+        for node in &mut self.nodes {
+            node.listen(&mut self.ether);
+        }
+        let end = self.ether.air.end();
+        self.ether.air.forget(end);
+    }
+
+    /// The judge looks at everything; whether nothing is left to happen.
+    fn check(&mut self) -> bool {
+        self.listen_all();
+        let now = self.ether.now;
+        for index in 0..self.nodes.len() {
+            self.check_circuits(index);
+            self.check_membership(index);
+        }
+        let load = self.ether.config.load;
+        // The last faults end a second after the load; by then everybody is found, or given up.
+        let mut managers = self.nodes.iter().filter_map(Node::manager);
+        let idle = managers.all(|manager| manager.ends().next().is_none());
+        let patience = protocol::give_up() + protocol::keepalive() + 5 * SECONDS;
+        let over = now > load + 2 * SECONDS && (idle || now > load + patience);
+        if !over {
+            self.ether.queue.plan(now + CHECK, What::Check);
+        }
+        over
+    }
+
+    /// What a node keeps of circuits is bounded, and not with the dead.
+    fn check_circuits(&mut self, index: usize) {
+        let (now, judge) = (self.ether.now, &self.ether.judge);
+        let Some(manager) = self.nodes[index].manager() else {
+            return;
+        };
+        let mut objection = None;
+        let ends = manager.ends().count() as i64;
+        if manager.buffers() > ends * protocol::MOST_BUFFERS {
+            let buffers = manager.buffers();
+            objection = Some(format!(
+                "node {index} keeps {buffers} buffers for {ends} ends of circuits"
+            ));
+        }
+        for end in manager.ends().filter(|end| end.in_table()) {
+            let known = end.conversation().and_then(|(conversation, side)| {
+                let known = judge.conversation(conversation)?;
+                Some((conversation, judge.life(known.lives[side.other() as usize])))
+            });
+            let Some((conversation, there)) = known else {
+                continue;
+            };
+            if there.is_gone(now, protocol::SILENCE + LOOKS) {
+                objection = Some(format!(
+                    "node {index} keeps its end of conversation {conversation} though node {} died long ago",
+                    there.node
+                ));
+            }
+        }
+        if let Some(objection) = objection {
+            self.ether.judge.object(now, objection);
+        }
+    }
+
+    /// A node takes those for present who are, and no others.
+    fn check_membership(&mut self, index: usize) {
+        let now = self.ether.now;
+        let nodes = self.ether.config.nodes;
+        let Some(age) = self.nodes[index].age(&self.ether) else {
+            return;
+        };
+        for _ in 0..ASKED {
+            let reach = u64::from(self.ether.config.reach().min(nodes / 2)).max(1);
+            let apart = self.questions.within(1, reach) as u32;
+            let other = (index as u32 + apart) % nodes;
+            if other == index as u32 {
+                continue;
+            }
+            let Some(manager) = self.nodes[index].manager() else {
+                return;
+            };
+            let (by_frames, by_beacons) = manager.takes_for_present(now, Node::host(other));
+            let there = &self.nodes[other as usize];
+            let life = self.ether.judge.life(there.life());
+            let gone = |after| life.is_gone(now, after + LOOKS);
+            let wrong = match there.age(&self.ether) {
+                None if gone(protocol::SILENCE) && by_frames => Some("frames, for present"),
+                None if gone(protocol::BEACON_LIFETIME) && by_beacons => {
+                    Some("beacons, for present")
+                }
+                None => None,
+                Some(_) if by_frames && by_beacons => None,
+                Some(there) => {
+                    let since = now - age.min(there).min(2 * SECONDS);
+                    let network = &self.ether.network;
+                    let sure = |span: Nanos, tries| {
+                        now - since >= span
+                            && network.certainty(index as u32, other, since, now, tries) >= 9.0
+                    };
+                    if !by_frames && sure(SECONDS, 3) {
+                        Some("frames, for absent")
+                    } else if !by_beacons && sure(2 * SECONDS, 1) && network.rails() == 1 {
+                        // Each beacon goes over one rail only; which one it was is not known here.
+                        Some("beacons, for absent")
+                    } else {
+                        None
+                    }
+                }
+            };
+            if let Some(wrong) = wrong {
+                let text = format!("node {index} takes node {other}, by its {wrong}");
+                self.ether.judge.object(now, text);
+            }
+        }
+    }
+
+    /// Nothing is left to happen: nothing may be left over.
+    fn conclude(&mut self) {
+        let now = self.ether.now;
+        for (index, node) in self.nodes.iter().enumerate() {
+            let Some(manager) = node.manager() else {
+                self.ether
+                    .judge
+                    .object(now, format!("node {index} is still off"));
+                continue;
+            };
+            let (entries, buffers) = (manager.entries(), manager.buffers());
+            if entries > 0 || manager.ends().next().is_some() {
+                let left: Vec<_> = manager.ends().map(End::conversation).collect();
+                let text =
+                    format!("node {index} has {entries} entries left in its table: {left:?}");
+                self.ether.judge.object(now, text);
+            }
+            if buffers > 0 {
+                let text = format!("node {index} has {buffers} buffers left");
+                self.ether.judge.object(now, text);
+            }
+        }
+        self.ether.judge.conclude(now);
+    }
+}
