@@ -5,15 +5,24 @@
 //! Every circuit holds a [`Group`] of its own. For each frame the circuit's owner shows it the
 //! rails to the peer as they are now, a [`RailView`], and the group elects one of them.
 
-mod groups;
+mod dealer;
+mod elected;
+mod group;
+mod load;
+mod one_rail;
 mod rail_set;
+mod stripe;
 #[cfg(test)]
 mod tests;
 mod view;
 
-pub use groups::{Dealer, Group, GroupKind, Load, RoundRobin, Single, Stripe};
+pub use dealer::Dealer;
+pub use group::{Group, GroupKind};
+pub use load::Load;
+pub use one_rail::{RoundRobin, Single};
 pub use rail_set::RailSet;
-pub use view::{InFlight, RailStatus, RailView};
+pub use stripe::Stripe;
+pub use view::{Arrival, InFlight, RailStatus, RailView};
 
 /// Most rails (network interfaces) of a node.
 pub const MAX_RAILS: usize = 8;
@@ -34,6 +43,15 @@ pub trait TransmissionGroup {
     /// The other end, which opened the circuit, sends over `rail`. A group that keeps all frames of a
     /// circuit on one rail goes there, so that both directions share it.
     fn follow(&mut self, _rail: usize) {}
+
+    /// Whether a circuit keeps to its rail while that works, so that leaving it takes more than one
+    /// segment that did not come through.
+    fn is_bound(&self) -> bool {
+        false
+    }
+
+    /// A segment of this circuit is known to have arrived.
+    fn arrived(&mut self, _arrival: &Arrival) {}
 
     /// How much data a segment should have that is made now: what fits a frame on the rails that
     /// this group will take. 0 when no rail is usable.

@@ -16,7 +16,7 @@ use crate::time::{Duration, Instant};
 use slot::{Shape, Tick, TxSlot};
 
 /// Least congestion window after a loss, in segments.
-const MIN_CWND: u32 = 4;
+const MIN_CWND: u32 = 8;
 /// Congestion window after a time-out, in segments.
 const RESTART_CWND: u32 = 2;
 
@@ -329,18 +329,17 @@ impl<B: Payload> SendHalf<B> {
         let mut news = News::default();
         while (ack.wrapping_sub(self.una) as i32) > 0 {
             let place = place(self.una);
-            self.arrived(&mut news, place);
+            self.arrived(now, &mut news, place);
             if let Some(slot) = self.slots.get_mut(place) {
                 *slot = TxSlot::empty();
             }
             self.una = self.una.wrapping_add(1);
         }
         if sack != 0 {
-            self.take_sack(&mut news, ack, sack);
+            self.take_sack(now, &mut news, ack, sack);
         }
         self.widen(ack, window);
-        let sample = news.sample.map(|(rail, sent_at)| (rail, sent_at.age(now)));
-        if let Some((_, round_trip)) = sample {
+        if let Some((_, round_trip)) = news.sample {
             self.rtt.sample(round_trip);
         }
         if progress {
@@ -353,7 +352,10 @@ impl<B: Payload> SendHalf<B> {
         if progress || !self.is_outstanding() {
             self.restart_timer(now);
         }
-        Ok(Acknowledged { progress, sample })
+        Ok(Acknowledged {
+            progress,
+            sample: news.sample,
+        })
     }
 
     /// The other end has room for `window` segments from `from` on. Room is never taken back, so
@@ -369,7 +371,7 @@ impl<B: Payload> SendHalf<B> {
         }
     }
 
-    fn take_sack(&mut self, news: &mut News, ack: u32, sack: u64) {
+    fn take_sack(&mut self, now: Instant, news: &mut News, ack: u32, sack: u64) {
         // Bit `i`: segment `una + i`. `una` is not behind `ack`.
         let behind = self.una.wrapping_sub(ack);
         let came = match behind {
@@ -378,12 +380,12 @@ impl<B: Payload> SendHalf<B> {
         };
         let unknown = (self.flight | self.lost).rotate_right(self.una);
         for place in places((came & unknown).rotate_left(self.una)) {
-            self.arrived(news, place);
+            self.arrived(now, news, place);
         }
     }
 
     /// Counts a segment that was sent as arrived.
-    fn arrived(&mut self, news: &mut News, place: usize) {
+    fn arrived(&mut self, now: Instant, news: &mut News, place: usize) {
         let bit = 1 << place;
         let Some(slot) = self.slots.get(place) else {
             return;
@@ -396,12 +398,15 @@ impl<B: Payload> SendHalf<B> {
         } else {
             return;
         }
-        self.ways.arrived(slot.rail(), slot.number);
         news.count += 1;
         // Karn: what was sent twice does not tell which one was answered.
-        let is_later = |(_, latest): (usize, Tick)| slot.sent_at.is_after(latest);
-        if !slot.is_again() && news.sample.is_none_or(is_later) {
-            news.sample = Some((slot.rail(), slot.sent_at));
+        let round_trip = (!slot.is_again()).then(|| slot.sent_at.age(now));
+        let sent = (slot.rail(), slot.number);
+        self.ways.arrived(now, sent, slot.len(), round_trip);
+        if let Some(round_trip) = round_trip {
+            if news.sample.is_none_or(|(_, least)| round_trip < least) {
+                news.sample = Some((slot.rail(), round_trip));
+            }
         }
         self.drop_rest(place);
     }
@@ -542,6 +547,10 @@ impl<B: Payload> SendHalf<B> {
                 self.lose(place);
             }
         }
+        if !left.is_empty() {
+            // Another rail is not to be waited for as long as this one was.
+            self.backoff = 0;
+        }
         // That a rail is dead says nothing of how much the others carry.
         if left.is_empty() || hit().any(|(rail, _)| !left.contains(rail)) {
             self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
@@ -600,8 +609,8 @@ impl<B: Payload> SendHalf<B> {
 struct News {
     /// Segments that had not been known to have arrived.
     count: u32,
-    /// The latest of them that was sent only once: its rail, and when it went out.
-    sample: Option<(usize, Tick)>,
+    /// The latest of them that was sent only once: its rail, and how long ago it went out.
+    sample: Option<(usize, Duration)>,
 }
 
 /// The places of the bits that are set.

@@ -3,6 +3,9 @@
 //! Circuits in a virtual network, against the model "two queues that lose nothing".
 
 mod net;
+mod pieces;
+mod rails;
+mod speed;
 mod window;
 
 use std::vec;
@@ -13,7 +16,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::tgroup::{RailSet, RailView};
 use crate::time::Duration;
-use net::{data, segments, Faults, Random, Script, World};
+use net::{data, segments, Faults, Rail, Random, Script, World};
 
 fn at(millis: u64) -> Instant {
     Instant::default() + Duration::from_millis(millis)
@@ -342,7 +345,6 @@ fn the_answer_names_the_serving_process() {
 fn a_circuit_fits_on_a_kernel_stack() {
     // As in the kernel, where the payload is an owned pointer.
     assert!(size_of::<Circuit<std::boxed::Box<u8>>>() <= 3072);
-    std::println!("{} bytes", size_of::<Circuit<std::boxed::Box<u8>>>());
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! The rails as one circuit knows them: what it has under way on each, what came through, and
 //! which of them seem dead.
 
-use crate::tgroup::{Group, InFlight, RailSet, RailView, TransmissionGroup, MAX_RAILS};
-use crate::time::{Duration, Instant};
+use crate::tgroup::{Arrival, Group, InFlight, RailSet, RailView, TransmissionGroup, MAX_RAILS};
+use crate::time::{nanos, Duration, Instant};
 
 /// Segments sent later over the same rail that must arrive before one counts as lost.
 const REORDERING: i16 = 3;
@@ -143,13 +143,28 @@ impl Ways {
         }
     }
 
-    /// Counts a segment as arrived, under way or not.
-    pub(super) fn arrived(&mut self, rail: usize, number: u16) {
+    /// Counts segment `number` of `rail` as arrived, under way or not. `round_trip` is what it took
+    /// if it was sent once only.
+    pub(super) fn arrived(
+        &mut self,
+        now: Instant,
+        (rail, number): (usize, u16),
+        bytes: usize,
+        round_trip: Option<Duration>,
+    ) {
+        self.group.arrived(&Arrival {
+            rail,
+            bytes: bytes as u32,
+            now_us: (now.as_nanos() >> 10) as u32,
+            rtt_us: round_trip.map(|time| u32::try_from(nanos(time) >> 10).unwrap_or(u32::MAX)),
+            was_last: !self.busy.contains(rail),
+        });
         let Some(way) = self.rails.get_mut(rail) else {
             return;
         };
         way.misses = 0;
         self.strikes = 0;
+        self.avoided.remove(rail);
         if way
             .arrived
             .is_none_or(|latest| (number.wrapping_sub(latest) as i16) > 0)
@@ -185,7 +200,10 @@ impl Ways {
         let Some(way) = self.rails.get_mut(rail) else {
             return false;
         };
-        let step = if lost >= MANY { MISSES } else { 1 };
+        let step = match lost >= MANY || !self.group.is_bound() {
+            true => MISSES,
+            false => 1,
+        };
         way.misses = way.misses.saturating_add(step);
         if way.misses < MISSES {
             return false;

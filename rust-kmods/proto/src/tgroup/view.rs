@@ -130,3 +130,18 @@ impl InFlight {
         }
     }
 }
+
+/// A segment that is known to have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The rail that it went over.
+    pub rail: usize,
+    /// Bytes of its data.
+    pub bytes: u32,
+    /// The time, in microseconds modulo 2^32.
+    pub now_us: u32,
+    /// How many of them it took from sending to hearing of it, if it was sent once only.
+    pub rtt_us: Option<u32>,
+    /// Nothing of the circuit is under way any more on the rail.
+    pub was_last: bool,
+}

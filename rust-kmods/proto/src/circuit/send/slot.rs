@@ -20,11 +20,6 @@ impl Tick {
         let ticks = if ticks as i32 >= 0 { ticks } else { 0 };
         Duration::from_nanos(u64::from(ticks) << 10)
     }
-
-    /// Whether this moment is after `other`.
-    pub(super) const fn is_after(self, other: Tick) -> bool {
-        self.0.wrapping_sub(other.0) as i32 > 0
-    }
 }
 
 /// What a segment is.

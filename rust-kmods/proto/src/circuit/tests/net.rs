@@ -288,14 +288,6 @@ impl World {
         self.groups[1] = group;
     }
 
-    /// No frame arrives from now on.
-    pub(super) fn cut(&mut self) {
-        let (now, never) = (self.now, Instant::from_nanos(u64::MAX));
-        for rail in &mut self.rails {
-            rail.cuts.push((now, never));
-        }
-    }
-
     /// The rails as a node sees them.
     fn view(&self, from: usize) -> RailView {
         let mut view = RailView::EMPTY;
@@ -393,13 +385,12 @@ impl World {
             ..
         } = self.rails[rail];
         let busy = &mut self.busy_until[rail][1 - to];
-        if rate > 0 {
-            // Preamble, addresses, type, check sequence and gap.
-            let size = bytes.len() as u64 + 38;
-            *busy = (*busy).max(self.now) + Duration::from_nanos(size * 1_000_000_000 / rate);
-        } else {
-            *busy = self.now;
-        }
+        // Preamble, addresses, type, check sequence and gap.
+        let size = (bytes.len() as u64 + 38) * 1_000_000_000;
+        *busy = match size.checked_div(rate) {
+            Some(takes) => (*busy).max(self.now) + Duration::from_nanos(takes),
+            None => self.now,
+        };
         let leaves = *busy;
         let copies = 1 + u64::from(self.random.percent(faults.duplicate_percent));
         for _ in 0..copies {
@@ -533,4 +524,14 @@ pub(super) fn segments_of(count: usize, most: usize, seed: u64) -> Vec<Segment<V
 /// `count` short segments.
 pub(super) fn segments(count: usize, seed: u64) -> Vec<Segment<Vec<u8>>> {
     segments_of(count, 60, seed)
+}
+
+/// `count` segments of `len` bytes, all in one message.
+pub(super) fn segments_of_length(count: usize, len: usize) -> Vec<Segment<Vec<u8>>> {
+    let segment = |number: usize| Segment {
+        op: 1,
+        end: number + 1 == count,
+        payload: vec![number as u8; len],
+    };
+    (0..count).map(segment).collect()
 }
