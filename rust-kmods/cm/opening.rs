@@ -54,7 +54,8 @@ impl Circuit {
     /// As [`Circuit::prepare`].
     pub fn prepare_in(group: Option<GroupKind>, to: Gpid, class: Class) -> Result<Self> {
         let node = NODE.get()?;
-        let (peer, open_seq) = node.peers().begin_open(to.host()).ok_or(EHOSTDOWN)?;
+        let opening = node.peers().begin_open(to.host(), node.incarnation());
+        let (peer, open_seq, association) = opening.ok_or(EHOSTDOWN)?;
         if to.boot() != 0 && !to.same_node(peer) {
             return Err(EHOSTDOWN);
         }
@@ -65,6 +66,7 @@ impl Circuit {
             let config = proto::Config::default();
             let group = node.rails().new_group(group);
             proto::Circuit::open(&config, group, local, remote, class, index, open_seq)
+                .with_association(association)
         })?;
         node.counters.opened();
         trace::circuit_opened(|| TracedCircuit {

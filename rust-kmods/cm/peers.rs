@@ -209,11 +209,19 @@ impl Peers {
             .min_by_key(|node| node.host())
     }
 
-    /// The node to open a circuit to and the open's sequence; `None` if the host is not up.
-    pub(crate) fn begin_open(&self, host: u32) -> Option<(Gpid, u32)> {
+    /// The node to open a circuit to, and what the OPEN says: its sequence, and the association of
+    /// both nodes. `None` if the host is not up.
+    pub(crate) fn begin_open(&self, host: u32, own: u32) -> Option<(Gpid, u32, u32)> {
         let mut map = self.map.lock();
-        let node = map.get(host).filter(|peer| peer.is_up())?.node();
-        Some((node, map.next_open_seq(host)?))
+        let peer = map.get(host).filter(|peer| peer.is_up())?.node();
+        let association = map.association_with(host, own)?;
+        Some((peer, map.next_open_seq(host)?, association))
+    }
+
+    /// Whether an OPEN with this association is of nodes that know each other as they are now.
+    pub(crate) fn is_acquainted(&self, node: &Node, host: u32, association: u32) -> bool {
+        let own = node.incarnation();
+        self.map.lock().is_acquainted(host, own, association)
     }
 
     /// Whether an OPEN of `host` with this sequence is a first one.

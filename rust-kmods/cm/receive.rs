@@ -168,7 +168,7 @@ impl Node {
         let found = if header.opens() {
             self.entry_for_open(header, &mut listener)
         } else {
-            self.entry(header).ok_or(ResetReason::NoCircuit)
+            self.entry(header).ok_or(Some(ResetReason::NoCircuit))
         };
         match found {
             Ok(entry) => {
@@ -179,7 +179,8 @@ impl Node {
             }
             Err(reason) => {
                 self.counters.unwanted(rail, Unwanted::NoCircuit);
-                if let Some(reset) = header.reset_reply(self.gpid(), reason) {
+                let reset = reason.and_then(|reason| header.reset_reply(self.gpid(), reason));
+                if let Some(reset) = reset {
                     self.send_to(header.from.host(), rail, &reset);
                 }
             }
@@ -195,26 +196,33 @@ impl Node {
         entry.filter(|entry| entry.peer() == header.from.node())
     }
 
-    /// The passive entry that an OPEN is for; with its listener if it is a new one.
+    /// The passive entry that an OPEN is for; with its listener if it is a new one. Else what the
+    /// opener is told, if anything.
     fn entry_for_open(
         &self,
         header: &Header,
         new: &mut Option<Arc<Listener>>,
-    ) -> Result<Arc<Entry>, ResetReason> {
-        let room = UniqueArc::new_uninit(GFP_ATOMIC).map_err(|_| ResetReason::Full)?;
+    ) -> Result<Arc<Entry>, Option<ResetReason>> {
+        let full = Some(ResetReason::Full);
+        let room = UniqueArc::new_uninit(GFP_ATOMIC).map_err(|_| full)?;
         let key = PeerKey::new(header.from, header.active);
+        let host = header.from.host();
         let _opening = self.opening().lock();
+        // Circuits with a former self of the opener are gone as soon as the new one is known.
+        if !self.peers().is_acquainted(self, host, header.sack) {
+            return Err(None);
+        }
         if let Some(entry) = self.table().find_passive(key) {
             return Ok(entry);
         }
-        if self.peers().accept_open(header.from.host(), header.ack) != OpenCheck::Fresh {
+        if self.peers().accept_open(host, header.ack) != OpenCheck::Fresh {
             // A late copy of the OPEN of a circuit that is gone.
-            return Err(ResetReason::NoCircuit);
+            return Err(Some(ResetReason::NoCircuit));
         }
         let listener = self
             .listeners()
             .get(header.class)
-            .ok_or(ResetReason::Refused)?;
+            .ok_or(Some(ResetReason::Refused))?;
         let local = match header.to {
             Gpid::EVERYBODY => self.gpid(),
             process_or_node => process_or_node,
@@ -225,7 +233,7 @@ impl Node {
                 let group = self.rails().new_group(None);
                 Circuit::accept(&Config::default(), group, header, local, index)
             })
-            .map_err(|_| ResetReason::Full)?;
+            .map_err(|_| full)?;
         self.counters.accepted();
         trace::circuit_accepted(|| TracedCircuit {
             remote: header.from,

@@ -55,6 +55,7 @@ pub struct Circuit<B> {
     active: CdtIndex,
     passive: CdtIndex,
     open_seq: u32,
+    association: u32,
     send: SendHalf<B>,
     recv: RecvHalf<B>,
     reset: Option<ResetReason>,
@@ -116,6 +117,15 @@ impl<B: Payload> Circuit<B> {
         )
     }
 
+    /// The same, with what its OPEN says of the starts of both nodes' CM: see
+    /// [`association`](crate::peer::association).
+    pub fn with_association(self, association: u32) -> Self {
+        Self {
+            association,
+            ..self
+        }
+    }
+
     /// The passive end of the circuit that the frame with `header` opens; the frame itself is then
     /// to be [received](Circuit::receive). `passive` is the circuit's index in the CDT.
     pub fn accept(
@@ -159,6 +169,7 @@ impl<B: Payload> Circuit<B> {
             active,
             passive,
             open_seq,
+            association: 0,
             send: SendHalf::new(cfg, group, role == Role::Active),
             recv: RecvHalf::new(cfg),
             reset: None,

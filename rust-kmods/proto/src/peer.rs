@@ -128,6 +128,15 @@ impl Peer {
     }
 }
 
+/// What an OPEN says of the starts of CM at both ends, by their incarnations: that of the opener
+/// and, as the opener knows it, that of the other node.
+///
+/// A node whose CM was loaded anew numbers its circuits from the start again. Without this, its
+/// first OPEN could be taken for a late one of its former self, or be taken twice.
+pub const fn association(opener: u32, acceptor: u32) -> u32 {
+    opener ^ acceptor.rotate_left(16)
+}
+
 /// What a frame means for the table of peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -343,6 +352,21 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         let seq = peer.next_open_seq;
         peer.next_open_seq = seq.wrapping_add(1);
         Some(seq)
+    }
+
+    /// The [`association`] that an OPEN to `host` says, `own` being the incarnation of this node;
+    /// `None` until `host` has told its own.
+    pub fn association_with(&self, host: u32, own: u32) -> Option<u32> {
+        let peer = self.map.get(host)?;
+        (peer.incarnation != 0).then(|| association(own, peer.incarnation))
+    }
+
+    /// Whether an OPEN of `host` with this [`association`] is of nodes that know each other as they
+    /// are now, `own` being the incarnation of this one. If not, it is dropped without an answer,
+    /// and comes again.
+    pub fn is_acquainted(&self, host: u32, own: u32, association: u32) -> bool {
+        let peer = self.map.get(host).filter(|peer| peer.incarnation != 0);
+        peer.is_some_and(|peer| association == self::association(peer.incarnation, own))
     }
 
     /// Whether the OPEN of `host` with this open sequence is a first one; takes note of it.

@@ -363,7 +363,8 @@ pub struct Header {
     /// With `ACK_VALID`: the number of the next segment that is awaited. With `OPEN`: the open
     /// sequence.
     pub ack: u32,
-    /// With `ACK_VALID`: bit `i` tells that segment `ack + 1 + i` is here already.
+    /// With `ACK_VALID`: bit `i` tells that segment `ack + 1 + i` is here already. With `OPEN`: the
+    /// [`association`](crate::peer::association) of both nodes.
     pub sack: u32,
     /// With `ACK_VALID` or `OPEN`: how many segments from `ack` (from 0 with `OPEN`) on there is
     /// room for.

@@ -99,6 +99,7 @@ impl<B: Payload> Circuit<B> {
         if seq == 0 && self.role == Role::Active && self.passive.is_none() {
             header.flags |= Flags::OPEN;
             header.ack = self.open_seq;
+            header.sack = self.association;
             header.window = self.recv.window();
         } else {
             self.put_acknowledgement(&mut header);

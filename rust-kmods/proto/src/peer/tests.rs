@@ -172,3 +172,24 @@ fn what_does_not_fit_is_ignored() {
     );
     assert_eq!((peers.len(), peers.iter().count()), (1, 1));
 }
+
+#[test]
+fn opens_count_between_nodes_that_know_each_other() {
+    const OWN: u32 = 77;
+    let mut peers = peers(4);
+    assert_eq!(peers.association_with(2, OWN), None);
+    // Heard, but it has not said yet which start of its CM this is.
+    peers.heard(at(0), node(1), 0, MAC);
+    assert_eq!(peers.association_with(2, OWN), None);
+    assert!(!peers.is_acquainted(2, OWN, association(0, OWN)));
+    peers.hello(at(0), node(1), 0, MAC, &Hello::new(0, 3, 10));
+    assert_eq!(peers.association_with(2, OWN), Some(association(OWN, 10)));
+    assert!(peers.is_acquainted(2, OWN, association(10, OWN)));
+    // The other way round, or with a former self of either, it is another one.
+    for (opener, acceptor) in [(OWN, 10), (11, OWN), (10, OWN + 1), (9, OWN)] {
+        assert!(!peers.is_acquainted(2, OWN, association(opener, acceptor)));
+    }
+    peers.hello(at(3), node(1), 0, MAC, &Hello::new(0, 3, 11));
+    assert!(!peers.is_acquainted(2, OWN, association(10, OWN)));
+    assert!(peers.is_acquainted(2, OWN, association(11, OWN)));
+}
