@@ -26,8 +26,9 @@ const BATCH: usize = 16;
 ///
 /// All methods take `&self`: one thread may receive while another one sends. Waits end early when
 /// the task is killed, with `ERESTARTSYS`, or when the circuit breaks: `EHOSTDOWN` when the other
-/// node is gone, `ECONNRESET` when the other end has dropped the circuit, `ETIMEDOUT` when it does
-/// not answer.
+/// node is gone, `ECONNREFUSED` when nobody takes the circuit there, `EBUSY` when too many wait to
+/// be taken, `ECONNRESET` when the other end broke it, `ETIMEDOUT` when its node is there but does
+/// not answer. What came in order before that can still be received.
 ///
 /// Dropping the value finishes the circuit: what was sent still arrives, what arrives is lost.
 pub struct Circuit {
