@@ -3,6 +3,10 @@
 //! The receiving half: puts pieces together and segments in order, keeps them for the reader, and
 //! knows when to acknowledge.
 
+mod early;
+
+use early::{Early, EarlyPieces};
+
 use super::{Config, Payload, ProtocolError, Segment, WINDOW};
 use crate::time::{Duration, Instant};
 
@@ -54,8 +58,9 @@ pub(super) struct RecvHalf<B> {
     tags: [u8; WINDOW],
     /// Segments that came and were not read.
     whole: u64,
-    /// Segments of which some pieces came.
+    /// Segments of which the first pieces came.
     parts: u64,
+    early: EarlyPieces<B>,
     /// The next segment for the reader.
     read: u32,
     /// The next segment that is awaited.
@@ -80,6 +85,7 @@ impl<B: Payload> RecvHalf<B> {
             tags: [0; WINDOW],
             whole: 0,
             parts: 0,
+            early: EarlyPieces::new(),
             read: 0,
             next: 0,
             fin: None,
@@ -98,9 +104,7 @@ impl<B: Payload> RecvHalf<B> {
         now: Instant,
         piece: Piece<B>,
     ) -> Result<Accepted, ProtocolError> {
-        let Piece {
-            seq, offset, more, ..
-        } = piece;
+        let Piece { seq, more, .. } = piece;
         if self.came(seq) {
             // Once for each segment is enough.
             self.ack_now |= !more;
@@ -113,43 +117,100 @@ impl<B: Payload> RecvHalf<B> {
             self.ack_now |= !more;
             return Ok(Accepted::Rejected);
         }
-        let place = place(seq);
-        let Some(len) = self.join(place, offset, piece.segment) else {
-            return Ok(Accepted::Rejected);
+        let len = match self.join(piece) {
+            Ok((len, false)) => len,
+            Ok((_, true)) => return Ok(Accepted::Part),
+            Err(useless) => return Ok(useless),
         };
-        if more {
-            self.parts |= 1 << place;
-            return Ok(Accepted::Part);
-        }
-        self.parts &= !(1 << place);
-        self.whole |= 1 << place;
+        let bit = 1 << place(seq);
+        self.parts &= !bit;
+        self.whole |= bit;
+        self.early.drop_all(seq);
         Ok(match self.arrange(now, seq) {
             true => Accepted::Readable(len),
             false => Accepted::Kept(len),
         })
     }
 
-    /// Puts a piece into a slot, behind those that are there; how many bytes there are then.
-    ///
-    /// `None` if it does not follow them. Each time a segment is sent its pieces begin at 0, so that
-    /// begins anew whatever is there.
-    fn join(&mut self, place: usize, offset: usize, segment: Segment<B>) -> Option<usize> {
-        let slot = self.slots.get_mut(place)?;
-        let tag_slot = self.tags.get_mut(place)?;
+    /// Puts a piece to those of its segment that came, and behind it those that had to wait for it:
+    /// how many bytes there are then, and whether more are missing. Else what is wrong with it.
+    fn join(&mut self, piece: Piece<B>) -> Result<(usize, bool), Accepted> {
+        let Piece {
+            seq,
+            offset,
+            more,
+            segment,
+        } = piece;
+        let place = place(seq);
         let tag = tag(&segment);
-        if offset == 0 {
-            let len = segment.payload.len();
-            *slot = Some(segment.payload);
-            *tag_slot = tag;
-            return Some(len);
+        let end = offset + segment.payload.len();
+        let (Some(slot), Some(tag_slot)) = (self.slots.get_mut(place), self.tags.get_mut(place))
+        else {
+            return Err(Accepted::Rejected);
+        };
+        let had = slot.as_ref().map_or(0, Payload::len);
+        match slot {
+            // What is whole, or has more than came, takes the place of that.
+            _ if offset == 0 && (!more || end > had || slot.is_none()) => {
+                *slot = Some(segment.payload);
+                *tag_slot = tag;
+                self.parts |= 1 << place;
+            }
+            Some(start) if offset == had && tag == *tag_slot => {
+                start.append(segment.payload);
+                if start.len() != end {
+                    return Err(Accepted::Rejected);
+                }
+            }
+            Some(_) if end <= had => return Err(Accepted::Duplicate),
+            Some(_) if offset <= had => {
+                // This time the segment was cut in another way: what came then and what comes now
+                // don't fit together.
+                *slot = None;
+                self.parts &= !(1 << place);
+                self.early.drop_all(seq);
+                return Err(Accepted::Rejected);
+            }
+            _ => {
+                let early = Early {
+                    seq,
+                    offset: u16::try_from(offset).unwrap_or(u16::MAX),
+                    tag,
+                    more,
+                    payload: segment.payload,
+                };
+                return match self.early.keep(self.read, early) {
+                    true => Ok((0, true)),
+                    false => Err(Accepted::Rejected),
+                };
+            }
         }
-        let start = slot.as_mut()?;
-        if start.len() != offset || *tag_slot != tag {
-            return None;
+        Ok(self.join_early(seq, end, more))
+    }
+
+    /// Puts those pieces behind a segment's first `len` bytes that came before these.
+    fn join_early(&mut self, seq: u32, mut len: usize, mut more: bool) -> (usize, bool) {
+        let place = place(seq);
+        while more {
+            let Some(next) = self.early.take(seq, len) else {
+                break;
+            };
+            let (Some(Some(start)), Some(tag)) = (self.slots.get_mut(place), self.tags.get(place))
+            else {
+                break;
+            };
+            if usize::from(next.offset) != len || next.tag != *tag {
+                continue;
+            }
+            let end = len + next.payload.len();
+            start.append(next.payload);
+            if start.len() != end {
+                break;
+            }
+            len = end;
+            more = next.more;
         }
-        let len = offset + segment.payload.len();
-        start.append(segment.payload);
-        (start.len() == len).then_some(len)
+        (len, more)
     }
 
     /// Takes the FIN in.
@@ -173,7 +234,8 @@ impl<B: Payload> RecvHalf<B> {
             return Ok(Accepted::Rejected);
         }
         let kept = (self.whole | self.parts).rotate_right(self.read);
-        if kept.checked_shr(ahead).is_some_and(|beyond| beyond != 0) {
+        let beyond = kept.checked_shr(ahead).unwrap_or(0);
+        if beyond != 0 || self.early.has_from(self.read, ahead) {
             return Err(ProtocolError);
         }
         self.fin = Some(seq);
@@ -334,6 +396,9 @@ impl<B: Payload> RecvHalf<B> {
             assert_eq!(slot.is_some(), bit);
         }
         assert!(self.slots.iter().flatten().count() as u32 <= self.window);
+        for piece in self.early.iter() {
+            assert!(piece.seq.wrapping_sub(self.read) < self.window && !self.came(piece.seq));
+        }
     }
 
     /// Drops everything that was kept for the reader.
@@ -341,6 +406,7 @@ impl<B: Payload> RecvHalf<B> {
         self.slots.iter_mut().for_each(|slot| *slot = None);
         self.whole = 0;
         self.parts = 0;
+        self.early.clear();
         self.read = self.next;
     }
 }

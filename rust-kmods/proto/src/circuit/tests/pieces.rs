@@ -102,38 +102,90 @@ fn a_lost_piece_brings_the_segment_again() {
 }
 
 #[test]
+fn what_came_is_kept_for_the_next_time() {
+    let (frames, mut a, mut b) = cut(1000);
+    deliver(&mut b, &frames[1..3]);
+    let frames = again(&mut a, &room(1000));
+    deliver(&mut b, &frames[3..]);
+    assert!(b.recv().is_none());
+    let frames = again(&mut a, &room(1000));
+    deliver(&mut b, &frames[..1]);
+    assert_arrived(&mut b);
+    assert_eq!((b.stats().rejected, b.stats().duplicates), (0, 0));
+}
+
+#[test]
 fn pieces_of_other_sizes_take_the_place_of_what_came() {
     for had in 1..3 {
         for second in [64, 1000, 1453, 3999, 4000, 8952] {
             let (frames, mut a, mut b) = cut(1452);
             deliver(&mut b, &frames[..had]);
-            let frames = again(&mut a, &room(second));
-            assert_eq!(frames.len(), 4000usize.div_ceil(usize::from(second)));
-            deliver(&mut b, &frames);
+            // What does not fit together is thrown away once, and then there is nothing in the way.
+            for _ in 0..2 {
+                let frames = again(&mut a, &room(second));
+                assert_eq!(frames.len(), 4000usize.div_ceil(usize::from(second)));
+                deliver(&mut b, &frames);
+            }
             assert_arrived(&mut b);
         }
     }
 }
 
 #[test]
-fn pieces_out_of_order_and_twice_are_left_out() {
-    let (frames, mut a, mut b) = cut(1452);
-    let order = [1, 0, 2, 0, 1, 1, 0, 1];
-    for place in order {
-        deliver(&mut b, &frames[place..=place]);
+fn pieces_may_come_in_any_order_and_twice() {
+    let orders = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    for order in orders {
+        let (frames, mut a, mut b) = cut(1452);
+        for (number, place) in order.into_iter().enumerate() {
+            assert!(b.recv().is_none());
+            deliver(&mut b, &frames[place..=place]);
+            if number < 2 {
+                deliver(&mut b, &frames[place..=place]);
+            }
+        }
+        assert_arrived(&mut b);
+        assert_eq!(b.stats().duplicates + b.stats().rejected, 2);
+        deliver(&mut b, &frames);
         assert!(b.recv().is_none());
+        let acks = drain(&mut b, at(21));
+        assert_eq!(acks.len(), 1);
+        a.receive(at(21), 0, &acks[0].0, Vec::new());
+        assert_eq!(a.queued(), (0, 0));
     }
-    deliver(&mut b, &frames[2..]);
-    assert_arrived(&mut b);
-    // The first and the third before the second, and the second twice.
-    assert_eq!(b.stats().rejected, 3);
-    deliver(&mut b, &frames);
-    assert_eq!(b.stats().duplicates, 3);
+}
+
+#[test]
+fn early_pieces_take_a_bounded_room_and_the_oldest_have_it() {
+    let (mut a, mut b) = pair();
+    for _ in 0..20 {
+        a.send(9, true, pattern(4000)).unwrap();
+    }
+    let frames = drain_over(&mut a, &room(1000));
+    // All but the first piece of each, the youngest segment first.
+    for segment in (0..20).rev() {
+        deliver(&mut b, &frames[segment * 4 + 1..segment * 4 + 4]);
+    }
     assert!(b.recv().is_none());
-    let acks = drain(&mut b, at(21));
-    assert_eq!(acks.len(), 1);
-    a.receive(at(21), 0, &acks[0].0, Vec::new());
-    assert_eq!(a.queued(), (0, 0));
+    let kept = 20 * 3 - b.stats().rejected;
+    assert_eq!(
+        kept,
+        8 + 52,
+        "each that came took the place of a younger one"
+    );
+    for segment in 0..20 {
+        deliver(&mut b, &frames[segment * 4..=segment * 4]);
+    }
+    for _ in 0..2 {
+        assert!(b.recv().unwrap().payload == pattern(4000));
+    }
+    assert!(b.recv().is_none());
 }
 
 #[test]
@@ -146,9 +198,9 @@ fn pieces_that_contradict_each_other_make_no_segment() {
     header.op = 9;
     header.flags = Flags::from_raw(header.flags.raw() & !Flags::END.raw());
     deliver(&mut b, &[(header, data)]);
-    deliver(&mut b, &frames[2..]);
     assert!(b.recv().is_none());
-    assert_eq!(b.stats().rejected, 3);
+    // The first is at odds with what came, which it takes along; the second waits for its start.
+    assert_eq!(b.stats().rejected, 1);
     deliver(&mut b, &frames);
     assert_arrived(&mut b);
 }
