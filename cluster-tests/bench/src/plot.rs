@@ -33,7 +33,7 @@ pub fn figure(figure: &Figure, path: &Path) -> Result<()> {
 /// The ratio of each row with its spread, and what was wanted.
 pub fn ratios(rows: &[Row], path: &Path) -> Result<()> {
     let height = 90 + 26 * rows.len() as u32;
-    draw(path, (900, height), |area| bars(rows, area))
+    draw(path, (960, height), |area| bars(rows, area))
 }
 
 fn draw(path: &Path, size: (u32, u32), on: impl FnOnce(&Area) -> Result<()>) -> Result<()> {
@@ -60,6 +60,8 @@ fn curves(figure: &Figure, area: &Area) -> Result<()> {
         .configure_mesh()
         .x_desc(&figure.x_label)
         .y_desc(&figure.y_label)
+        .x_label_formatter(&|x| x.to_string())
+        .y_label_formatter(&|y| y.to_string())
         .label_style((FONT, 13))
         .light_line_style(WHITE)
         .draw()?;
@@ -109,7 +111,7 @@ fn bars(rows: &[Row], area: &Area) -> Result<()> {
         .caption("ours / peer", (FONT, 18))
         .margin(12)
         .x_label_area_size(28)
-        .y_label_area_size(330)
+        .y_label_area_size(370)
         .build_cartesian_2d(0.0..highest * 1.05, (rows.len() as f64 - 0.5)..-0.5)?;
     chart
         .configure_mesh()

@@ -66,8 +66,9 @@ impl Bench for Cm {
                 .into(),
             format!(
                 "A time is the middle of a round's repetitions, throughput is of data received. \
-                 Shaped rails carry {rail} each, in both directions; the figures are measured at \
-                 {paper} and show means, as the paper's do."
+                 Shaped rails carry {rail} each, in both directions. The figures are measured at \
+                 {paper} and show what the paper's do: of ten sets the slowest and the fastest are \
+                 left out, and the mean is taken of the others."
             ),
             "UDP has no connections: its set-up is a new socket and a first answer, and on the \
              shaped rail it sends as much as the rail carries."

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::report::say;
 
+/// Sets of which the slowest and the fastest are left out.
+const SETS: usize = 10;
+
 /// Times in nanoseconds.
 #[derive(Debug, Default)]
 pub struct Samples(Vec<u64>);
@@ -20,9 +23,13 @@ impl Samples {
         self.0.push(time.as_nanos() as u64);
     }
 
-    /// `count=`, and if there is any, `min_ns=`, `median_ns=`, `mean_ns=`, `p99_ns=`, `max_ns=`.
+    /// `count=`, and if there is any, `min_ns=`, `median_ns=`, `mean_ns=`, `p99_ns=`, `max_ns=`, and
+    /// `sets_ns=`: see [`Samples::sets`].
     pub fn say(&mut self) {
         say("count", self.0.len());
+        if let Some(sets) = self.sets() {
+            say("sets_ns", sets);
+        }
         self.0.sort_unstable();
         let (Some(min), Some(max)) = (self.0.first(), self.0.last()) else {
             return;
@@ -32,6 +39,19 @@ impl Samples {
         say("mean_ns", self.0.iter().sum::<u64>() / self.0.len() as u64);
         say("p99_ns", self.quantile(99));
         say("max_ns", max);
+    }
+
+    /// The paper's own measure (section 3.4): of ten sets, one after the other, the slowest and the
+    /// fastest are left out, and the mean is taken of the others.
+    fn sets(&self) -> Option<u64> {
+        let size = self.0.len() / SETS;
+        if size == 0 {
+            return None;
+        }
+        let mean = |set: &[u64]| set.iter().sum::<u64>() / set.len() as u64;
+        let mut means: Vec<_> = self.0.chunks_exact(size).take(SETS).map(mean).collect();
+        means.sort_unstable();
+        Some(mean(&means[1..SETS - 1]))
     }
 
     /// The least of the sorted times that so many percent of them do not exceed.
@@ -44,6 +64,18 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slowest_and_the_fastest_set_are_left_out() {
+        let mut times = vec![100; 20];
+        assert_eq!(Samples(times.clone()).sets(), Some(100));
+        // One disturbance is in one set, wherever it is.
+        times[7] = 1_000_000;
+        assert_eq!(Samples(times.clone()).sets(), Some(100));
+        times[8] = 260;
+        assert_eq!(Samples(times).sets(), Some(110));
+        assert_eq!(Samples(vec![1; 9]).sets(), None);
+    }
 
     #[test]
     fn quantiles_are_nearest_ranks() {

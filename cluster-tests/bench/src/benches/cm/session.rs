@@ -127,13 +127,13 @@ impl<'a> CmSession<'a> {
     fn kernel_round_trip(&self) -> Result<f64> {
         let (server, count) = (SERVER.to_string(), self.effort.pick("2000", "100"));
         let args = ["kernel-rtt", &server, "--size", "64", "--count", count];
-        Ok(self.lab.tool(CLIENT, &args)?.number::<f64>("mean_ns")? / 1e3)
+        Ok(self.lab.tool(CLIENT, &args)?.number::<f64>("median_ns")? / 1e3)
     }
 
     /// Throughput in Mbit/s, and processor time in ms per MB.
     fn stream(&self, who: Who, group: &str, rate: Option<u64>) -> Result<(f64, f64)> {
         let rate = rate.map(|rate| rate.to_string());
-        let mut what = vec!["--millis", self.effort.pick("2000", "500")];
+        let mut what = vec!["--millis", self.effort.pick("3000", "500")];
         if who == Who::Udp {
             // A whole frame each; more at once would only be cut.
             what.extend(["--chunk", "1472"]);
