@@ -3,7 +3,7 @@
 //! What a test is.
 
 use anyhow::Result;
-use podos_harness::{Net, NodeKey, Rail, Topology, WaitFor};
+use podos_harness::{CmMode, Net, NodeKey, Rail, Topology, WaitFor};
 
 use crate::support::Lab;
 
@@ -89,5 +89,24 @@ pub const OUTSIDERS: Setting = Setting {
     wait: WaitFor::Agents,
 };
 
+/// Nodes whose frames everybody can read.
+pub const OPEN: Setting = Setting {
+    name: "open",
+    topology: || Topology::nodes(2).net(Net::Switch).cm_mode(CmMode::Open),
+    wait: WaitFor::Alive,
+};
+
+/// Members that tell root their session keys.
+pub const LEGIBLE: Setting = Setting {
+    name: "legible",
+    topology: || Topology {
+        kernel_args: vec!["podos_cm.reveal_keys=1".to_owned()],
+        ..Topology::nodes(2).net(Net::Switch)
+    },
+    wait: WaitFor::Alive,
+};
+
 /// All of them, in the order in which they run.
-pub const SETTINGS: [Setting; 6] = [SHARED, MODULES, DYING, FAULTY, MIXED, OUTSIDERS];
+pub const SETTINGS: [Setting; 8] = [
+    SHARED, MODULES, DYING, FAULTY, MIXED, OUTSIDERS, OPEN, LEGIBLE,
+];

@@ -4,6 +4,7 @@
 //!
 //! Through the test module's device, from user process to user process.
 
+mod dissector;
 mod faults;
 mod leftovers;
 mod members;
@@ -21,6 +22,7 @@ pub fn tests() -> Vec<Test> {
         rails::TESTS,
         leftovers::TESTS,
         members::TESTS,
+        dissector::TESTS,
     ]
     .concat()
 }

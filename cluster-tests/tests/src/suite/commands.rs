@@ -4,9 +4,10 @@
 
 use anyhow::{ensure, Context, Result};
 use podos_harness::Exit;
+use serde_json::Value;
 
 use crate::check::ensure_eq;
-use crate::support::Lab;
+use crate::support::{Lab, Machine};
 use crate::test::{Test, SHARED};
 
 pub const TESTS: &[Test] = &[
@@ -34,6 +35,21 @@ pub const TESTS: &[Test] = &[
         name: "commands.nodes",
         setting: SHARED,
         run: nodes,
+    },
+    Test {
+        name: "commands.rails",
+        setting: SHARED,
+        run: rails,
+    },
+    Test {
+        name: "commands.cdt",
+        setting: SHARED,
+        run: cdt,
+    },
+    Test {
+        name: "commands.key_list",
+        setting: SHARED,
+        run: key_list,
     },
     Test {
         name: "commands.gpid",
@@ -140,7 +156,7 @@ fn nodes(lab: &Lab<'_>) -> Result<()> {
             let line = line.with_context(|| format!("no {} in {table}", other.name()))?;
             ensure!(line.contains("alive"), "{line}");
         }
-        let json: serde_json::Value = serde_json::from_str(&node.sh("podos nodes --json")?)?;
+        let json: Value = serde_json::from_str(&node.sh("podos nodes --json")?)?;
         let listed = json.as_array().context("not a list")?;
         ensure_eq!(listed.len(), 3, "nodes in {json}");
         for (entry, other) in listed.iter().zip(lab.nodes()) {
@@ -162,6 +178,152 @@ fn nodes(lab: &Lab<'_>) -> Result<()> {
             ensure!(age < 1500, "the beacon is {age} ms old");
         }
     }
+    Ok(())
+}
+
+/// The rows of a list in what a command prints as JSON.
+fn rows(json: &Value) -> Result<&Vec<Value>> {
+    json.as_array().with_context(|| format!("no list: {json}"))
+}
+
+fn rails(lab: &Lab<'_>) -> Result<()> {
+    for node in lab.nodes() {
+        let table = node.sh("podos rails")?;
+        // Two heads, and a blank line between.
+        ensure_eq!(table.lines().count(), 3 + 3 + 2 * 3, "lines of {table}");
+        let json: Value = serde_json::from_str(&node.sh("podos rails --json")?)?;
+        for (number, rail) in rows(&json["rails"])?.iter().enumerate() {
+            let mac = format!("52:54:00:50:{number:02x}:{:02x}", node.host());
+            ensure_eq!(rail["rail"], number, "number in {rail}");
+            ensure_eq!(rail["device"], format!("eth{number}"), "device in {rail}");
+            ensure_eq!(rail["mac"], mac, "address in {rail}");
+            ensure_eq!(
+                (&rail["mtu"], &rail["state"]),
+                (&1500.into(), &"up".into()),
+                "{rail}"
+            );
+            for count in [
+                "sent_frames",
+                "sent_bytes",
+                "received_frames",
+                "received_bytes",
+            ] {
+                ensure!(rail[count].as_u64() > Some(0), "no {count} in {rail}");
+            }
+        }
+        let peers = rows(&json["peers"])?;
+        ensure_eq!(peers.len(), 6, "rails of others in {json}");
+        for peer in peers {
+            let (host, rail) = (&peer["host"], &peer["rail"]);
+            let (host, rail) = (
+                host.as_u64().context("no host")?,
+                rail.as_u64().context("no rail")?,
+            );
+            ensure_eq!(peer["node"], format!("linus{host}"), "name in {peer}");
+            ensure_eq!(
+                peer["mac"],
+                format!("52:54:00:50:{rail:02x}:{host:02x}"),
+                "{peer}"
+            );
+            ensure_eq!(peer["state"], "up", "state in {peer}");
+            ensure!(
+                peer["heard_ms"].as_u64() < Some(1200),
+                "silent for long: {peer}"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn cdt(lab: &Lab<'_>) -> Result<()> {
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let command = one.harness().command("podos");
+    let mut running = command
+        .args(["run", "linus2", "--", "sleep", "86405"])
+        .spawn()?;
+    two.until_runs("sleep 86405")?;
+    let gipc = |node: Machine<'_>| -> Result<Value> {
+        let json: Value = serde_json::from_str(&node.sh("podos cdt --json")?)?;
+        let found = rows(&json)?
+            .iter()
+            .find(|circuit| circuit["class"] == "gipc");
+        found.cloned().with_context(|| format!("no gipc in {json}"))
+    };
+    let (here, there) = (gipc(one)?, gipc(two)?);
+    let table = one.sh("podos cdt")?;
+    running.signal(libc::SIGTERM as u8)?;
+    running.wait()?;
+    ensure_eq!(
+        (&here["role"], &there["role"]),
+        (&"active".into(), &"passive".into()),
+        "roles"
+    );
+    for index in ["active", "passive"] {
+        ensure_eq!(here[index], there[index], "{index} index at both ends");
+    }
+    let prefix = |gpid: &Value| gpid.as_str().map(|text| text[..8].to_owned());
+    ensure_eq!(
+        prefix(&here["peer_gpid"]).as_deref(),
+        Some("00000002"),
+        "peer of {here}"
+    );
+    ensure_eq!(
+        here["peer_gpid"],
+        there["local_gpid"],
+        "process at the passive end"
+    );
+    ensure_eq!(
+        here["local_gpid"],
+        there["peer_gpid"],
+        "process at the active end"
+    );
+    ensure_eq!(here["state"], "open", "state of {here}");
+    ensure!(here["sent"].as_u64() > Some(0), "nothing sent by {here}");
+    let line = table.lines().find(|line| line.contains("gipc"));
+    let line = line.with_context(|| format!("no gipc in {table}"))?;
+    ensure!(line.contains("linus2"), "{line}");
+    Ok(())
+}
+
+fn key_list(lab: &Lab<'_>) -> Result<()> {
+    let tables: Vec<_> = lab
+        .nodes()
+        .into_iter()
+        .map(|node| node.sh("podos key list"))
+        .collect::<Result<_>>()?;
+    let first = &tables[0];
+    ensure_eq!(first.lines().count(), 2, "lines of {first}");
+    ensure!(first.ends_with("used"), "{first}");
+    ensure!(tables.iter().all(|table| table == first), "{tables:?}");
+    let node = lab.node(1)?;
+    let dir = lab.scratch()?;
+    let fingerprint = node.sh(&format!("podos key generate {dir}/key"))?;
+    ensure_eq!(
+        node.sh(&format!("stat -c %a {dir}/key"))?,
+        "600",
+        "mode of a new key"
+    );
+    let said = node.fails(&format!("podos key generate {dir}/key"))?;
+    ensure!(said.contains("already"), "a key that is there: {said}");
+    node.sh(&format!(
+        "podos key add {dir}/key && podos key add - < {dir}/key"
+    ))?;
+    let added = node.sh("podos key list")?;
+    ensure_eq!(
+        added,
+        format!("{first}\n{fingerprint}     accepted"),
+        "after an add"
+    );
+    let used = first.lines().nth(1).and_then(|line| line.split(' ').next());
+    let said = node.fails(&format!("podos key drop {}", used.context("no key")?))?;
+    ensure!(said.contains("in use"), "a drop of the key in use: {said}");
+    node.sh(&format!("podos key drop {fingerprint}"))?;
+    ensure_eq!(node.sh("podos key list")?, *first, "after the drop");
+    let said = node.fails(&format!("podos key use {fingerprint}"))?;
+    ensure!(
+        said.contains(&fingerprint),
+        "a key that is not there: {said}"
+    );
     Ok(())
 }
 
