@@ -8,7 +8,7 @@ mod tally;
 use std::io::{BufRead, BufReader};
 use std::process::ExitCode;
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{bail, ensure, Context as _, Result};
 use xshell::{cmd, Shell};
 
 use crate::context::Context;
@@ -84,6 +84,16 @@ impl Xtask for Test {
                     &["cluster-test", "--image-dir", &dir].map(str::to_owned),
                     Tally::read_total,
                 )
+            });
+            report.check("benches run", || {
+                ensure!(image, "there is no image to boot");
+                let program = std::env::current_exe()?;
+                let dir = ctx.image_dir(PROFILE);
+                // What they find out is not judged here: a machine that does other work as well
+                // would decide.
+                Ok(cmd!(sh, "{program} bench --all --quick --image-dir {dir}")
+                    .quiet()
+                    .run()?)
             });
         }
         Ok(report.end())

@@ -57,18 +57,20 @@ pub fn load(lab: &Lab, hosts: &[u32], mode: CmMode, key: &Key) -> Result<()> {
     })
 }
 
-/// Takes what is loaded out, and loads what is needed. PDFS's mounts hold it for a moment after
-/// their last user.
+/// Takes CM out with whatever stands on it, and loads what is needed. What stands on what is in
+/// no order here, and PDFS's mounts hold it for a moment after their last user: so it is tried
+/// again until all is out.
 fn script(mode: CmMode) -> String {
     let mode = mode_name(mode);
     format!(
         "set -e\n\
-         for m in podos_cmtest podos_gipc podos_pdfs podos_rm podos_cm; do\n\
-           tries=100\n\
-           while [ -d /sys/module/$m ] && ! rmmod $m 2>/dev/null; do\n\
-             tries=$((tries - 1)); [ $tries -gt 0 ] || {{ rmmod $m; exit 1; }}\n\
-             usleep 50000\n\
-           done\n\
+         tries=200\n\
+         while [ -d /sys/module/podos_cm ]; do\n\
+           modules=\"$(ls /sys/module/podos_cm/holders) podos_cm\"\n\
+           for m in $modules; do rmmod $m 2>/dev/null || true; done\n\
+           tries=$((tries - 1))\n\
+           [ $tries -gt 0 ] || {{ echo in use: $modules >&2; cat /proc/modules >&2; exit 1; }}\n\
+           [ ! -d /sys/module/podos_cm ] || usleep 20000\n\
          done\n\
          insmod {MODULES}/podos_cm.ko\n\
          cat > {SYSFS}/keys\n\
