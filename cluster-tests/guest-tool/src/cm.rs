@@ -5,6 +5,7 @@
 
 pub mod abi;
 mod echo;
+mod edges;
 mod endpoint;
 mod ephemeral;
 mod group;
@@ -35,6 +36,7 @@ enum Verb {
     Recv(transfer::Recv),
     OpenClose(load::OpenClose),
     Many(load::Many),
+    Edges(edges::Edges),
     Group(group::Group),
     Ephemeral(ephemeral::Ephemeral),
     Ephemerals(ephemeral::Ephemerals),
@@ -50,6 +52,7 @@ impl Cm {
             Verb::Recv(verb) => verb.run(),
             Verb::OpenClose(verb) => verb.run(),
             Verb::Many(verb) => verb.run(),
+            Verb::Edges(verb) => verb.run(),
             Verb::Group(verb) => verb.run(),
             Verb::Ephemeral(verb) => verb.run(),
             Verb::Ephemerals(verb) => verb.run(),

@@ -11,8 +11,8 @@
 //!   one. With too small a buffer it fails with `EMSGSIZE` and the message stays. A message without
 //!   bytes and the other end's [`SHUTDOWN`] both read as 0; after the latter all reads do.
 //! - `poll(2)`: `POLLIN` a message, an end, or a circuit to accept; `POLLOUT` room for a segment;
-//!   `POLLERR` and `POLLHUP` a broken circuit. With `O_NONBLOCK` a read or accept that would wait
-//!   gives `EAGAIN`, and so does a write without room for its first segment.
+//!   `POLLERR` and `POLLHUP` a broken circuit. With `O_NONBLOCK` a read that would wait gives
+//!   `EAGAIN`, and so does a write without room for its first segment; [`ACCEPT`] always waits.
 //! - One read and one write may run at a time; a second one of the same kind gives `EBUSY`.
 //!
 //! A broken circuit gives `EHOSTDOWN`, `ECONNREFUSED` (nobody listens), `ECONNRESET` (the other

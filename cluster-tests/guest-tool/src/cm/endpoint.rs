@@ -29,9 +29,14 @@ impl Endpoint {
     /// An endpoint whose first message will open a circuit.
     pub fn connect(to: Connect) -> io::Result<Self> {
         let endpoint = Self::open()?;
-        // SAFETY: The operation reads a `Connect`.
-        unsafe { ioctl(&endpoint.0, Setter::<{ abi::CONNECT }, Connect>::new(to)) }?;
+        endpoint.connect_to(to)?;
         Ok(endpoint)
+    }
+
+    /// Names the other end of an endpoint that is nothing yet.
+    pub fn connect_to(&self, to: Connect) -> io::Result<()> {
+        // SAFETY: The operation reads a `Connect`.
+        Ok(unsafe { ioctl(&self.0, Setter::<{ abi::CONNECT }, Connect>::new(to)) }?)
     }
 
     /// An endpoint that takes circuits.
