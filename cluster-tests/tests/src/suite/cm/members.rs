@@ -133,9 +133,16 @@ fn never_shown(lab: &Lab<'_>) -> Result<()> {
     )?;
     let key = key.trim();
     ensure_eq!(key.len(), 64, "digits of the key");
+    // By the file that the node was given: the key in the command line would be found there.
+    let given = "/sys/firmware/qemu_fw_cfg/by_name/opt/podos/cluster-key/raw";
+    ensure_eq!(
+        one.sh(&format!("cat {given}"))?,
+        key,
+        "the key that linus1 was given"
+    );
     let seen = one.sh(&format!(
-        "dmesg | grep -c {key}; grep -rl {key} /sys/kernel/podos /sys/kernel/debug/podos /proc/cmdline \
-         /proc/[0-9]*/cmdline 2>/dev/null | grep -v \"/$$/\" | wc -l; true"
+        "dmesg | grep -cf {given}; grep -rlf {given} /sys/kernel/podos /sys/kernel/debug/podos \
+         /proc/cmdline /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | wc -l"
     ))?;
     ensure_eq!(seen, "0\n0", "places that show the key");
     let mode = one.sh("stat -c %a /sys/kernel/podos/cm/keys")?;
