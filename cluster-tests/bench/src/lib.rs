@@ -10,7 +10,6 @@ pub mod bench;
 pub mod benches;
 pub mod document;
 pub mod figure;
-mod guest_tool;
 pub mod lab;
 pub mod machine;
 pub mod markdown;

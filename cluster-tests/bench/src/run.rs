@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
+use podos_harness::build_guest_tool;
 
 use crate::bench::{Bench, Effort};
 use crate::lab::Lab;
 use crate::machine::{versions, Machine};
 use crate::measure::Measurements;
 use crate::report::{About, Report};
-use crate::{benches, document, guest_tool, markdown, plot, profile};
+use crate::{benches, document, markdown, plot, profile};
 
 /// Where results go, in the checkout.
 const FOLDER: &str = "target/bench";
@@ -70,7 +71,7 @@ pub fn run(bench: &dyn Bench, options: &Options) -> Result<Vec<String>> {
 fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
     let (folder, effort) = (options.root.join(FOLDER), options.effort);
     let share = folder.join("share");
-    guest_tool::build_into(&share, &options.root)?;
+    build_guest_tool(&options.root, &share)?;
     let rounds = options.rounds.unwrap_or(effort.pick(bench.rounds(), 1));
     let machine = Machine::here("");
     let logs = folder.join(format!("{}-consoles", bench.name()));
@@ -135,7 +136,7 @@ pub fn profile(
 ) -> Result<String> {
     let folder = root.join(FOLDER);
     let share = folder.join("share");
-    guest_tool::build_into(&share, root)?;
+    build_guest_tool(root, &share)?;
     let logs = folder.join(format!("{}-consoles", bench.name()));
     let topology = bench.topology();
     let hosts = topology.nodes.clone();

@@ -9,7 +9,6 @@
 mod answers;
 mod check;
 mod clusters;
-mod guest_tool;
 mod junit;
 mod record;
 mod runner;

@@ -21,7 +21,7 @@ use crate::junit::{Report, Verdict};
 use crate::record::{replay, Record};
 use crate::support::Lab;
 use crate::test::Test;
-use crate::{guest_tool, suite, Counts, Options};
+use crate::{suite, Counts, Options};
 
 /// Where reports go, in the checkout.
 const FOLDER: &str = "target/cluster-test";
@@ -131,7 +131,7 @@ impl Session {
         let names = tests.iter().map(|test| test.name);
         let report = Report::begin(folder.join("junit.xml"), names)?;
         let share = folder.join("share");
-        guest_tool::build_into(&share, root)?;
+        podos_harness::build_guest_tool(root, &share)?;
         let image = options
             .image_dir
             .clone()
