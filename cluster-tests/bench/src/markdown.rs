@@ -42,16 +42,19 @@ pub fn picture(bench: &str, name: &str) -> String {
 
 fn preamble(report: &Report, text: &mut String) {
     let machine = &report.machine;
+    let rounds = match report.rounds {
+        1 => "1 round".into(),
+        rounds => format!("{rounds} rounds"),
+    };
     let form = match report.quick {
         true => ", in the short form: these numbers prove that it runs, and not much more",
         false => "",
     };
     let _ = writeln!(
         text,
-        "Bench `{}`, {} rounds{form}. {}, {} cores, {} MiB; Linux {}; nodes run on {}; load before \
+        "Bench `{}`, {rounds}{form}. {}, {} cores, {} MiB; Linux {}; nodes run on {}; load before \
          the run {}.",
         report.bench,
-        report.rounds,
         machine.processor,
         machine.cores,
         machine.memory_mib,

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
 
 use crate::context::Context;
 use crate::{verbs, Xtask};
@@ -104,6 +104,11 @@ impl Xtask for Bench {
             }
             None if self.list => arguments.push("list".into()),
             None => {
+                // Before a build that may take its time.
+                ensure!(
+                    self.all || !self.names.is_empty(),
+                    "name a bench (`cargo xtask bench --list` says which there are), or give --all"
+                );
                 arguments.push("run".into());
                 arguments.extend(self.names.iter().map(OsString::from));
                 let flags = [

@@ -59,16 +59,17 @@ impl Bench for Cm {
     }
 
     fn notes(&self, _effort: Effort) -> Vec<String> {
-        let (rail, paper) = (rail_rate(), paper_rate());
+        let megabits = |rate: Rate| rate.bits_per_second() / 1_000_000;
+        let (rail, paper) = (megabits(rail_rate()), megabits(paper_rate()));
         vec![
             "Everything is measured from user process to user process, CM through the test \
              module's device; kernel to kernel is a row of its own."
                 .into(),
             format!(
                 "A time is the middle of a round's repetitions, throughput is of data received. \
-                 Shaped rails carry {rail} each, in both directions. The figures are measured at \
-                 {paper} and show what the paper's do: of ten sets the slowest and the fastest are \
-                 left out, and the mean is taken of the others."
+                 Shaped rails carry {rail} Mbit/s each, in both directions. The figures are \
+                 measured at {paper} Mbit/s and show what the paper's do: of ten sets the slowest \
+                 and the fastest are left out, and the mean is taken of the others."
             ),
             "UDP has no connections: its set-up is a new socket and a first answer, and on the \
              shaped rail it sends as much as the rail carries."
