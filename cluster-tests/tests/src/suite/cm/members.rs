@@ -8,7 +8,7 @@ use super::load_modules;
 use super::transfer::Transfer;
 use crate::check::ensure_eq;
 use crate::support::{Lab, Machine};
-use crate::test::{Test, FAULTY, OUTSIDERS};
+use crate::test::{Test, DYING, FAULTY, OUTSIDERS};
 
 pub const TESTS: &[Test] = &[
     Test {
@@ -27,11 +27,21 @@ pub const TESTS: &[Test] = &[
         run: replace_keys,
     },
     Test {
+        name: "cm.keys_wait_for_a_node_that_is_down",
+        setting: DYING,
+        run: wait_for_the_dead,
+    },
+    Test {
         name: "cm.keys_are_never_shown",
         setting: FAULTY,
         run: never_shown,
     },
 ];
+
+/// The key that the harness gave a node.
+const GIVEN: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/podos/cluster-key/raw";
+/// What keys a node knows.
+const KEYRING: &str = "cat /sys/kernel/podos/cm/keyring";
 
 /// How often a node dropped a frame for this reason.
 fn drops(node: Machine<'_>, reason: &str) -> Result<u64> {
@@ -110,18 +120,43 @@ fn read_nothing(lab: &Lab<'_>) -> Result<()> {
 fn replace_keys(lab: &Lab<'_>) -> Result<()> {
     load_modules(lab)?;
     let (one, two, three) = (lab.node(1)?, lab.node(2)?, lab.node(3)?);
-    let keyring = "cat /sys/kernel/podos/cm/keyring";
-    let before = one.sh(keyring)?;
+    let before = one.sh(KEYRING)?;
     let transfer = Transfer::start(two, three, 20_000_000, "stripe")?;
     one.sh("podos key generate /tmp/new.key && podos key replace /tmp/new.key")?;
     transfer.finish()?;
-    let after = one.sh(keyring)?;
+    let after = one.sh(KEYRING)?;
     ensure!(before != after, "the key is as it was: {after}");
     for node in [one, two, three] {
-        ensure_eq!(node.sh(keyring)?, after, "keyring of {}", node.name());
+        ensure_eq!(node.sh(KEYRING)?, after, "keyring of {}", node.name());
     }
     Transfer::start(three, one, 1_000_000, "round-robin")?.finish()?;
     ensure_eq!(drops(one, "bad_tag")?, 0, "frames with a wrong tag");
+    Ok(())
+}
+
+fn wait_for_the_dead(lab: &Lab<'_>) -> Result<()> {
+    let one = lab.node(1)?;
+    let before = one.sh(KEYRING)?;
+    let key = "/tmp/waiting.key";
+    let fingerprint = one.sh(&format!("podos key generate {key}"))?;
+    lab.node(3)?.kill()?;
+    one.until("[ $(cat /sys/kernel/podos/sst/3/alive) = 0 ]")?;
+    let said = one.fails(&format!("podos key replace {key}"))?;
+    for words in ["linus3 is down", "--without linus3", "no node is cut off"] {
+        ensure!(said.contains(words), "no `{words}` in {said:?}");
+    }
+    for node in [one, lab.node(2)?] {
+        ensure_eq!(node.sh(KEYRING)?, before, "keyring of {}", node.name());
+    }
+    lab.revive()?;
+    one.sh(&format!("podos key replace {key}"))?;
+    let after = format!("fingerprint state\n{fingerprint} used");
+    for node in lab.nodes() {
+        ensure_eq!(node.sh(KEYRING)?, after, "keyring of {}", node.name());
+    }
+    // At its next boot a node is given the first key again.
+    one.sh(&format!("podos key replace {GIVEN}; rm {key}"))?;
+    ensure_eq!(one.sh(KEYRING)?, before, "keyring in the end");
     Ok(())
 }
 
