@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
-use podos_harness::{Cluster, Exit, Node, NodeState, Running, Switch, WaitFor};
+use podos_harness::{Cluster, Exec, Exit, Node, NodeState, Running, Switch, WaitFor};
 
 use crate::answers::Answers;
 
@@ -242,10 +242,19 @@ impl<'a> Machine<'a> {
 
     /// The guest's tool, which goes on while the test does.
     pub fn start_tool(&self, args: &[&str]) -> Result<Background<'a>> {
+        self.background(args, self.0.command(TOOL).args(args))
+    }
+
+    /// The same, where it may take longer than commands usually do.
+    pub fn start_long_tool(&self, args: &[&str], limit: Duration) -> Result<Background<'a>> {
+        self.background(args, self.0.command(TOOL).args(args).limit(limit))
+    }
+
+    fn background(&self, args: &[&str], command: Exec<'a>) -> Result<Background<'a>> {
         Ok(Background {
             machine: *self,
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
-            running: self.0.command(TOOL).args(args).spawn()?,
+            running: command.spawn()?,
         })
     }
 

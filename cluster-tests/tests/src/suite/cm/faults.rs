@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Result};
-use podos_harness::{Chance, Faults, PortCounters, Selector};
+use podos_harness::{Chance, Direction, Faults, PortCounters, Selector};
 
 use super::load_modules;
 use super::transfer::Transfer;
@@ -52,7 +52,8 @@ fn bad_rails(lab: &Lab<'_>) -> Result<()> {
     switch.reseed(lab.seed())?;
     let before = switch.counters()?;
     switch.set(
-        Selector::ALL,
+        // Every frame once: on its way to its receiver.
+        Selector::ALL.going(Direction::Received),
         Faults {
             loss: Chance::percent(5.0),
             corruption: Chance::percent(1.0),

@@ -2,11 +2,16 @@
 
 //! Random bytes from one node to another, and whether they came.
 
+use std::time::Duration;
+
 use anyhow::{ensure, Result};
 
 use crate::answers::Answers;
 use crate::check::ensure_eq;
 use crate::support::{Background, Machine};
+
+/// How long one may take: on bad rails, and with all nodes on few processors.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A transfer under way. A node receives one at a time.
 pub struct Transfer<'a> {
@@ -18,17 +23,11 @@ pub struct Transfer<'a> {
 impl<'a> Transfer<'a> {
     /// Starts to send so many bytes, over rails as this transmission group chooses them.
     pub fn start(from: Machine<'a>, to: Machine<'a>, bytes: u64, group: &str) -> Result<Self> {
-        let receiver = to.start_tool(&["cm", "recv"])?;
+        let receiver = to.start_long_tool(&["cm", "recv"], LIMIT)?;
         receiver.ready()?;
-        let sender = from.start_tool(&[
-            "cm",
-            "send",
-            &to.host().to_string(),
-            "--group",
-            group,
-            "--bytes",
-            &bytes.to_string(),
-        ])?;
+        let (host, size) = (to.host().to_string(), bytes.to_string());
+        let send = ["cm", "send", &host, "--group", group, "--bytes", &size];
+        let sender = from.start_long_tool(&send, LIMIT)?;
         Ok(Self {
             receiver,
             sender,
