@@ -170,7 +170,7 @@ impl Circuit {
         if len == 0 {
             return self.send_segment(node, op, true, SegmentData::EMPTY);
         }
-        let room = self.segment_size();
+        let room = self.room_for(len);
         let mut left = len;
         while left > 0 {
             let mut segment = Fragment::new(left.min(room))?;
@@ -236,6 +236,16 @@ impl Circuit {
             // No rail works: whichever comes back has room for this.
             0 => USUAL_DATA,
             room => room,
+        }
+    }
+
+    /// [`Circuit::segment_size`], or less if `len` bytes need no more: a short message goes out
+    /// without a look at the rails.
+    pub(crate) fn room_for(&self, len: usize) -> usize {
+        if len <= USUAL_DATA {
+            USUAL_DATA
+        } else {
+            self.segment_size()
         }
     }
 

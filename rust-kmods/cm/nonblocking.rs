@@ -38,7 +38,7 @@ impl Circuit {
     /// `EAGAIN`, `EMSGSIZE` if `data` is longer than [`Circuit::segment_size`], `ENOMEM`, `EPIPE`
     /// after [`Circuit::shutdown`], and those of a broken circuit.
     pub fn try_send_segment(&self, op: u8, end: bool, data: &[u8]) -> Result {
-        if data.len() > self.segment_size() {
+        if data.len() > self.room_for(data.len()) {
             return Err(EMSGSIZE);
         }
         if !self.writable() {
