@@ -52,6 +52,7 @@ pub(crate) fn broken_error(reason: ResetReason) -> Error {
 pub(crate) fn send_error(unsent: &SendError<SegmentData>) -> Error {
     match unsent {
         SendError::Full(_) => EAGAIN,
+        SendError::NoMemory(_) => ENOMEM,
         SendError::TooLong(_) => EMSGSIZE,
         SendError::Finished(_) => EPIPE,
         SendError::Reset(reason, _) => broken_error(*reason),

@@ -102,6 +102,12 @@ impl Drop for Payload {
 }
 
 impl circuit::Payload for Payload {
+    type Ring<T> = Vec<T>;
+
+    fn ring<T>(len: usize, make: impl FnMut() -> T) -> Option<Vec<T>> {
+        Some(std::iter::repeat_with(make).take(len).collect())
+    }
+
     fn len(&self) -> usize {
         self.bytes.len()
     }

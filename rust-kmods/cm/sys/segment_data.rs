@@ -128,6 +128,16 @@ impl From<SkBuff> for SegmentData {
 }
 
 impl Payload for SegmentData {
+    type Ring<T> = KVec<T>;
+
+    fn ring<T>(len: usize, mut make: impl FnMut() -> T) -> Option<KVec<T>> {
+        let mut ring = KVec::with_capacity(len, GFP_ATOMIC).ok()?;
+        for _ in 0..len {
+            ring.push(make(), GFP_ATOMIC).ok()?;
+        }
+        Some(ring)
+    }
+
     fn len(&self) -> usize {
         match self.0 {
             Place::Empty => 0,

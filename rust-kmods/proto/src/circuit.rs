@@ -13,6 +13,7 @@
 mod config;
 mod news;
 mod recv;
+mod ring;
 mod rtt;
 mod segment;
 mod send;
@@ -45,8 +46,7 @@ enum Role {
 }
 
 /// One end of a circuit.
-#[derive(Debug)]
-pub struct Circuit<B> {
+pub struct Circuit<B: Payload> {
     patience: Patience,
     role: Role,
     class: Class,
@@ -275,7 +275,7 @@ impl<B: Payload> Circuit<B> {
     ///
     /// # Errors
     ///
-    /// The payload comes back when there is no room, when it is too long, after
+    /// The payload comes back when there is no room or no memory, when it is too long, after
     /// [`Circuit::shutdown`], and when the circuit was reset.
     pub fn send(&mut self, op: u8, end: bool, payload: B) -> Result<(), SendError<B>> {
         if let Some(reason) = self.reset {
@@ -287,7 +287,7 @@ impl<B: Payload> Circuit<B> {
         if payload.len() > MAX_DATA {
             return Err(SendError::TooLong(payload));
         }
-        self.send.push(op, end, payload).map_err(SendError::Full)
+        self.send.push(op, end, payload)
     }
 
     /// Finishes this end's stream: the other end reads to its end. Receiving goes on.

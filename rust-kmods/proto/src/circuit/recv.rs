@@ -7,6 +7,7 @@ mod early;
 
 use early::{Early, EarlyPieces};
 
+use super::ring::Ring;
 use super::{Config, Payload, ProtocolError, Segment, WINDOW};
 use crate::time::{Duration, Instant};
 
@@ -51,9 +52,8 @@ pub(super) struct Piece<B> {
 /// sequence numbers. Bits and slots stand for the sequence numbers from `read` to `read + window`,
 /// each at its number modulo [`WINDOW`]. A slot is filled exactly if its bit is set in `whole` or in
 /// `parts`, never in both; `whole` has all bits from `read` to `next` (without the FIN).
-#[derive(Debug)]
-pub(super) struct RecvHalf<B> {
-    slots: [Option<B>; WINDOW],
+pub(super) struct RecvHalf<B: Payload> {
+    slots: Ring<B, Option<B>>,
     /// Op and end of the segments, see [`tag`].
     tags: [u8; WINDOW],
     /// Segments that came and were not read.
@@ -81,7 +81,7 @@ impl<B: Payload> RecvHalf<B> {
     pub(super) fn new(cfg: &Config) -> Self {
         let window = u32::from(cfg.window).clamp(1, WINDOW as u32);
         Self {
-            slots: [const { None }; WINDOW],
+            slots: Ring::new(),
             tags: [0; WINDOW],
             whole: 0,
             parts: 0,
@@ -115,6 +115,10 @@ impl<B: Payload> RecvHalf<B> {
         }
         if seq.wrapping_sub(self.read) >= self.window {
             self.ack_now |= !more;
+            return Ok(Accepted::Rejected);
+        }
+        if !self.slots.provide(|| None) {
+            // As good as lost: it will be sent again.
             return Ok(Accepted::Rejected);
         }
         let len = match self.join(piece) {
@@ -401,9 +405,16 @@ impl<B: Payload> RecvHalf<B> {
         }
     }
 
+    /// Gives memory back that is not needed now.
+    pub(super) fn shrink(&mut self) {
+        if self.whole | self.parts == 0 {
+            self.slots.release();
+        }
+    }
+
     /// Drops everything that was kept for the reader.
     pub(super) fn clear(&mut self) {
-        self.slots.iter_mut().for_each(|slot| *slot = None);
+        self.slots.release();
         self.whole = 0;
         self.parts = 0;
         self.early.clear();

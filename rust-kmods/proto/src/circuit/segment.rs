@@ -3,6 +3,7 @@
 //! What goes through a circuit, or does not.
 
 use core::fmt;
+use core::ops::DerefMut;
 
 use crate::wire::ResetReason;
 
@@ -15,6 +16,13 @@ pub trait Payload: Sized {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Where a circuit keeps these, or what it keeps of them: things in a row, on a heap.
+    type Ring<T>: DerefMut<Target = [T]>;
+
+    /// `len` things, each as `make` makes it; `None` if there is no memory now. It is asked for
+    /// whenever a circuit begins to send or to receive, in any context, so it must not wait.
+    fn ring<T>(len: usize, make: impl FnMut() -> T) -> Option<Self::Ring<T>>;
 
     /// Puts the bytes of `next` behind these; where it cannot, [`Payload::len`] stays what it was, and
     /// the segment will be sent again.
@@ -38,6 +46,8 @@ pub struct Segment<B> {
 pub enum SendError<B> {
     /// There is no room now; wait for [`Activity::writable`](super::Activity::writable).
     Full(B),
+    /// There was no memory for the circuit's window.
+    NoMemory(B),
     /// More than [`MAX_DATA`](crate::wire::MAX_DATA) bytes.
     TooLong(B),
     /// This end has finished already.
@@ -51,6 +61,7 @@ impl<B> SendError<B> {
     pub fn into_payload(self) -> B {
         match self {
             SendError::Full(payload)
+            | SendError::NoMemory(payload)
             | SendError::TooLong(payload)
             | SendError::Finished(payload)
             | SendError::Reset(_, payload) => payload,
@@ -62,6 +73,7 @@ impl<B> fmt::Debug for SendError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendError::Full(_) => f.write_str("Full"),
+            SendError::NoMemory(_) => f.write_str("NoMemory"),
             SendError::TooLong(_) => f.write_str("TooLong"),
             SendError::Finished(_) => f.write_str("Finished"),
             SendError::Reset(reason, _) => write!(f, "Reset({reason:?})"),
@@ -73,6 +85,7 @@ impl<B> fmt::Display for SendError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendError::Full(_) => f.write_str("the circuit's window is full"),
+            SendError::NoMemory(_) => f.write_str("no memory for the circuit's window"),
             SendError::TooLong(_) => f.write_str("the segment has too many bytes"),
             SendError::Finished(_) => f.write_str("this end of the circuit has finished"),
             SendError::Reset(reason, _) => write!(f, "the circuit was reset: {reason:?}"),

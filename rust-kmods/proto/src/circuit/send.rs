@@ -7,9 +7,10 @@ mod slot;
 
 use core::ops::Range;
 
+use super::ring::Ring;
 use super::rtt::Rtt;
 use super::ways::Ways;
-use super::{Config, Payload, WINDOW};
+use super::{Config, Payload, SendError, WINDOW};
 use crate::tgroup::{Group, RailSet, RailView, MAX_RAILS};
 use crate::time::{Duration, Instant};
 
@@ -63,9 +64,8 @@ struct Rest {
 /// of those from `una` to `next` is in slot `seq % WINDOW`, the others are empty. Bits in `flight`
 /// and `lost` stand for slots with segments from `una` to `unsent`; those of them that are in neither
 /// are known to have come, and none is in both.
-#[derive(Debug)]
-pub(super) struct SendHalf<B> {
-    slots: [TxSlot<B>; WINDOW],
+pub(super) struct SendHalf<B: Payload> {
+    slots: Ring<B, TxSlot<B>>,
     /// Sent, nothing heard of it.
     flight: u64,
     /// Sent, to be sent again.
@@ -78,6 +78,9 @@ pub(super) struct SendHalf<B> {
     next: u32,
     /// The first segment that the other end has no room for.
     edge: u32,
+    /// Nothing more will be queued but the FIN.
+    finished: bool,
+    /// The number of the FIN, once it is queued.
     fin: Option<u32>,
     rest: Option<Rest>,
     cwnd: u32,
@@ -98,13 +101,14 @@ impl<B: Payload> SendHalf<B> {
     /// `opens`: only the first segment may go before the other end says what it has room for.
     pub(super) fn new(cfg: &Config, group: Group, opens: bool) -> Self {
         Self {
-            slots: [const { TxSlot::empty() }; WINDOW],
+            slots: Ring::new(),
             flight: 0,
             lost: 0,
             una: 0,
             unsent: 0,
             next: 0,
             edge: u32::from(opens),
+            finished: false,
             fin: None,
             rest: None,
             cwnd: WINDOW as u32,
@@ -139,7 +143,7 @@ impl<B: Payload> SendHalf<B> {
 
     /// Whether a segment would be taken; one slot is kept for the FIN.
     pub(super) fn has_room(&self) -> bool {
-        self.fin.is_none() && self.queued() < WINDOW as u32 - 1
+        !self.finished && self.queued() < WINDOW as u32 - 1
     }
 
     /// Segments that are not acknowledged, the FIN among them.
@@ -152,22 +156,26 @@ impl<B: Payload> SendHalf<B> {
     }
 
     pub(super) fn is_finished(&self) -> bool {
-        self.fin.is_some()
+        self.finished
     }
 
     /// Queues a segment; gives it back when there is no room.
-    pub(super) fn push(&mut self, op: u8, end: bool, payload: B) -> Result<(), B> {
+    pub(super) fn push(&mut self, op: u8, end: bool, payload: B) -> Result<(), SendError<B>> {
         if !self.has_room() {
-            return Err(payload);
+            return Err(SendError::Full(payload));
+        }
+        if !self.slots.provide(TxSlot::empty) {
+            return Err(SendError::NoMemory(payload));
         }
         let shape = if end { Shape::End } else { Shape::Middle };
         self.queue(TxSlot::new(op, shape, Some(payload)));
         Ok(())
     }
 
-    /// Queues the FIN.
+    /// Queues the FIN; where there is no memory, [`SendHalf::look`] does it later.
     pub(super) fn finish(&mut self) {
-        if self.fin.is_none() {
+        self.finished = true;
+        if self.fin.is_none() && self.slots.provide(TxSlot::empty) {
             self.fin = Some(self.next);
             self.queue(TxSlot::new(0, Shape::Fin, None));
         }
@@ -177,6 +185,18 @@ impl<B: Payload> SendHalf<B> {
         if let Some(free) = self.slots.get_mut(place(self.next)) {
             *free = slot;
             self.next = self.next.wrapping_add(1);
+        }
+    }
+
+    /// Whether the FIN could not be queued yet.
+    pub(super) fn lacks_memory(&self) -> bool {
+        self.finished && self.fin.is_none()
+    }
+
+    /// Gives memory back that is not needed now.
+    pub(super) fn shrink(&mut self) {
+        if self.is_empty() {
+            self.slots.release();
         }
     }
 
@@ -211,6 +231,9 @@ impl<B: Payload> SendHalf<B> {
 
     /// Takes note of which rails can be used: what is under way on one that cannot is lost.
     pub(super) fn look(&mut self, now: Instant, rails: &RailView) {
+        if self.lacks_memory() {
+            self.finish();
+        }
         let dead = self.ways.look(now, rails);
         if dead.is_empty() {
             return;
@@ -572,9 +595,7 @@ impl<B: Payload> SendHalf<B> {
             self.lose(place);
         }
         self.lost = 0;
-        self.slots
-            .iter_mut()
-            .for_each(|slot| *slot = TxSlot::empty());
+        self.slots.release();
         self.timer = None;
     }
 

@@ -73,6 +73,10 @@ impl<B: Payload> Circuit<B> {
         if self.waiting_since.is_some() {
             // So was an earlier one, or a segment.
             self.send.probe_missed(now);
+        } else {
+            // It may stay as silent.
+            self.send.shrink();
+            self.recv.shrink();
         }
         self.probe_due = true;
         self.idle_since = Some(now);

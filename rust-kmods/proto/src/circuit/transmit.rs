@@ -20,9 +20,13 @@ impl<B: Payload> Circuit<B> {
         }
         self.stranded_until = None;
         self.send.look(now, rails);
+        if self.send.lacks_memory() {
+            self.strand(now);
+        }
         let opening = self.passive.is_none();
         if let Some(seq) = self.send.next_to_send(opening) {
             if rails.usable().is_empty() {
+                self.waiting_since.get_or_insert(now);
                 return self.strand(now);
             }
             self.idle_since.get_or_insert(now);
@@ -41,7 +45,6 @@ impl<B: Payload> Circuit<B> {
 
     /// There is something to send and no rail for it.
     fn strand(&mut self, now: Instant) -> Option<Transmit<'_, B>> {
-        self.waiting_since.get_or_insert(now);
         self.stranded_until = Some(now + self.patience.rail);
         None
     }

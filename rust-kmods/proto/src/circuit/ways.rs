@@ -27,6 +27,8 @@ struct Way {
     flight: u16,
     /// Time-outs since something arrived.
     misses: u8,
+    /// How often the rail was left since something arrived.
+    strikes: u8,
 }
 
 /// See the module.
@@ -42,7 +44,6 @@ pub(super) struct Ways {
     /// The rails that seem dead, though the node does not know yet.
     avoided: RailSet,
     avoided_until: Instant,
-    strikes: u8,
 }
 
 impl Ways {
@@ -54,13 +55,13 @@ impl Ways {
                 arrived: None,
                 flight: 0,
                 misses: 0,
+                strikes: 0,
             }; MAX_RAILS],
             bytes: InFlight::NONE,
             busy: RailSet::EMPTY,
             usable: RailSet::EMPTY,
             avoided: RailSet::EMPTY,
             avoided_until: Instant::from_nanos(0),
-            strikes: 0,
         }
     }
 
@@ -163,7 +164,7 @@ impl Ways {
             return;
         };
         way.misses = 0;
-        self.strikes = 0;
+        way.strikes = 0;
         self.avoided.remove(rail);
         if way
             .arrived
@@ -217,8 +218,8 @@ impl Ways {
             return false;
         }
         self.avoided = avoided;
-        self.avoided_until = now + AVOIDED * (1 << self.strikes);
-        self.strikes = (self.strikes + 1).min(MAX_STRIKES);
+        self.avoided_until = self.avoided_until.max(now + AVOIDED * (1 << way.strikes));
+        way.strikes = (way.strikes + 1).min(MAX_STRIKES);
         true
     }
 

@@ -21,6 +21,12 @@ const DETECTION: Duration = Duration::from_millis(1200);
 const RETURN: Duration = Duration::from_millis(300);
 
 impl Payload for Vec<u8> {
+    type Ring<T> = Vec<T>;
+
+    fn ring<T>(len: usize, make: impl FnMut() -> T) -> Option<Vec<T>> {
+        Some(std::iter::repeat_with(make).take(len).collect())
+    }
+
     fn len(&self) -> usize {
         Vec::len(self)
     }
