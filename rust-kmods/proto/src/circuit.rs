@@ -27,6 +27,8 @@ pub use config::Config;
 pub use news::{Activity, ReceiveState, Stats, Transmit};
 pub use segment::{Payload, Segment, SendError};
 
+use core::fmt;
+
 use recv::{Accepted, Piece, RecvHalf};
 use send::SendHalf;
 
@@ -89,6 +91,22 @@ struct Patience {
     silence: Option<Duration>,
     /// Until it looks for a rail again.
     rail: Duration,
+}
+
+impl<B: Payload> fmt::Debug for Circuit<B> {
+    /// Names it and says how it stands; what it carries is not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Circuit")
+            .field("role", &self.role)
+            .field("class", &self.class)
+            .field("remote", &self.remote)
+            .field("active", &self.active)
+            .field("passive", &self.passive)
+            .field("reset", &self.reset)
+            .field("queued", &self.queued())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<B: Payload> Circuit<B> {
