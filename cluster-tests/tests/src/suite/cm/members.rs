@@ -76,7 +76,8 @@ fn join_nothing(lab: &Lab<'_>) -> Result<()> {
         let answers = node.tool(&["cm", "open-close", "1", "1"])?;
         answers.expect(&format!("errno_{}", libc::EHOSTDOWN), 1)?;
     }
-    // Who has no key says nothing at all.
+    // Who has no key says nothing at all, but why.
+    four.sh("dmesg | grep -q 'podosd: no cluster key .* so this node stays alone'")?;
     let sent =
         four.sh("awk 'NR > 1 { sum += $6 } END { print sum }' /sys/kernel/podos/cm/rails")?;
     ensure_eq!(sent, "0", "frames that linus4 sent");
@@ -131,6 +132,9 @@ fn replace_keys(lab: &Lab<'_>) -> Result<()> {
     }
     Transfer::start(three, one, 1_000_000, "round-robin")?.finish()?;
     ensure_eq!(drops(one, "bad_tag")?, 0, "frames with a wrong tag");
+    // At its next boot a node is given the first key again.
+    one.sh(&format!("podos key replace {GIVEN}; rm /tmp/new.key"))?;
+    ensure_eq!(one.sh(KEYRING)?, before, "keyring in the end");
     Ok(())
 }
 
