@@ -44,6 +44,17 @@ impl Accelerator {
         }
     }
 
+    /// What a guest's processor can do, for QEMU's `-cpu`.
+    ///
+    /// No guest needs five levels of page tables, and KASAN trips over them under TCG. That one
+    /// emulates vectors piece by piece: the kernel's cryptography is faster without them.
+    pub fn cpu(self) -> &'static str {
+        match self {
+            Self::Kvm => "max,la57=off",
+            Self::Tcg => "max,la57=off,ssse3=off,avx=off,avx2=off",
+        }
+    }
+
     /// A limit for something that takes at most `limit` under KVM.
     pub fn scale(self, limit: Duration) -> Duration {
         match self {

@@ -68,9 +68,8 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
         boot.accelerator.name(),
     ]);
     add(&[
-        // No guest needs five levels of page tables, and KASAN trips over them under TCG.
         "-cpu",
-        "max,la57=off",
+        boot.accelerator.cpu(),
         "-smp",
         "1",
         "-m",
