@@ -11,13 +11,14 @@ use super::ring::Ring;
 use super::{Config, Payload, ProtocolError, Segment, WINDOW};
 use crate::time::{Duration, Instant};
 
-/// Weight of what came at which an acknowledgement waits no longer.
-const ACK_WEIGHT: u16 = 8;
+/// Weight of what came at which an acknowledgement waits no longer: a quarter of the window. A sender
+/// that can't send so much asks for one.
+const ACK_WEIGHT: u16 = 16;
 /// Weight of a segment that came in order.
 const IN_ORDER: u16 = 1;
 /// Weight of one that came early: the third makes an acknowledgement due, when the other end can
 /// first tell a loss from a detour.
-const EARLY: u16 = 3;
+const EARLY: u16 = 6;
 
 /// What became of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -170,7 +170,7 @@ fn a_clean_network_sees_no_needless_frame() {
         (1001, 0, 0)
     );
     assert!(
-        receiver.acks <= 1001 / 8 + 20,
+        receiver.acks <= 1001 / 16 + 20,
         "{} acknowledgements",
         receiver.acks
     );

@@ -213,7 +213,7 @@ fn both_directions_of_a_circuit_share_a_rail() {
 fn acknowledgements_go_back_the_way_that_works() {
     let (mut a, mut b) = pair_over(GroupKind::Single, &rails_view(0b001));
     let view = rails_view(0b111);
-    for number in 0..8 {
+    for number in 0..16 {
         a.send(0, false, vec![number]).unwrap();
     }
     while let Some(out) = a.poll_transmit(at(20), &view) {

@@ -123,11 +123,11 @@ fn no_window_is_too_small_to_run_at_full_speed() {
 }
 
 #[test]
-fn eight_segments_are_acknowledged_at_once_and_fewer_after_5_ms() {
+fn sixteen_segments_are_acknowledged_at_once_and_fewer_after_5_ms() {
     let (mut a, mut b) = pair();
-    send_numbers(&mut a, 9);
+    send_numbers(&mut a, 17);
     let mut frames = drain(&mut a, at(20));
-    for (header, data) in frames.drain(..7) {
+    for (header, data) in frames.drain(..15) {
         b.receive(at(20), 0, &header, data);
     }
     assert!(drain(&mut b, at(20)).is_empty());
@@ -135,13 +135,13 @@ fn eight_segments_are_acknowledged_at_once_and_fewer_after_5_ms() {
     b.receive(at(20), 0, &header, data);
     let acks = drain(&mut b, at(20));
     assert_eq!(acks.len(), 1);
-    assert_eq!((acks[0].0.kind, acks[0].0.ack), (Kind::Ack, 9));
+    assert_eq!((acks[0].0.kind, acks[0].0.ack), (Kind::Ack, 17));
     let (header, data) = frames.remove(0);
     b.receive(at(30), 0, &header, data);
     assert!(drain(&mut b, at(30)).is_empty());
     assert_eq!(b.deadline(), Some(at(35)));
     b.on_timeout(at(35));
-    assert_eq!(drain(&mut b, at(35))[0].0.ack, 10);
+    assert_eq!(drain(&mut b, at(35))[0].0.ack, 18);
 }
 
 #[test]
