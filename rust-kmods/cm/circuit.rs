@@ -14,6 +14,7 @@ use crate::content::{Content, Incoming};
 use crate::entry::Entry;
 use crate::node::{Node, NODE};
 use crate::outgoing::Outgoing;
+use crate::patience::Patience;
 use crate::sys::{Fragment, SegmentData, WaitQueue, Wake};
 
 /// Largest message, in bytes.
@@ -35,6 +36,8 @@ pub struct Circuit {
     entry: Arc<Entry>,
     /// Whether dropping the value finishes the circuit.
     owned: bool,
+    /// Of those who receive.
+    patience: Patience,
 }
 
 /// The error that a broken circuit gives.
@@ -61,13 +64,20 @@ pub(crate) fn send_error(unsent: &SendError<SegmentData>) -> Error {
 
 impl Circuit {
     pub(crate) fn new(entry: Arc<Entry>) -> Self {
-        Self { entry, owned: true }
+        Self {
+            entry,
+            owned: true,
+            patience: Patience::new(),
+        }
     }
 
     /// The circuit for somebody who does not own it.
     pub(crate) fn lent(entry: Arc<Entry>) -> Self {
-        let owned = false;
-        Self { entry, owned }
+        Self {
+            entry,
+            owned: false,
+            patience: Patience::new(),
+        }
     }
 
     pub(crate) fn entry(&self) -> &Arc<Entry> {
@@ -270,13 +280,22 @@ impl Circuit {
         self.recv_woken_by(Wake::Killable)
     }
 
+    /// Waits until [`Circuit::readable`].
+    fn wait_readable(&self, wake: Wake) -> Result {
+        let ready = || self.readable();
+        let limit = crate::spin_limit_ns();
+        self.patience.wait(limit, ready, || {
+            let ready = || self.readable().then_some(());
+            self.entry.waiters().wait_until(wake, ready)
+        })
+    }
+
     /// As [`Circuit::recv`], ended by the signals that `wake` names.
     pub fn recv_woken_by(&self, wake: Wake) -> Result<Option<Incoming>> {
         let node = NODE.get()?;
         loop {
             // Looks before it waits; to look is less work than to take nothing.
-            let ready = || self.readable().then_some(());
-            self.entry.waiters().wait_until(wake, ready)?;
+            self.wait_readable(wake)?;
             if let Some(outcome) = self.take_next(node) {
                 return outcome;
             }
@@ -378,8 +397,7 @@ impl Circuit {
         batch: &mut [Option<Incoming>; BATCH],
     ) -> Result<ReceiveState> {
         let node = NODE.get()?;
-        let ready = || self.readable().then_some(());
-        self.entry.waiters().wait_until(wake, ready)?;
+        self.wait_readable(wake)?;
         Ok(self.entry.drive(node, |circuit, _| {
             for place in batch {
                 let segment = circuit.recv().map(Incoming::from);

@@ -20,6 +20,7 @@ mod node;
 mod nonblocking;
 mod opening;
 mod outgoing;
+mod patience;
 mod peers;
 mod rails;
 mod receive;
@@ -65,6 +66,10 @@ module! {
         reveal_keys: u32 {
             default: 0,
             description: "1 shows root the session keys in debugfs, to look into captured frames",
+        },
+        spin_us: u32 {
+            default: 0,
+            description: "Microseconds that a receiver whose answers come fast may look for one before it sleeps",
         },
     },
 }
@@ -136,6 +141,11 @@ impl Drop for Sent {
     fn drop(&mut self) {
         sys::wait_until_sent();
     }
+}
+
+/// How long a receiver looks for an answer before it sleeps, at most.
+fn spin_limit_ns() -> u32 {
+    module_parameters::spin_us.value().saturating_mul(1000)
 }
 
 /// The GPID of the current task.

@@ -41,5 +41,5 @@ pub(crate) use packet_type::{synchronize_net, FrameReceiver, PacketType};
 pub(crate) use queued::{queued_bytes, wait_until_sent};
 pub(crate) use segment_data::SegmentData;
 pub(crate) use skb::{SkBuff, SkbQueue, ETHERNET_LEN};
-pub(crate) use time::monotonic_ns;
+pub(crate) use time::{is_alone, monotonic_ns};
 pub(crate) use timer::{Expire, Timer};
