@@ -4,6 +4,7 @@
 //! device.
 
 pub mod abi;
+mod bad_frames;
 mod echo;
 mod edges;
 mod endpoint;
@@ -40,11 +41,13 @@ enum Verb {
     Group(group::Group),
     Ephemeral(ephemeral::Ephemeral),
     Ephemerals(ephemeral::Ephemerals),
+    BadFrames(bad_frames::BadFrames),
 }
 
 impl Cm {
     pub fn run(&self) -> Result<()> {
         match &self.verb {
+            Verb::BadFrames(verb) => verb.run(),
             Verb::EchoServer(verb) => verb.run(),
             Verb::Ping(verb) => verb.run(),
             Verb::Info(verb) => verb.run(),

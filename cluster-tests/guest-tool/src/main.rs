@@ -14,6 +14,7 @@ mod gpids;
 mod many;
 mod map;
 mod pattern;
+mod rail;
 mod report;
 mod tally;
 mod verify;

@@ -7,7 +7,7 @@ use anyhow::{ensure, Result};
 use super::load_modules;
 use super::transfer::Transfer;
 use crate::check::ensure_eq;
-use crate::support::{Lab, Machine};
+use crate::support::{Lab, Machine, TOOL};
 use crate::test::{Test, DYING, FAULTY, OUTSIDERS};
 
 pub const TESTS: &[Test] = &[
@@ -20,6 +20,11 @@ pub const TESTS: &[Test] = &[
         name: "cm.outsiders_read_nothing",
         setting: OUTSIDERS,
         run: read_nothing,
+    },
+    Test {
+        name: "cm.bad_frames_are_dropped_and_counted",
+        setting: OUTSIDERS,
+        run: bad_frames,
     },
     Test {
         name: "cm.keys_are_replaced_while_data_flow",
@@ -116,6 +121,38 @@ fn read_nothing(lab: &Lab<'_>) -> Result<()> {
     }
     ensure!(captured > 200_000, "only {captured} bytes were captured");
     Ok(())
+}
+
+/// By reason, and nothing else happens.
+fn bad_frames(lab: &Lab<'_>) -> Result<()> {
+    const COUNT: u64 = 50;
+    // What is dropped all the time where outsiders say hello is no less dropped now.
+    const OFTEN: [&str; 1] = ["no_key"];
+    load_modules(lab)?;
+    let (one, two, four) = (lab.node(1)?, lab.node(2)?, lab.node(4)?);
+    let reasons = "short version kind class flags length offset auth address index misaddressed \
+                   unsealed unknown_session no_key";
+    let counted = || -> Result<Vec<(&str, u64)>> {
+        let reasons = reasons.split_ascii_whitespace();
+        reasons
+            .map(|reason| Ok((reason, drops(one, reason)?)))
+            .collect()
+    };
+    let transfer = Transfer::start(one, two, 5_000_000, "stripe")?;
+    let before = counted()?;
+    let sent = four.sh(&format!("{TOOL} cm bad-frames eth0 --count {COUNT}"))?;
+    ensure_eq!(sent.lines().count(), before.len(), "kinds of bad frames");
+    transfer.finish()?;
+    for ((reason, before), (_, after)) in before.into_iter().zip(counted()?) {
+        let dropped = after - before;
+        let right = match OFTEN.contains(&reason) {
+            true => dropped >= COUNT,
+            false => dropped == COUNT,
+        };
+        ensure!(right, "{dropped} frames were dropped as {reason}");
+    }
+    // The members are members still, and nobody else is.
+    join_nothing(lab)
 }
 
 fn replace_keys(lab: &Lab<'_>) -> Result<()> {
