@@ -358,7 +358,8 @@ pub struct Header {
     pub active: CdtIndex,
     /// The circuit's index in the table of the other end; [`CdtIndex::NONE`] until it is known.
     pub passive: CdtIndex,
-    /// Data: this segment's number. Reset: the [`ResetReason`]. Ephemeral, Hello: a counter.
+    /// Data: this segment's number. Ack: as `sack`, of the segments from `ack + 33` on. Reset: the
+    /// [`ResetReason`]. Ephemeral, Hello: a counter.
     pub seq: u32,
     /// With `ACK_VALID`: the number of the next segment that is awaited. With `OPEN`: the open
     /// sequence.
