@@ -19,10 +19,8 @@ pub enum Trouble {
     None,
     /// Frames are lost, doubled, late and damaged.
     Frames,
-    /// That, and interfaces, rails and whole nodes come and go.
+    /// That, and interfaces, rails and nodes come and go, and CM is loaded anew.
     All,
-    /// That, and CM is loaded anew on nodes that do not reboot.
-    Reloads,
 }
 
 /// A simulation, down to the last bit of what happens in it.
@@ -62,7 +60,7 @@ impl Config {
             acquaintances: Self::usual_acquaintances(nodes),
             load: 4 * SECONDS,
             circuits: Self::usual_circuits(nodes),
-            pieces: false,
+            pieces: true,
             trouble: Trouble::All,
             sabotage: None,
             follow: None,

@@ -45,7 +45,7 @@ pub struct Fault {
 pub fn usual_weather(trouble: Trouble) -> Weather {
     match trouble {
         Trouble::None => Weather::default(),
-        Trouble::Frames | Trouble::All | Trouble::Reloads => Weather {
+        Trouble::Frames | Trouble::All => Weather {
             loss: 10_000,
             duplicates: 10_000,
             damage: 2_000,
@@ -57,7 +57,7 @@ pub fn usual_weather(trouble: Trouble) -> Weather {
 
 /// The plan of a simulation.
 pub fn plan(config: &Config) -> Vec<Fault> {
-    if matches!(config.trouble, Trouble::None | Trouble::Frames) {
+    if config.trouble != Trouble::All {
         return Vec::new();
     }
     let mut random = Random::of(config.seed, 2);
@@ -84,11 +84,9 @@ pub fn plan(config: &Config) -> Vec<Fault> {
         }
     };
     add(random, of_nodes(20), &|random| Kind::NodeOff(node(random)));
-    if config.trouble == Trouble::Reloads {
-        add(random, of_nodes(20), &|random| {
-            Kind::Reload(node(random), random.chance(700_000))
-        });
-    }
+    add(random, of_nodes(10), &|random| {
+        Kind::Reload(node(random), random.chance(700_000))
+    });
     add(random, of_nodes(20), &|random| {
         Kind::NoCarrier(node(random), rail(random))
     });

@@ -24,18 +24,8 @@ pub struct Life {
     pub from: Nanos,
     /// When it ended.
     pub until: Option<Nanos>,
-    /// Whether CM was loaded anew: those who took up with it may still mean its predecessor.
-    pub reloaded: bool,
-    /// When the latest of its frames arrives, be it after its end.
-    pub last_frame: Nanos,
-}
-
-impl Life {
-    /// Whether this life ended, and nothing came of it any more, at least `span` before `now`.
-    pub fn is_gone(&self, now: Nanos, span: Nanos) -> bool {
-        let last = self.until.map(|until| until.max(self.last_frame));
-        last.is_some_and(|last| last + span < now)
-    }
+    /// The name that it bears, as its predecessor in the same boot did.
+    pub gpid: Gpid,
 }
 
 /// What one end's user did and saw.
@@ -62,6 +52,8 @@ pub struct EndRecord {
 /// A circuit between two users, as it was meant to be.
 #[derive(Clone, Debug)]
 pub struct Conversation {
+    /// When it began.
+    pub began: Nanos,
     /// The life that opened it and the one it was opened to.
     pub lives: [u32; 2],
     /// How long its segments are.
@@ -74,8 +66,9 @@ pub struct Conversation {
     pub ends: [EndRecord; 2],
 }
 
-/// What names a circuit in its OPEN: the opening node, its index and its open sequence.
-pub type Open = (Gpid, CdtIndex, u32);
+/// What names a circuit in its OPEN: the opening node, the association, the circuit's index and its
+/// open sequence.
+pub type Open = (Gpid, u32, CdtIndex, u32);
 
 /// What must never happen, did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,8 +109,10 @@ fn was_long_together(network: &Network, a: u32, b: u32, at: Nanos) -> bool {
 pub struct Judge {
     conversations: Vec<Option<Conversation>>,
     lives: Vec<Life>,
-    /// The latest life under a name.
-    names: BTreeMap<Gpid, u32>,
+    /// The life of a node of this name with this incarnation of CM.
+    names: BTreeMap<(Gpid, u32), u32>,
+    /// When the latest frame of a name arrives, be it after the end of all its lives.
+    last_frames: BTreeMap<Gpid, Nanos>,
     /// The conversation that an OPEN belongs to.
     opens: BTreeMap<Open, u32>,
     /// How the ends of circuits ended.
@@ -156,22 +151,22 @@ impl Judge {
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 
-    /// A node starts; the number of its life.
-    pub fn born(&mut self, at: Nanos, node: u32, gpid: Gpid) -> u32 {
+    /// A node starts, with this incarnation of CM; the number of its life.
+    pub fn born(&mut self, at: Nanos, node: u32, gpid: Gpid, incarnation: u32) -> u32 {
         let number = self.lives.len() as u32;
         self.lives.push(Life {
             node,
             from: at,
             until: None,
-            reloaded: self.names.insert(gpid, number).is_some(),
-            last_frame: 0,
+            gpid,
         });
+        self.names.insert((gpid, incarnation), number);
         number
     }
 
-    /// The latest life of the node that others know by this name, boot included.
-    pub fn life_of(&self, gpid: Gpid) -> Option<u32> {
-        self.names.get(&gpid).copied()
+    /// The life of the node that others know by this name and incarnation.
+    pub fn life_of(&self, gpid: Gpid, incarnation: u32) -> Option<u32> {
+        self.names.get(&(gpid, incarnation)).copied()
     }
 
     /// A node stops.
@@ -181,8 +176,17 @@ impl Judge {
 
     /// A frame of this life arrives at `at`.
     pub fn arrives(&mut self, life: u32, at: Nanos) {
-        let life = &mut self.lives[life as usize];
-        life.last_frame = life.last_frame.max(at);
+        let gpid = self.lives[life as usize].gpid;
+        let last = self.last_frames.entry(gpid).or_default();
+        *last = at.max(*last);
+    }
+
+    /// Whether a life ended, and nothing came under its name any more, at least `span` before `now`.
+    pub fn is_gone(&self, life: u32, now: Nanos, span: Nanos) -> bool {
+        let life = self.life(life);
+        let last_frame = self.last_frames.get(&life.gpid).copied().unwrap_or(0);
+        let last = life.until.map(|until| until.max(last_frame));
+        last.is_some_and(|last| last + span < now)
     }
 
     /// A life.
@@ -204,9 +208,17 @@ impl Judge {
     }
 
     /// A user opens a circuit.
-    pub fn begins(&mut self, conversation: u32, lives: [u32; 2], size: Size, open: Open) {
+    pub fn begins(
+        &mut self,
+        began: Nanos,
+        conversation: u32,
+        lives: [u32; 2],
+        size: Size,
+        open: Open,
+    ) {
         self.opens.insert(open, conversation);
         self.conversations[conversation as usize] = Some(Conversation {
+            began,
             lives,
             size,
             accepted_by: None,
@@ -232,20 +244,12 @@ impl Judge {
     /// A node accepted a circuit; the conversation that it is.
     pub fn accepted(&mut self, at: Nanos, life: u32, open: Open) -> Option<u32> {
         let number = self.opens.get(&open).copied();
-        let lives = &self.lives;
         let known = number.and_then(|number| self.conversations.get_mut(number as usize)?.as_mut());
         let problem = match (number, known) {
             (Some(number), Some(known)) => match known.accepted_by.replace(life) {
-                Some(earlier) if earlier == life => Some(format!(
-                    "conversation {number} was accepted twice by the same node"
-                )),
-                // If CM was loaded anew in between it cannot know.
-                _ if lives[life as usize].node == lives[known.lives[1] as usize].node => {
-                    known.lives[1] = life;
-                    known.ends[Side::Passive as usize] = EndRecord::default();
-                    None
-                }
-                _ => Some(format!("conversation {number} was opened at another node")),
+                Some(_) => Some(format!("conversation {number} was accepted twice")),
+                None if known.lives[Side::Passive as usize] == life => None,
+                None => Some(format!("conversation {number} was opened at another node")),
             },
             _ => Some("a circuit was opened that nobody asked for".to_owned()),
         };
@@ -408,9 +412,7 @@ impl Judge {
             ResetReason::Aborted => other.aborted,
             ResetReason::NoCircuit => died || other.cut.is_some() || known.refused,
             // Three hellos at least fall into the time that a rail may be silent.
-            ResetReason::PeerDown => {
-                died || there.reloaded || was_apart(protocol::SILENCE + 50 * MILLIS, 3)
-            }
+            ResetReason::PeerDown => died || was_apart(protocol::SILENCE + 50 * MILLIS, 3),
             ResetReason::TimedOut => died || !was_long_together(network, here.node, there.node, at),
             ResetReason::Full => known.refused,
             ResetReason::Refused | ResetReason::Protocol => false,

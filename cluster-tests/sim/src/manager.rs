@@ -241,7 +241,8 @@ impl Manager {
         let usable = self.usable(ether);
         for rail in usable.iter() {
             let (gpid, incarnation) = (self.birth.gpid, self.birth.incarnation);
-            let hello = protocol::hello(gpid, self.hellos, incarnation, rail, usable.len(), last);
+            let way = (rail, ether.network.mtu(rail));
+            let hello = protocol::hello(gpid, self.hellos, incarnation, way, usable.len(), last);
             ether.send_to_all(self.birth.node, rail, hello);
         }
         self.hellos = self.hellos.wrapping_add(1);

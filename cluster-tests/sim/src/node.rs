@@ -66,7 +66,8 @@ impl Node {
         let later = (ether.now / MILLIS) as u32 | 1;
         self.incarnation = later.max(self.incarnation + 2);
         let gpid = Gpid::new(Self::host(self.index), self.boot, 0);
-        self.life = ether.judge.born(ether.now, self.index, gpid);
+        let incarnation = self.incarnation;
+        self.life = ether.judge.born(ether.now, self.index, gpid, incarnation);
         ether.lives[self.index as usize] = self.life;
         self.heard = ether.air.end();
         let birth = Birth {

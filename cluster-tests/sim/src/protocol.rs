@@ -124,17 +124,21 @@ fn group(turn: u32) -> Group {
 }
 
 /// The active end of a new circuit, the node's number `turn`.
-pub fn open(turn: u32, local: Gpid, remote: Gpid, index: CdtIndex, open_seq: u32) -> Circuit {
-    let group = group(turn);
-    Circuit::open(
-        &Config::default(),
-        group,
-        local,
-        remote,
-        CLASS,
-        index,
-        open_seq,
-    )
+pub fn open(
+    turn: u32,
+    local: Gpid,
+    remote: Gpid,
+    index: CdtIndex,
+    (open_seq, association): (u32, u32),
+) -> Circuit {
+    let (config, group) = (Config::default(), group(turn));
+    Circuit::open(&config, group, local, remote, CLASS, index, open_seq)
+        .with_association(association)
+}
+
+/// The incarnation of the other end that an association of `own` with it tells.
+pub fn acceptor(association: u32, own: u32) -> u32 {
+    (association ^ own).rotate_right(16)
 }
 
 /// The passive end of the circuit that a frame opens, the node's number `turn`.
@@ -233,11 +237,11 @@ pub fn hello(
     from: Gpid,
     seq: u32,
     incarnation: u32,
-    rail: usize,
+    (rail, mtu): (usize, u16),
     rails: usize,
     last: bool,
 ) -> Vec<u8> {
-    let mut hello = Hello::new(rail as u8, rails as u8, incarnation);
+    let mut hello = Hello::new(rail as u8, rails as u8, incarnation).with_mtu(mtu);
     if last {
         hello = hello.leaving();
     }

@@ -162,6 +162,13 @@ impl World {
         self.active[number] = begins;
         let fault = self.faults[number];
         self.ether.digest.note(number as u64);
+        if self.ether.config.follow.is_some() {
+            let (ms, word) = (
+                self.ether.now / MILLIS,
+                if begins { "begins" } else { "ends" },
+            );
+            eprintln!("{ms:>6} ms {:?} {word}", fault.kind);
+        }
         match fault.kind {
             Kind::NodeOff(node) => {
                 let node = &mut self.nodes[node as usize];
@@ -255,17 +262,19 @@ impl World {
             ));
         }
         for end in manager.ends().filter(|end| end.in_table()) {
-            let known = end.conversation().and_then(|(conversation, side)| {
-                let known = judge.conversation(conversation)?;
-                Some((conversation, judge.life(known.lives[side.other() as usize])))
-            });
-            let Some((conversation, there)) = known else {
+            let Some((conversation, side)) = end.conversation() else {
                 continue;
             };
-            if there.is_gone(now, protocol::SILENCE + LOOKS) {
+            let Some(known) = judge.conversation(conversation) else {
+                continue;
+            };
+            let there = known.lives[side.other() as usize];
+            let span = protocol::SILENCE + LOOKS;
+            // It may have been taken for its successor, of which a frame came but no hello yet.
+            if judge.is_gone(there, now, span) && known.began + span < now {
                 objection = Some(format!(
                     "node {index} keeps its end of conversation {conversation} though node {} died long ago",
-                    there.node
+                    judge.life(there).node
                 ));
             }
         }
@@ -293,8 +302,7 @@ impl World {
             };
             let (by_frames, by_beacons) = manager.takes_for_present(now, Node::host(other));
             let there = &self.nodes[other as usize];
-            let life = self.ether.judge.life(there.life());
-            let gone = |after| life.is_gone(now, after + LOOKS);
+            let gone = |after| self.ether.judge.is_gone(there.life(), now, after + LOOKS);
             let wrong = match there.age(&self.ether) {
                 None if gone(protocol::SILENCE) && by_frames => Some("frames, for present"),
                 None if gone(protocol::BEACON_LIFETIME) && by_beacons => {

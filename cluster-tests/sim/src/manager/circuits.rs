@@ -23,11 +23,12 @@ impl Manager {
         let found = if header.opens() {
             self.end_for_open(ether, header)
         } else {
-            self.end_of(header).ok_or(ResetReason::NoCircuit)
+            self.end_of(header).ok_or(Some(ResetReason::NoCircuit))
         };
         match found {
             Ok(id) => self.take_in(ether, id, rail, header, data),
-            Err(reason) => self.refuse(ether, header, rail, reason),
+            Err(Some(reason)) => self.refuse(ether, header, rail, reason),
+            Err(None) => ether.dropped("not acquainted"),
         }
     }
 
@@ -42,9 +43,17 @@ impl Manager {
         (end.peer == header.from.node()).then_some(id)
     }
 
-    /// The passive end that an OPEN is for.
-    fn end_for_open(&mut self, ether: &mut Ether, header: &Header) -> Result<u64, ResetReason> {
-        let open = (header.from.node(), header.active, header.ack);
+    /// The passive end that an OPEN is for; else what the opener is told, if anything.
+    fn end_for_open(
+        &mut self,
+        ether: &mut Ether,
+        header: &Header,
+    ) -> Result<u64, Option<ResetReason>> {
+        let open = (header.from, header.sack, header.active, header.ack);
+        let (host, own) = (header.from.host(), self.birth.incarnation);
+        if !self.peers.is_acquainted(host, own, header.sack) {
+            return Err(None);
+        }
         let key = PeerKey::new(header.from, header.active);
         let known = self.table.find_passive(key);
         if let Some(&id) = known.and_then(|index| self.table.get(index)) {
@@ -53,7 +62,7 @@ impl Manager {
         let check = self.peers.accept_open(header.from.host(), header.ack);
         let trusting = ether.config.sabotage == Some(Sabotage::AcceptTwice);
         if check != OpenCheck::Fresh && !trusting {
-            return Err(ResetReason::NoCircuit);
+            return Err(Some(ResetReason::NoCircuit));
         }
         let local = self.birth.gpid;
         let turn = self.next_end as u32;
@@ -61,7 +70,7 @@ impl Manager {
         let id = self.insert(Some(key), header.from.node(), accept);
         let id = id.ok_or_else(|| {
             ether.judge.refused(open);
-            ResetReason::Full
+            Some(ResetReason::Full)
         })?;
         let conversation = ether.judge.accepted(ether.now, self.birth.life, open);
         if let (Some(end), Some(conversation)) = (self.ends.get_mut(&id), conversation) {

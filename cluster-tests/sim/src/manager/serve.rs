@@ -24,26 +24,34 @@ impl Manager {
     pub fn connect(&mut self, ether: &mut Ether, conversation: u32, target: u32, there: u32) {
         let here = self.birth.life;
         let peer = self.peers.get(target).filter(|peer| peer.is_up());
-        let Some(peer) = peer.map(|peer| peer.node()) else {
+        let peer = peer.map(|peer| peer.node());
+        let own = self.birth.incarnation;
+        let association = self.peers.association_with(target, own);
+        let (Some(peer), Some(association)) = (peer, association) else {
             return ether.judge.absent(&ether.network, ether.now, [here, there]);
         };
-        // The node may be one boot further than its peers know.
-        let there = ether.judge.life_of(peer).unwrap_or(there);
+        // The node may be one life further than its peers know.
+        let incarnation = protocol::acceptor(association, own);
+        let Some(there) = ether.judge.life_of(peer, incarnation) else {
+            let text = format!("{peer} with incarnation {incarnation} never was");
+            return ether.judge.object(ether.now, text);
+        };
         let Some(open_seq) = self.peers.next_open_seq(target) else {
             return;
         };
         let (local, turn) = (self.birth.gpid, self.next_end as u32);
-        let open = |index| protocol::open(turn, local, peer, index, open_seq);
+        let open = |index| protocol::open(turn, local, peer, index, (open_seq, association));
         let Some(id) = self.insert(None, peer, open) else {
             return ether.dropped("own table full");
         };
         let side = Side::Active;
         let user = User::new(&ether.config, conversation, side, ether.now);
         if let Some(end) = self.ends.get_mut(&id) {
-            let open = (local, end.index, open_seq);
+            let open = (local, association, end.index, open_seq);
+            let began = ether.now;
             ether
                 .judge
-                .begins(conversation, [here, there], user.size, open);
+                .begins(began, conversation, [here, there], user.size, open);
             end.conversation = Some((conversation, side));
             end.user = Some(user);
         }
