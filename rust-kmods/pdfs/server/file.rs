@@ -16,6 +16,9 @@ use crate::convert;
 use crate::sys::attributes::{Time, S_IFDIR, S_IFLNK, S_IFREG};
 use crate::sys::{Assumed, OpenFlags, OwnFile};
 
+/// Bytes that are tried behind a file's end.
+const BEYOND: usize = 4096;
+
 /// An open file of this node, and for whom it is open.
 pub(super) struct ServedFile {
     file: OwnFile,
@@ -81,12 +84,28 @@ impl ServedFile {
 
     /// Puts what a read asks for into the answer, straight from the page cache.
     pub(super) fn read(&self, args: &ReadArgs, answer: &mut Outgoing) -> Result {
-        let offset = args.offset.get();
-        // Of a file that tells its size no more memory is taken than the answer can have.
-        let len = (args.len.get() as usize).min(self.file.left_from(offset));
-        answer
-            .put_with(len, |to| self.file.read(offset, to))
-            .map(drop)
+        let mut offset = args.offset.get();
+        let mut left = args.len.get() as usize;
+        let mut done = false;
+        // Of a file that tells its size no more memory is taken than that. It may have grown since
+        // its file system has looked, so a little is tried beyond.
+        let mut step = self.file.left_from(offset);
+        while left > 0 {
+            let wanted = left.min(step);
+            let read = match answer.put_with(wanted, |to| self.file.read(offset, to)) {
+                Ok(read) => read,
+                Err(_) if done => break,
+                Err(e) => return Err(e),
+            };
+            if read < wanted {
+                break;
+            }
+            done |= read > 0;
+            offset += read as u64;
+            left -= read;
+            step = if step == BEYOND { left } else { BEYOND };
+        }
+        Ok(())
     }
 
     /// Answers a request to the open file that moves no data.
