@@ -47,7 +47,8 @@ impl Accelerator {
     /// What a guest's processor can do, for QEMU's `-cpu`.
     ///
     /// No guest needs five levels of page tables, and KASAN trips over them under TCG. That one
-    /// emulates vectors piece by piece: the kernel's cryptography is faster without them. What
+    /// emulates vectors piece by piece: the kernel's cryptography is faster without those that go
+    /// beyond what every processor has. All of them go: libc takes one of them for the others. What
     /// builds on an extension goes with it: libraries take SSE 4.2 for a promise of SSSE3.
     pub fn cpu(self) -> &'static str {
         match self {
