@@ -11,7 +11,7 @@ use crate::report::{say, say_millis, say_outcome};
 
 /// Send a message to all members of a group at once; say what became of it at each
 ///
-/// One line for each: `member=GPID errno=NUMBER us=TIME`. Then `answered`, how many were good.
+/// For each: `errno_GPID=NUMBER` and `us_GPID=TIME`. Then `answered`, how many were good.
 #[derive(Debug, clap::Args)]
 pub struct Group {
     /// Nodes by their numbers, or processes by the 16 digits of their GPIDs
@@ -54,10 +54,9 @@ impl Group {
         let result = device.group(what, &mut members, &message, self.timeout_ms);
         let elapsed = start.elapsed();
         for member in &members {
-            println!(
-                "member={:016x} errno={} us={}",
-                member.gpid, -member.status, member.us
-            );
+            let gpid = member.gpid;
+            say(&format!("errno_{gpid:016x}"), -member.status);
+            say(&format!("us_{gpid:016x}"), member.us);
         }
         let answered = members.iter().filter(|member| member.status == 0);
         say("answered", answered.count());

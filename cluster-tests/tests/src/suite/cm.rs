@@ -6,6 +6,7 @@
 
 mod dissector;
 mod faults;
+mod interface;
 mod leftovers;
 mod members;
 mod rails;
@@ -21,6 +22,7 @@ pub fn tests() -> Vec<Test> {
         faults::TESTS,
         rails::TESTS,
         leftovers::TESTS,
+        interface::TESTS,
         members::TESTS,
         dissector::TESTS,
     ]
