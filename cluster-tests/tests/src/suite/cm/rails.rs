@@ -12,7 +12,7 @@ use crate::test::{Test, MIXED, SHARED};
 
 pub const TESTS: &[Test] = &[
     Test {
-        name: "cm.stripe_uses_all_rails_single_one",
+        name: "cm.stripe_uses_all_rails_others_few",
         setting: SHARED,
         run: groups,
     },
@@ -71,8 +71,9 @@ fn groups(lab: &Lab<'_>) -> Result<()> {
     );
     for group in ["single", "round-robin"] {
         let rails = sent_by(lab, group)?;
+        // A circuit whose answers are late leaves its rail for another one, and stays there.
         let used = rails.iter().filter(|[_, bytes]| *bytes > BYTES / 10);
-        ensure_eq!(used.count(), 1, "rails used by {group}: {rails:?}");
+        ensure!(used.count() <= 2, "{group} went over {rails:?}");
     }
     Ok(())
 }
