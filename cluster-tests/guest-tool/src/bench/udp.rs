@@ -16,10 +16,11 @@ use super::transport::{Channel, Listener};
 const PORT: u16 = 7081;
 /// The most data that a datagram carries in one frame of 1,500 bytes.
 const MAX_DATAGRAM: usize = 1472;
-/// After this long, something is taken for lost.
+/// How long is waited before a client says once more that it has finished.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a client says that it has finished.
-const TRIES: u32 = 5;
+/// How many times is waited that long before something is taken for lost: a machine that has much
+/// else to do may let a node stand still for a second or two.
+const TRIES: u32 = 10;
 
 pub fn connect(host: u32) -> io::Result<Client> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
@@ -62,9 +63,11 @@ impl Channel for Client {
         let mut tries = TRIES;
         loop {
             match self.socket.recv(buffer) {
-                Err(error) if late(&error) && self.finished && tries > 0 => {
+                Err(error) if late(&error) && tries > 0 => {
                     tries -= 1;
-                    self.socket.send(&[])?;
+                    if self.finished {
+                        self.socket.send(&[])?;
+                    }
                 }
                 done => return done,
             }
@@ -103,7 +106,7 @@ impl Served {
     fn new(client: SocketAddr, first: &[u8]) -> io::Result<Self> {
         let socket = bound()?;
         socket.connect(client)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(PATIENCE * TRIES))?;
         Ok(Self {
             socket,
             first: Some(first.to_vec()),
