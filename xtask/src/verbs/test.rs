@@ -38,6 +38,8 @@ impl Xtask for Test {
         host::ensure_for(ctx, host::Purpose::Test)?;
         let sh = Shell::new()?;
         sh.change_dir(ctx.root());
+        // Asked now: the tests may build this program anew under its feet.
+        let program = std::env::current_exe()?;
         let mut report = Report::default();
         report.check("format", || {
             cmd!(sh, "cargo fmt --all --check").quiet().run()?;
@@ -75,7 +77,6 @@ impl Xtask for Test {
                 if !image {
                     bail!("there is no image to boot");
                 }
-                let program = std::env::current_exe()?;
                 let dir = ctx.image_dir(PROFILE).to_string_lossy().into_owned();
                 count(
                     ctx,
@@ -87,7 +88,6 @@ impl Xtask for Test {
             });
             report.check("benches run", || {
                 ensure!(image, "there is no image to boot");
-                let program = std::env::current_exe()?;
                 let dir = ctx.image_dir(PROFILE);
                 // What they find out is not judged here: a machine that does other work as well
                 // would decide.
