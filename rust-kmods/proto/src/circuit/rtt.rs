@@ -39,7 +39,8 @@ impl Rtt {
     pub(super) fn expect(&mut self, rtt_us: u32) {
         if rtt_us != 0 {
             // The first time-out after a measurement of this length.
-            let expected = u64::from(rtt_us) * 3_000;
+            // A window that is sent at once makes a queue, which lets the first answers wait.
+            let expected = (u64::from(rtt_us) * 3_000).max(3 * self.min);
             self.initial = self.initial.min(expected.max(self.min));
         }
     }
@@ -100,10 +101,10 @@ mod tests {
         rtt.expect(0);
         rtt.expect(u32::MAX);
         assert_eq!(rtt.timeout(0), cfg.initial_rto);
-        rtt.expect(10_000);
-        assert_eq!(rtt.timeout(0), Duration::from_millis(30));
+        rtt.expect(25_000);
+        assert_eq!(rtt.timeout(0), Duration::from_millis(75));
         rtt.expect(1);
-        assert_eq!((rtt.timeout(0), rtt.smoothed()), (cfg.min_rto, None));
+        assert_eq!((rtt.timeout(0), rtt.smoothed()), (3 * cfg.min_rto, None));
     }
 
     #[test]

@@ -364,8 +364,9 @@ impl<B: Payload> SendHalf<B> {
         self.widen(ack, window);
         if let Some((_, round_trip)) = news.sample {
             self.rtt.sample(round_trip);
-        }
-        if progress {
+            // Karn: what was sent again measures nothing. Until something else did, the time-out
+            // stays as long as it has become, or a queue that is longer than it would fill with
+            // copies.
             self.backoff = 0;
         }
         if news.count > 0 {
@@ -532,7 +533,7 @@ impl<B: Payload> SendHalf<B> {
 
     /// The timer ran out: what is under way for long counts as lost.
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        let patience = self.rtt.timeout(0);
+        let patience = self.rtt.timeout(self.backoff);
         self.backoff = self.backoff.saturating_add(1);
         if self.is_outstanding() {
             let mut lost = [0u32; MAX_RAILS];
