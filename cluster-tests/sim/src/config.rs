@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::clock::{Nanos, SECONDS};
+use crate::manager::Protection;
 use crate::sabotage::Sabotage;
 
 /// Most nodes for which every node keeps everything of every other one, unless asked for.
@@ -44,6 +45,9 @@ pub struct Config {
     pub pieces: bool,
     /// What goes wrong in that time.
     pub trouble: Trouble,
+    /// How frames are protected. With a key each frame to all is checked by each of its receivers
+    /// with real cryptography, which a thousand nodes make slow.
+    pub mode: Protection,
     /// How the protocol is broken on purpose.
     pub sabotage: Option<Sabotage>,
     /// The conversation whose frames are told on standard error; changes nothing.
@@ -62,6 +66,7 @@ impl Config {
             circuits: Self::usual_circuits(nodes),
             pieces: true,
             trouble: Trouble::All,
+            mode: Protection::Open,
             sabotage: None,
             follow: None,
         }
@@ -121,6 +126,7 @@ impl Config {
             self.circuits.to_string(),
         );
         add(self.trouble == usual.trouble, "trouble", name(self.trouble));
+        add(self.mode == usual.mode, "mode", name(self.mode));
         add(
             self.pieces == usual.pieces,
             "pieces",
@@ -150,10 +156,11 @@ mod tests {
         let usual = "cargo run --release -p podos-sim -- --nodes 5 --seed 7";
         assert_eq!(config.replay(), usual);
         config.rails = 1;
+        config.mode = Protection::Aead;
         config.sabotage = Some(Sabotage::AcceptTwice);
         assert_eq!(
             config.replay(),
-            format!("{usual} --rails 1 --sabotage accept-twice")
+            format!("{usual} --rails 1 --mode aead --sabotage accept-twice")
         );
     }
 

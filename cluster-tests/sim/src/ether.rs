@@ -166,6 +166,15 @@ impl Ether {
         }
     }
 
+    /// A frame to all arrives at those who check it at once.
+    pub fn sealed_shout_arrives(&mut self, shout: &Shout) {
+        self.digest
+            .note(self.now ^ u64::from(shout.from) << 32 ^ shout.number);
+        if let Some(kind) = shout.bytes.get(1).and_then(|&kind| Kind::from_raw(kind)) {
+            self.count_unheeded(kind, shout);
+        }
+    }
+
     /// A frame to all arrives: it is in the air until each node has taken it in.
     pub fn shout_arrives(&mut self, shout: &Shout) {
         let (header, data) = match protocol::parse(&shout.bytes) {

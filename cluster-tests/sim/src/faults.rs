@@ -4,6 +4,7 @@
 
 use crate::clock::{Nanos, MILLIS, SECONDS};
 use crate::config::{Config, Trouble};
+use crate::manager::Protection;
 use crate::network::{Port, Weather};
 use crate::random::{mix, Random};
 
@@ -26,6 +27,8 @@ pub enum Kind {
     RailSilent(usize),
     /// The rails of this set fall into two parts, as a hash with this salt says.
     Parted(u8, u64),
+    /// No fault: a node renews its part of all session keys, when this begins and when it ends.
+    Rekey(u32),
     /// A rail has other weather.
     Storm(usize, Weather),
 }
@@ -87,6 +90,9 @@ pub fn plan(config: &Config) -> Vec<Fault> {
     add(random, of_nodes(10), &|random| {
         Kind::Reload(node(random), random.chance(700_000))
     });
+    if config.mode != Protection::Open {
+        add(random, of_nodes(60), &|random| Kind::Rekey(node(random)));
+    }
     add(random, of_nodes(20), &|random| {
         Kind::NoCarrier(node(random), rail(random))
     });
@@ -159,6 +165,7 @@ impl Kind {
         match *self {
             Kind::NodeOff(node)
             | Kind::Reload(node, _)
+            | Kind::Rekey(node)
             | Kind::NoCarrier(node, _)
             | Kind::Deaf(node, _)
             | Kind::Mute(node, _) => Some(node),

@@ -34,6 +34,7 @@ pub mod world;
 
 pub use config::{Config, Trouble};
 pub use judge::Violation;
+pub use manager::Protection;
 pub use report::Report;
 pub use sabotage::Sabotage;
 

@@ -11,6 +11,7 @@ use podos_proto::peer::PeerSlot;
 use podos_proto::sst::SstSlot;
 use podos_proto::tgroup::MAX_RAILS;
 use podos_sim::clock::MILLIS;
+use podos_sim::manager::Protection;
 use podos_sim::{Config, Sabotage, Trouble};
 
 /// Most memory that a simulation's tables may take, in GiB, unless told otherwise.
@@ -47,6 +48,9 @@ struct Options {
     /// What goes wrong.
     #[arg(long, value_enum)]
     trouble: Option<Trouble>,
+    /// How frames are protected.
+    #[arg(long, value_enum)]
+    mode: Option<Protection>,
     /// Break the protocol on purpose.
     #[arg(long, value_enum)]
     sabotage: Option<Sabotage>,
@@ -76,6 +80,7 @@ impl Options {
         config.circuits = self.circuits.unwrap_or(config.circuits);
         config.trouble = self.trouble.unwrap_or(config.trouble);
         config.pieces = self.pieces.unwrap_or(config.pieces);
+        config.mode = self.mode.unwrap_or(config.mode);
         config.sabotage = self.sabotage;
         config.follow = self.follow;
         let slot = size_of::<PeerSlot>() + size_of::<SstSlot>();

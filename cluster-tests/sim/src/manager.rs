@@ -4,7 +4,10 @@
 //! the kernel. Where this and `cm` differ, the simulation proves something else than what runs.
 
 mod circuits;
+mod members;
 mod serve;
+
+pub use members::Protection;
 
 use std::collections::BTreeMap;
 
@@ -22,10 +25,11 @@ use crate::air::{Arrival, News};
 use crate::clock::{Nanos, What, MILLIS};
 use crate::content::Side;
 use crate::ether::Ether;
-use crate::network::{check_sequence, mac, Fate, Flight};
+use crate::network::{check_sequence, mac, Fate, Flight, Shout};
 use crate::protocol::{self, instant, nanos, Circuit, Ledger, Payload};
 use crate::sabotage::Sabotage;
 use crate::user::User;
+use members::Members;
 
 /// Entries of a node's communication descriptor table.
 pub const TABLE: usize = 256;
@@ -80,6 +84,8 @@ impl End {
 pub struct Manager {
     birth: Birth,
     peers: Peers<Vec<PeerSlot>>,
+    /// In a cluster with a key.
+    members: Option<Members>,
     sst: Sst<Vec<SstSlot>>,
     table: Cdt<u64, Vec<Slot<u64>>>,
     /// Circuits' ends, by a number that is never used again; some are out of the table and only
@@ -110,6 +116,7 @@ impl Manager {
         let slots = hosts + hosts / 8 + 8;
         Self {
             birth,
+            members: Members::new(ether, birth, slots),
             peers: Peers::new((0..slots).map(|_| PeerSlot::new()).collect()),
             sst: Sst::new((0..slots).map(|_| SstSlot::new()).collect()),
             table: Cdt::new((0..TABLE).map(|_| Slot::new()).collect()),
@@ -202,6 +209,7 @@ impl Manager {
             self.beacon_at = now + protocol::BEACON_INTERVAL;
         }
         if now >= self.silence_at {
+            self.mind_sessions(ether);
             self.find_silent(ether);
             self.silence_at = now + SILENCE_CHECK;
         }
@@ -243,7 +251,9 @@ impl Manager {
             let (gpid, incarnation) = (self.birth.gpid, self.birth.incarnation);
             let way = (rail, ether.network.mtu(rail));
             let hello = protocol::hello(gpid, self.hellos, incarnation, way, usable.len(), last);
-            ether.send_to_all(self.birth.node, rail, hello);
+            if let Some(hello) = self.introduce(ether, hello) {
+                ether.send_to_all(self.birth.node, rail, hello);
+            }
         }
         self.hellos = self.hellos.wrapping_add(1);
     }
@@ -264,7 +274,9 @@ impl Manager {
         beacon.set_interfaces((0..ether.network.rails()).map(|rail| mac(self.birth.node, rail)));
         let op = podos_proto::rm::Op::Beacon as u8;
         let frame = protocol::ephemeral(self.birth.gpid, Class::Rm, op, beacon.as_bytes());
-        ether.send_to_all(self.birth.node, rail, frame);
+        if let Some(frame) = self.introduce(ether, frame) {
+            ether.send_to_all(self.birth.node, rail, frame);
+        }
     }
 
     fn find_silent(&mut self, ether: &mut Ether) {
@@ -316,6 +328,28 @@ impl Manager {
         }
     }
 
+    /// Takes a frame to all in that has to prove who sent it.
+    pub fn overhear_sealed(&mut self, ether: &mut Ether, shout: &Shout) {
+        let (node, rail) = (self.birth.node, shout.rail);
+        let acquainted = ether.config.are_acquainted(node, shout.from);
+        if !acquainted || !ether.network.hears(node, shout.from, rail) {
+            return;
+        }
+        let address = mac(shout.from, rail);
+        match ether.network.fate(node, rail, shout.number) {
+            Fate::Arrives => self.receive_sealed(ether, address, &shout.bytes),
+            Fate::Lost => {}
+            Fate::Damaged => {
+                let mut bytes = shout.bytes.to_vec();
+                let at = (shout.number as usize + node as usize) % bytes.len().max(1);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << (node % 8);
+                }
+                self.receive_sealed(ether, address, &bytes);
+            }
+        }
+    }
+
     /// What follows from what a frame means for the table of peers; whether it is to be looked at.
     fn follows(&mut self, ether: &mut Ether, from: Gpid, event: Event) -> bool {
         match event {
@@ -354,6 +388,10 @@ impl Manager {
 
     /// A frame arrives at one of the node's interfaces.
     pub fn receive(&mut self, ether: &mut Ether, flight: &Flight) {
+        if self.members.is_some() {
+            // Damage is for the tag to find.
+            return self.receive_sealed(ether, mac(flight.from, flight.rail), &flight.bytes);
+        }
         let traffic = &mut ether.traffic[self.birth.node as usize];
         traffic.received.count_raw(&flight.bytes);
         let parsed = protocol::parse(&flight.bytes);
@@ -381,9 +419,12 @@ impl Manager {
     /// Sends a frame to a host on a rail; it is dropped if one of them is gone.
     fn transmit_to(&mut self, ether: &mut Ether, host: u32, rail: usize, frame: Vec<u8>) {
         let peer = self.peers.get(host).and_then(|peer| peer.rail(rail));
-        if let Some(address) = peer.filter(|rail| rail.up).map(|rail| rail.mac) {
-            if ether.network.port(self.birth.node, rail).carrier {
-                ether.send(self.birth.node, rail, address, frame);
+        let address = peer.filter(|rail| rail.up).map(|rail| rail.mac);
+        let address = address.filter(|_| ether.network.port(self.birth.node, rail).carrier);
+        if let Some(address) = address {
+            match self.protect(host, frame) {
+                Some(frame) => ether.send(self.birth.node, rail, address, frame),
+                None => ether.dropped("no session"),
             }
         }
     }
@@ -406,7 +447,7 @@ impl Manager {
         }
         let round_trip = |rail| self.round_trips.get(&(host, rail)).copied().unwrap_or(0);
         let status = |rail| (rail, ether.network.mtu(rail), round_trip(rail));
-        protocol::rails(usable.iter().map(status))
+        protocol::rails(usable.iter().map(status), self.members.is_some())
     }
 
     fn rail_for_ever(host: u32, rails: usize) -> usize {

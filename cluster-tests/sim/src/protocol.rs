@@ -161,13 +161,13 @@ pub fn receive(
 pub type Rails = RailView;
 
 /// Rails, each with its MTU and the round trip in microseconds, 0 where it was never measured.
-pub fn rails(usable: impl Iterator<Item = (usize, u16, u32)>) -> Rails {
+pub fn rails(usable: impl Iterator<Item = (usize, u16, u32)>, authenticated: bool) -> Rails {
     let mut view = RailView::EMPTY;
     for (rail, mtu, rtt_us) in usable {
         let status = RailStatus {
             queued_bytes: 0,
             rtt_us,
-            room: data_room(mtu, false) as u16,
+            room: data_room(mtu, authenticated) as u16,
         };
         view.insert(rail, status);
     }

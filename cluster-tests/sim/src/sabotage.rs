@@ -25,6 +25,8 @@ pub enum Sabotage {
     IgnoreSilence,
     /// A circuit is now and then reset for no reason.
     ResetAtWhim,
+    /// Tags are not looked at.
+    TrustEverybody,
     /// What a circuit sends is kept after it was acknowledged.
     LeakBuffers,
 }

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::ether::Ether;
 use crate::faults::{self, Fault, Kind};
 use crate::judge::Violation;
-use crate::manager::End;
+use crate::manager::{End, Protection};
 use crate::network::{Network, Weather};
 use crate::node::Node;
 use crate::protocol;
@@ -104,7 +104,18 @@ impl World {
                     }
                 }
             }
-            What::Shout(shout) => ether.shout_arrives(&shout),
+            What::Shout(shout) if ether.config.mode == Protection::Open => {
+                ether.shout_arrives(&shout);
+            }
+            // Handshakes follow from it at once: nobody takes it in later.
+            What::Shout(shout) => {
+                ether.sealed_shout_arrives(&shout);
+                for node in &mut self.nodes {
+                    if let Some(manager) = node.manager_mut() {
+                        manager.overhear_sealed(ether, &shout);
+                    }
+                }
+            }
             What::Wake { node, ticket } => {
                 let node = &mut self.nodes[node as usize];
                 node.listen(ether);
@@ -185,6 +196,11 @@ impl World {
                     true => node.stop(&mut self.ether, orderly),
                     false if node.manager().is_none() => node.start(&mut self.ether),
                     false => {}
+                }
+            }
+            Kind::Rekey(node) => {
+                if let Some(manager) = self.nodes[node as usize].manager_mut() {
+                    manager.rekey(&mut self.ether);
                 }
             }
             Kind::Storm(rail, _) => {
@@ -311,13 +327,18 @@ impl World {
                 None => None,
                 Some(_) if by_frames && by_beacons => None,
                 Some(there) => {
-                    let since = now - age.min(there).min(2 * SECONDS);
+                    let acquaintance = match self.ether.config.mode {
+                        Protection::Open => SECONDS,
+                        // First they have to shake hands, and again if one renews its keys.
+                        Protection::Mac | Protection::Aead => 4 * SECONDS,
+                    };
+                    let since = now - age.min(there).min(acquaintance.max(2 * SECONDS));
                     let network = &self.ether.network;
                     let sure = |span: Nanos, tries| {
                         now - since >= span
                             && network.certainty(index as u32, other, since, now, tries) >= 9.0
                     };
-                    if !by_frames && sure(SECONDS, 3) {
+                    if !by_frames && sure(acquaintance, 3) {
                         Some("frames, for absent")
                     } else if !by_beacons && sure(2 * SECONDS, 1) && network.rails() == 1 {
                         // Each beacon goes over one rail only; which one it was is not known here.

@@ -3,7 +3,7 @@
 //! Clusters of all sizes live through all sorts of trouble, and the protocol keeps its promises.
 
 use podos_sim::clock::SECONDS;
-use podos_sim::{run, Config, Report, Trouble};
+use podos_sim::{run, Config, Protection, Report, Trouble};
 
 /// Runs a simulation that must go well.
 fn lives(config: &Config) -> Report {
@@ -76,6 +76,28 @@ fn lost_frames_alone_break_no_circuit() {
         }
         assert!(report.drops.contains_key("check sequence"), "{report}");
     }
+}
+
+#[test]
+fn members_of_a_cluster_with_a_key() {
+    for seed in 1..=12 {
+        let mode = [Protection::Mac, Protection::Aead][seed as usize % 2];
+        lives(&Config {
+            mode,
+            ..Config::new(4 + seed as u32, seed)
+        });
+    }
+}
+
+#[test]
+fn forty_members() {
+    let report = lives(&Config {
+        mode: Protection::Aead,
+        ..Config::new(40, 1)
+    });
+    println!("{report}");
+    assert!(report.outcome("complete") > 100, "{report}");
+    assert!(report.drops.contains_key("bad_tag"), "{report}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use clap::ValueEnum;
 use podos_sim::clock::SECONDS;
-use podos_sim::{run, Config, Sabotage};
+use podos_sim::{run, Config, Protection, Sabotage};
 
 /// What the judge says of each.
 fn charge(sabotage: Sabotage) -> &'static [&'static str] {
@@ -18,6 +18,7 @@ fn charge(sabotage: Sabotage) -> &'static [&'static str] {
         Sabotage::KeepRail => &["without cause: TimedOut"],
         Sabotage::IgnoreTime => &["entries left", "died long ago", "without cause"],
         Sabotage::ResetAtWhim => &["without cause"],
+        Sabotage::TrustEverybody => &["instead of segment", "without cause", "nobody asked for"],
         Sabotage::LeakBuffers => &["buffers"],
     }
 }
@@ -30,6 +31,10 @@ fn each_sabotage_is_noticed() {
             // Long enough for circuits to give up while a rail stays cut.
             load: 60 * SECONDS,
             circuits: 3_000,
+            mode: match sabotage {
+                Sabotage::TrustEverybody => Protection::Mac,
+                _ => Protection::Open,
+            },
             ..Config::new(12, 4)
         };
         match run(&config) {
