@@ -155,6 +155,16 @@ fn links_down(lab: &Lab<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A line of shell: whether more than so many bytes went out on a circuit of tests to that host.
+fn has_sent(host: u32, bytes: u64) -> String {
+    format!(
+        "awk 'NR == 1 {{ for (i = 1; i <= NF; i++) at[$i] = i; next }} \
+         $at[\"class\"] == \"test\" && substr($at[\"peer_gpid\"], 1, 8) == \"{host:08x}\" \
+         && $at[\"bytes_sent\"] > {bytes} {{ found = 1 }} END {{ exit !found }}' \
+         /sys/kernel/debug/podos/circuits"
+    )
+}
+
 fn dead_node(lab: &Lab<'_>) -> Result<()> {
     // How long the others may wait for the news, in milliseconds.
     const IN_TIME: u64 = 2000;
@@ -163,7 +173,7 @@ fn dead_node(lab: &Lab<'_>) -> Result<()> {
     let long = 4_000 * MB;
     let doomed = Transfer::start(one, three, long, "stripe")?;
     let other = Transfer::start(one, two, 30 * MB, "round-robin")?;
-    one.until("awk '$4 == \"test\" && $13 > 100' /sys/kernel/debug/podos/circuits | grep -q .")?;
+    one.until(&has_sent(3, MB))?;
     three.kill()?;
     let start = Instant::now();
     doomed.breaks(libc::EHOSTDOWN)?;
