@@ -233,7 +233,8 @@ impl Session {
 
 /// The test itself, and what the consoles say to it.
 fn on_cluster(cluster: &Cluster, test: Test, seed: u64) -> Result<()> {
-    cluster.mark(format!("test {} begins", test.name))?;
+    let limit = test.limit().as_secs();
+    cluster.mark(format!("test {} begins; limit {limit} s", test.name))?;
     let lab = Lab::new(cluster, test.name, seed);
     let outcome = catch_unwind(AssertUnwindSafe(|| (test.run)(&lab)))
         .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", message(&*panic))))

@@ -2,6 +2,8 @@
 
 //! What a test is.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use podos_harness::{CmMode, Net, NodeKey, Rail, Topology, WaitFor};
 
@@ -14,8 +16,21 @@ pub struct Test {
     pub name: &'static str,
     /// Where it runs.
     pub setting: Setting,
+    /// How long it may take under KVM with an ordinary kernel, if [`LIMIT`] is not enough: no
+    /// measure of how fast it should be, but of when nothing good can come any more.
+    pub limit: Option<Duration>,
     /// It passes if this is `Ok` and no kernel complains.
     pub run: fn(&Lab<'_>) -> Result<()>,
+}
+
+/// How long a test may take that says nothing else.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+impl Test {
+    /// How long it may take where everything takes its ordinary time.
+    pub fn limit(&self) -> Duration {
+        self.limit.unwrap_or(LIMIT)
+    }
 }
 
 /// A cluster that tests share one after the other. It is booted for the first of them, and again

@@ -12,26 +12,31 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "attach.own_content_comes_back",
         setting: SHARED,
+        limit: None,
         run: own_content,
     },
     Test {
         name: "attach.what_is_refused",
         setting: SHARED,
+        limit: None,
         run: refused,
     },
     Test {
         name: "attach.while_others_walk",
         setting: SHARED,
+        limit: None,
         run: while_others_walk,
     },
     Test {
         name: "attach.while_it_is_in_use",
         setting: SHARED,
+        limit: None,
         run: while_in_use,
     },
     Test {
         name: "attach.mounted_by_hand",
         setting: SHARED,
+        limit: None,
         run: by_hand,
     },
 ];

@@ -12,11 +12,13 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "circuits.all_rails_carry_them",
         setting: SHARED,
+        limit: None,
         run: all_rails,
     },
     Test {
         name: "circuits.none_are_left_over",
         setting: SHARED,
+        limit: None,
         run: none_left,
     },
 ];

@@ -14,31 +14,37 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "coherence.changes_are_seen_at_once",
         setting: SHARED,
+        limit: None,
         run: changes_are_seen,
     },
     Test {
         name: "coherence.open_files_see_changes",
         setting: SHARED,
+        limit: None,
         run: open_files_see_changes,
     },
     Test {
         name: "coherence.appenders_lose_nothing",
         setting: SHARED,
+        limit: None,
         run: appenders,
     },
     Test {
         name: "coherence.truncation",
         setting: SHARED,
+        limit: None,
         run: truncation,
     },
     Test {
         name: "coherence.removed_while_open",
         setting: SHARED,
+        limit: None,
         run: removed_while_open,
     },
     Test {
         name: "coherence.any_operations_by_any_node",
         setting: SHARED,
+        limit: None,
         run: any_operations,
     },
 ];

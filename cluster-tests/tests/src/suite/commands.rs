@@ -14,46 +14,55 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "commands.run_is_as_if_it_ran_here",
         setting: SHARED,
+        limit: None,
         run: run_here,
     },
     Test {
         name: "commands.run_ends_as_shells_do",
         setting: SHARED,
+        limit: None,
         run: run_status,
     },
     Test {
         name: "commands.run_passes_signals_on",
         setting: SHARED,
+        limit: None,
         run: run_signals,
     },
     Test {
         name: "commands.run_in_a_pipe",
         setting: SHARED,
+        limit: None,
         run: run_in_a_pipe,
     },
     Test {
         name: "commands.nodes",
         setting: SHARED,
+        limit: None,
         run: nodes,
     },
     Test {
         name: "commands.rails",
         setting: SHARED,
+        limit: None,
         run: rails,
     },
     Test {
         name: "commands.cdt",
         setting: SHARED,
+        limit: None,
         run: cdt,
     },
     Test {
         name: "commands.key_list",
         setting: SHARED,
+        limit: None,
         run: key_list,
     },
     Test {
         name: "commands.gpid",
         setting: SHARED,
+        limit: None,
         run: gpid,
     },
 ];

@@ -14,11 +14,13 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "dead_node.calls_in_flight_end_in_time",
         setting: DYING,
+        limit: None,
         run: calls_in_flight,
     },
     Test {
         name: "dead_node.is_known_and_comes_back",
         setting: DYING,
+        limit: None,
         run: comes_back,
     },
 ];

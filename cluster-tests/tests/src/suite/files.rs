@@ -13,41 +13,49 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "files.small_ones_are_read",
         setting: SHARED,
+        limit: None,
         run: |lab| read(lab, &SMALL),
     },
     Test {
         name: "files.small_ones_are_written",
         setting: SHARED,
+        limit: None,
         run: |lab| write(lab, &SMALL),
     },
     Test {
         name: "files.64_mib_are_read",
         setting: SHARED,
+        limit: None,
         run: |lab| read(lab, &[64 << 20]),
     },
     Test {
         name: "files.64_mib_are_written",
         setting: SHARED,
+        limit: None,
         run: |lab| write(lab, &[64 << 20]),
     },
     Test {
         name: "files.all_nodes_read_from_all_others",
         setting: SHARED,
+        limit: None,
         run: all_from_all,
     },
     Test {
         name: "files.far_offsets",
         setting: SHARED,
+        limit: None,
         run: far_offsets,
     },
     Test {
         name: "files.odd_pieces",
         setting: SHARED,
+        limit: None,
         run: odd_pieces,
     },
     Test {
         name: "files.mappings",
         setting: SHARED,
+        limit: None,
         run: mappings,
     },
 ];

@@ -14,16 +14,19 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "gpid.of_every_process_is_its_own",
         setting: SHARED,
+        limit: None,
         run: of_every_process,
     },
     Test {
         name: "gpid.node_is_set_once",
         setting: SHARED,
+        limit: None,
         run: node_is_set_once,
     },
     Test {
         name: "gpid.pids_have_16_bits",
         setting: SHARED,
+        limit: None,
         run: pids_have_16_bits,
     },
 ];

@@ -18,56 +18,67 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "harness.status_and_streams",
         setting: SHARED,
+        limit: None,
         run: status_and_streams,
     },
     Test {
         name: "harness.input_ends",
         setting: SHARED,
+        limit: None,
         run: input_ends,
     },
     Test {
         name: "harness.nothing_stays_of_a_given_up_command",
         setting: SHARED,
+        limit: None,
         run: given_up,
     },
     Test {
         name: "harness.bridges_can_be_cut",
         setting: SHARED,
+        limit: None,
         run: faults::cut,
     },
     Test {
         name: "harness.lost_frames_are_missed",
         setting: FAULTY,
+        limit: None,
         run: faults::loss,
     },
     Test {
         name: "harness.delays_are_waited_for",
         setting: FAULTY,
+        limit: None,
         run: faults::delay,
     },
     Test {
         name: "harness.switches_can_be_cut",
         setting: FAULTY,
+        limit: None,
         run: faults::cut,
     },
     Test {
         name: "harness.partitions_separate",
         setting: FAULTY,
+        limit: None,
         run: faults::partition,
     },
     Test {
         name: "harness.captures_are_whole",
         setting: FAULTY,
+        limit: None,
         run: faults::capture,
     },
     Test {
         name: "harness.paused_nodes_stand_still",
         setting: FAULTY,
+        limit: None,
         run: faults::pause,
     },
     Test {
         name: "harness.reset_nodes_boot_anew",
         setting: FAULTY,
+        limit: None,
         run: faults::reset,
     },
 ];

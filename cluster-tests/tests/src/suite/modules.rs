@@ -14,21 +14,25 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "modules.go_while_idle",
         setting: MODULES,
+        limit: None,
         run: |lab| come_and_go(lab, |_| Ok(())),
     },
     Test {
         name: "modules.go_after_use",
         setting: MODULES,
+        limit: None,
         run: |lab| come_and_go(lab, use_them),
     },
     Test {
         name: "modules.stay_while_in_use",
         setting: MODULES,
+        limit: None,
         run: stay_while_in_use,
     },
     Test {
         name: "modules.order_is_kept",
         setting: MODULES,
+        limit: None,
         run: order,
     },
 ];

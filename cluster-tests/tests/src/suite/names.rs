@@ -12,51 +12,61 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "names.every_node_from_every_node",
         setting: SHARED,
+        limit: None,
         run: every_node,
     },
     Test {
         name: "names.dots_and_the_working_directory",
         setting: SHARED,
+        limit: None,
         run: dots,
     },
     Test {
         name: "names.directories_are_changed",
         setting: SHARED,
+        limit: None,
         run: directories,
     },
     Test {
         name: "names.long_directories_are_listed_whole",
         setting: SHARED,
+        limit: None,
         run: long_directory,
     },
     Test {
         name: "names.links",
         setting: SHARED,
+        limit: None,
         run: links,
     },
     Test {
         name: "names.attributes",
         setting: SHARED,
+        limit: None,
         run: attributes,
     },
     Test {
         name: "names.errors",
         setting: SHARED,
+        limit: None,
         run: errors,
     },
     Test {
         name: "names.permissions_are_the_users",
         setting: SHARED,
+        limit: None,
         run: permissions,
     },
     Test {
         name: "names.file_system_numbers",
         setting: SHARED,
+        limit: None,
         run: file_system,
     },
     Test {
         name: "names.no_way_through_a_third_node",
         setting: SHARED,
+        limit: None,
         run: third_node,
     },
 ];

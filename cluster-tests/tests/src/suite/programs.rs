@@ -12,11 +12,13 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "programs.a_remote_file_is_run",
         setting: SHARED,
+        limit: None,
         run: remote_file,
     },
     Test {
         name: "programs.a_new_version_is_run",
         setting: SHARED,
+        limit: None,
         run: new_version,
     },
 ];

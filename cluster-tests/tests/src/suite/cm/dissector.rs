@@ -16,11 +16,13 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "cm.dissector_reads_an_open_cluster",
         setting: OPEN,
+        limit: None,
         run: in_the_open,
     },
     Test {
         name: "cm.dissector_reads_with_session_keys",
         setting: LEGIBLE,
+        limit: None,
         run: with_session_keys,
     },
 ];

@@ -16,21 +16,25 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "cm.circuits_lose_nothing_on_bad_rails",
         setting: FAULTY,
+        limit: None,
         run: bad_rails,
     },
     Test {
         name: "cm.every_rail_may_be_cut",
         setting: FAULTY,
+        limit: None,
         run: cut_rails,
     },
     Test {
         name: "cm.links_may_go_down",
         setting: FAULTY,
+        limit: None,
         run: links_down,
     },
     Test {
         name: "cm.a_dead_node_breaks_its_own_circuits_only",
         setting: DYING,
+        limit: None,
         run: dead_node,
     },
 ];

@@ -13,31 +13,37 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "cm.errors_have_their_names",
         setting: SHARED,
+        limit: None,
         run: errors,
     },
     Test {
         name: "cm.a_group_tells_of_each_member",
         setting: SHARED,
+        limit: None,
         run: group,
     },
     Test {
         name: "cm.a_dying_member_holds_up_nobody",
         setting: DYING,
+        limit: None,
         run: dying_member,
     },
     Test {
         name: "cm.ephemeral_messages_reach_one_or_all",
         setting: SHARED,
+        limit: None,
         run: ephemeral,
     },
     Test {
         name: "cm.the_example_greets",
         setting: SHARED,
+        limit: None,
         run: example,
     },
     Test {
         name: "cm.tracepoints_tell_what_happens",
         setting: SHARED,
+        limit: None,
         run: tracepoints,
     },
 ];

@@ -15,16 +15,19 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "cm.ten_thousand_circuits_leave_nothing",
         setting: SHARED,
+        limit: None,
         run: ten_thousand,
     },
     Test {
         name: "cm.a_thousand_circuits_at_once",
         setting: SHARED,
+        limit: None,
         run: at_once,
     },
     Test {
         name: "cm.modules_go_with_peers_dead",
         setting: DYING,
+        limit: None,
         run: rmmod,
     },
 ];

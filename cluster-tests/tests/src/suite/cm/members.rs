@@ -14,31 +14,37 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "cm.outsiders_join_nothing",
         setting: OUTSIDERS,
+        limit: None,
         run: join_nothing,
     },
     Test {
         name: "cm.outsiders_read_nothing",
         setting: OUTSIDERS,
+        limit: None,
         run: read_nothing,
     },
     Test {
         name: "cm.bad_frames_are_dropped_and_counted",
         setting: OUTSIDERS,
+        limit: None,
         run: bad_frames,
     },
     Test {
         name: "cm.keys_are_replaced_while_data_flow",
         setting: FAULTY,
+        limit: None,
         run: replace_keys,
     },
     Test {
         name: "cm.keys_wait_for_a_node_that_is_down",
         setting: DYING,
+        limit: None,
         run: wait_for_the_dead,
     },
     Test {
         name: "cm.keys_are_never_shown",
         setting: FAULTY,
+        limit: None,
         run: never_shown,
     },
 ];

@@ -14,21 +14,25 @@ pub const TESTS: &[Test] = &[
     Test {
         name: "cm.stripe_uses_all_rails_others_few",
         setting: SHARED,
+        limit: None,
         run: groups,
     },
     Test {
         name: "cm.the_cluster_has_a_group",
         setting: SHARED,
+        limit: None,
         run: default_group,
     },
     Test {
         name: "cm.jumbo_frames_where_both_ends_have_them",
         setting: MIXED,
+        limit: None,
         run: jumbo,
     },
     Test {
         name: "cm.large_segments_cross_small_rails",
         setting: MIXED,
+        limit: None,
         run: pieces,
     },
 ];
