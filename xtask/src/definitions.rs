@@ -6,6 +6,7 @@
 
 mod build_root;
 mod profile;
+mod variant;
 
 use std::fs;
 use std::path::Path;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 pub use build_root::{BuildRootDefinition, KernelPackage};
 pub use profile::Profile;
+pub use variant::KernelVariant;
 
 /// Reads the definition `name` (a path in the checkout `root`).
 pub fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Result<T> {

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{ensure, Context as _, Result};
 
 use crate::context::Context;
+use crate::definitions::KernelVariant;
 use crate::{verbs, Xtask};
 
 const PACKAGE: &str = "podos-bench";
@@ -139,7 +140,7 @@ fn image(ctx: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
             .canonicalize()
             .with_context(|| format!("--image-dir {}", dir.display())),
         None => {
-            verbs::image::build(ctx, PROFILE)?;
+            verbs::image::build(ctx, PROFILE, KernelVariant::Base)?;
             Ok(ctx.image_dir(PROFILE))
         }
     }

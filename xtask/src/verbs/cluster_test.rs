@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 
 use crate::context::Context;
+use crate::definitions::KernelVariant;
 use crate::{verbs, Xtask};
 
 const PACKAGE: &str = "cluster-tests";
@@ -46,7 +47,7 @@ impl Xtask for ClusterTest {
             None => ctx.image_dir(PROFILE),
         };
         if self.image_dir.is_none() && !self.list {
-            verbs::image::build(ctx, PROFILE)?;
+            verbs::image::build(ctx, PROFILE, KernelVariant::Base)?;
         }
         // A program of its own: a test that does not compile must not take the other verbs along.
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));

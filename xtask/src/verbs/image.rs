@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::context::Context;
-use crate::definitions::Profile;
+use crate::definitions::{KernelVariant, Profile};
 use crate::engine::progress::duration;
 use crate::engine::Run;
 use crate::steps::image::{INITRAMFS, KERNEL};
@@ -22,19 +22,22 @@ pub struct Image {
     /// The profile: a file of images/, without its ending.
     #[arg(long, default_value = "minimal")]
     profile: String,
+    /// Its kernel; `debug` goes to target/images/PROFILE-debug
+    #[arg(long, value_enum, default_value_t)]
+    kernel: KernelVariant,
 }
 
 impl Xtask for Image {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        build(ctx, &self.profile)?;
+        build(ctx, &self.profile, self.kernel)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Builds what is stale of the image `profile` and says what it did.
-pub fn build(ctx: &Context, profile: &str) -> Result<()> {
+/// Builds what is stale of the image of `profile` with that kernel, and says what it did.
+pub fn build(ctx: &Context, profile: &str, kernel: KernelVariant) -> Result<()> {
     let started = Instant::now();
-    let profile = Profile::load(ctx, profile)?;
+    let profile = Profile::load(ctx, profile)?.with_kernel(kernel);
     host::ensure(ctx)?;
     let mut run = Run::build(ctx, &profile.name);
     let (base, image) = pipeline::image(&mut run, &profile)?;

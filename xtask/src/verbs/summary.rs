@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::context::Context;
-use crate::definitions::Profile;
+use crate::definitions::{KernelVariant, Profile};
 use crate::engine::run::State;
 use crate::engine::Run;
 use crate::{host, pipeline, Xtask};
@@ -19,11 +19,14 @@ pub struct Summary {
     /// The profile: a file of images/, without its ending.
     #[arg(long, default_value = "minimal")]
     profile: String,
+    /// Its kernel
+    #[arg(long, value_enum, default_value_t)]
+    kernel: KernelVariant,
 }
 
 impl Xtask for Summary {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        let profile = Profile::load(ctx, &self.profile)?;
+        let profile = Profile::load(ctx, &self.profile)?.with_kernel(self.kernel);
         println!("{}: {}", profile.name, profile.description);
         match host::missing(host::Purpose::Work).as_slice() {
             [] => println!("  {:12} fresh", "host"),

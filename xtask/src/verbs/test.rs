@@ -12,7 +12,7 @@ use anyhow::{bail, ensure, Context as _, Result};
 use xshell::{cmd, Shell};
 
 use crate::context::Context;
-use crate::definitions::Profile;
+use crate::definitions::{KernelVariant, Profile};
 use crate::engine::job::StepFailed;
 use crate::engine::Run;
 use crate::{host, pipeline, verbs, Xtask};
@@ -69,7 +69,9 @@ impl Xtask for Test {
                 let profile = Profile::load(ctx, PROFILE)?;
                 pipeline::modules_clippy(&mut Run::build(ctx, PROFILE), &profile)
             });
-            let image = report.check("image", || verbs::image::build(ctx, PROFILE));
+            let image = report.check("image", || {
+                verbs::image::build(ctx, PROFILE, KernelVariant::Base)
+            });
             if self.no_cluster {
                 return Ok(report.end());
             }

@@ -11,6 +11,7 @@ use podos_harness::{Cluster, CmMode, Lifetime, Net, Rail, Rate, Topology, WaitFo
 
 use super::Name;
 use crate::context::Context;
+use crate::definitions::KernelVariant;
 use crate::engine::progress::duration;
 use crate::{verbs, Xtask};
 
@@ -109,7 +110,7 @@ impl Xtask for Up {
         let image = match self.image_dir {
             Some(image) => image,
             None => {
-                verbs::image::build(ctx, &topology.profile)?;
+                verbs::image::build(ctx, &topology.profile, KernelVariant::Base)?;
                 ctx.image_dir(&topology.profile)
             }
         };
