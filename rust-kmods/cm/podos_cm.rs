@@ -14,6 +14,8 @@ mod content;
 mod counters;
 mod entry;
 mod ephemeral;
+#[cfg(CONFIG_FAULT_INJECTION)]
+mod faults;
 mod group;
 mod listener;
 mod node;
@@ -74,10 +76,18 @@ module! {
     },
 }
 
+/// Where frames go when they come in.
+#[cfg(not(CONFIG_FAULT_INJECTION))]
+type Receiver = Node;
+#[cfg(CONFIG_FAULT_INJECTION)]
+type Receiver = faults::Faulty;
+
 /// The module. The fields are dropped in this order: first no more frames and time, then the
 /// rails, then the state.
 struct Cm {
-    _frames: Pin<KBox<PacketType<Node>>>,
+    _frames: Pin<KBox<PacketType<Receiver>>>,
+    #[cfg(CONFIG_FAULT_INJECTION)]
+    _faults: faults::Faults,
     _clock: KThread,
     _timers: Timers,
     _sent: Sent,
@@ -105,6 +115,8 @@ impl kernel::Module for Cm {
         let report = report::Report::new(module_parameters::reveal_keys.value() != 0)?;
         let rails = KBox::pin_init(NetDeviceNotifier::register(node.clone()), GFP_KERNEL)?;
         let clock = KThread::spawn(c"podos_clock", clock::run)?;
+        #[cfg(CONFIG_FAULT_INJECTION)]
+        let (faults, node) = faults::before(node)?;
         let frames = KBox::pin_init(PacketType::register(ETHERTYPE, node), GFP_KERNEL)?;
         pr_info!(
             "node {} boot {}, {entries} CDT entries\n",
@@ -113,6 +125,8 @@ impl kernel::Module for Cm {
         );
         Ok(Self {
             _frames: frames,
+            #[cfg(CONFIG_FAULT_INJECTION)]
+            _faults: faults,
             _clock: clock,
             _timers: Timers,
             _sent: Sent,
