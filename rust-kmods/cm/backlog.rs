@@ -37,18 +37,26 @@ impl Ring {
         if !self.open || self.len == self.slots.len() {
             return Err(circuit);
         }
-        let last = (self.first + self.len) % self.slots.len();
-        self.slots[last] = Some(circuit);
+        let last = self.wrapped(self.first + self.len);
+        let Some(slot) = self.slots.get_mut(last) else {
+            return Err(circuit);
+        };
+        *slot = Some(circuit);
         self.len += 1;
         Ok(())
+    }
+
+    /// A place counted from the start of the slots, which may be once round.
+    fn wrapped(&self, place: usize) -> usize {
+        place.checked_sub(self.slots.len()).unwrap_or(place)
     }
 
     fn pop(&mut self) -> Option<Circuit> {
         if self.len == 0 {
             return None;
         }
-        let circuit = self.slots[self.first].take();
-        self.first = (self.first + 1) % self.slots.len();
+        let circuit = self.slots.get_mut(self.first)?.take();
+        self.first = self.wrapped(self.first + 1);
         self.len -= 1;
         circuit
     }
