@@ -17,6 +17,7 @@ mod mounts;
 mod node;
 mod power;
 mod process;
+mod programs;
 mod reaper;
 mod services;
 mod signals;

@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 use std::fs;
 
-use rustix::mount::{mount, MountFlags};
+use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 
 struct Mount {
     source: &'static str,
@@ -61,6 +61,29 @@ pub fn mount_share() -> Result<(), String> {
     .attach()
 }
 
+/// Unmounts what outlives the node: disks, and what the host shares. Gives what went wrong.
+pub fn release() -> Vec<String> {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let targets = lasting(&mounts).into_iter();
+    let unmounted = targets.map(|target| {
+        unmount(target, UnmountFlags::empty())
+            .map_err(|error| format!("{target} can't be unmounted: {error}"))
+    });
+    unmounted.filter_map(Result::err).collect()
+}
+
+/// Where those are mounted, the last one first.
+fn lasting(mounts: &str) -> Vec<&str> {
+    let lines = mounts.lines().rev();
+    let fields = lines.map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let lasting = fields.filter_map(|fields| match fields[..] {
+        [_, target, "9p", ..] => Some(target),
+        [source, target, ..] if source.starts_with("/dev/") => Some(target),
+        _ => None,
+    });
+    lasting.collect()
+}
+
 impl Mount {
     fn attach(&self) -> Result<(), String> {
         let Self {
@@ -73,5 +96,20 @@ impl Mount {
         fs::create_dir_all(target)
             .and_then(|()| Ok(mount(source, target, kind, flags, data)?))
             .map_err(|error| format!("{source} can't be mounted at {target} ({kind}): {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_outlives_the_node_is_told_apart() {
+        let mounts = "rootfs / rootfs rw 0 0\n\
+            proc /proc proc rw,nosuid 0 0\n\
+            /dev/vda /data ext4 rw 0 0\n\
+            podos_share /mnt/host 9p rw,relatime,access=client 0 0\n\
+            tmpfs /tmp tmpfs rw 0 0\n";
+        assert_eq!(lasting(mounts), ["/mnt/host", "/data"]);
     }
 }

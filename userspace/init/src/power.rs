@@ -4,7 +4,7 @@
 
 use rustix::system::{reboot, RebootCommand};
 
-use crate::console;
+use crate::{console, mounts, programs};
 
 /// How a node ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,13 @@ pub enum Power {
     Halt,
 }
 
-/// Writes out what is in memory and ends the node; returns only if the kernel refuses.
+/// Ends all programs, lets go of what others keep, writes out what is in memory, and ends the node;
+/// returns only if the kernel refuses.
 pub fn end(power: Power) {
+    programs::end_all();
+    for problem in mounts::release() {
+        console::say(&problem);
+    }
     rustix::fs::sync();
     let command = match power {
         Power::Off => RebootCommand::PowerOff,

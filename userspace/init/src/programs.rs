@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The end of all programs, before the node's.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{kill_process, Pid, Signal};
+
+/// How long programs may take to end by themselves.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long killed ones may: one that waits for a device does not end at all.
+const LAST: Duration = Duration::from_secs(1);
+/// Between two looks at who is left.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Ends all programs but this one: asks them, waits, and kills what is left then.
+pub fn end_all() {
+    end(running);
+}
+
+fn end(programs: impl Fn() -> Vec<Pid>) {
+    // A shell at a terminal ends for a hang-up only, and a stopped program for neither.
+    let ask = [Signal::TERM, Signal::HUP, Signal::CONT];
+    if !signal_until_gone(&programs, &ask, GRACE) {
+        signal_until_gone(&programs, &[Signal::KILL], LAST);
+    }
+}
+
+/// Sends the signals to every program once, those started meanwhile as well; whether all ended.
+fn signal_until_gone(
+    programs: &impl Fn() -> Vec<Pid>,
+    signals: &[Signal],
+    limit: Duration,
+) -> bool {
+    let deadline = Instant::now() + limit;
+    let mut told = BTreeSet::new();
+    loop {
+        let left = programs();
+        if left.is_empty() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        for pid in left {
+            if told.insert(pid.as_raw_nonzero()) {
+                for signal in signals {
+                    // It may have ended by now.
+                    let _ = kill_process(pid, *signal);
+                }
+            }
+        }
+        sleep(PAUSE);
+    }
+}
+
+/// All processes but this one that have a program: threads of the kernel and zombies have none.
+fn running() -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let own = rustix::process::getpid();
+    let others = numbers.filter_map(Pid::from_raw).filter(|pid| *pid != own);
+    others.filter(|pid| has_program(*pid)).collect()
+}
+
+fn has_program(pid: Pid) -> bool {
+    let path = format!("/proc/{}/cmdline", pid.as_raw_nonzero());
+    fs::read(path).is_ok_and(|line| !line.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    /// A shell that has come as far as to say so.
+    fn start(script: &str) -> Child {
+        let mut command = Command::new("sh");
+        let command = command.args(["-c", script]).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+        child
+    }
+
+    #[test]
+    fn programs_are_asked_first_and_killed_then() {
+        let wait = "echo ready; while :; do sleep 0.01; done";
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("asked");
+        let polite = format!("trap 'echo asked > {}; exit' TERM; {wait}", file.display());
+        let mut shells = [start(&polite), start(&format!("trap '' TERM; {wait}"))];
+        let children = [0, 1].map(|index| Pid::from_child(&shells[index]));
+        let known = running();
+        assert!(children.iter().all(|child| known.contains(child)));
+        let left = || {
+            let left = children.iter().filter(|child| has_program(**child));
+            left.copied().collect::<Vec<_>>()
+        };
+        let limit = Duration::from_secs(2);
+        assert!(!signal_until_gone(&left, &[Signal::TERM], limit));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "asked\n");
+        assert_eq!(left(), [children[1]]);
+        let limit = Duration::from_secs(60);
+        assert!(signal_until_gone(&left, &[Signal::KILL], limit));
+        assert!(shells.iter_mut().all(|shell| shell.wait().is_ok()));
+    }
+}
