@@ -164,6 +164,11 @@ impl Cluster {
         &self.topology
     }
 
+    /// Folder of the image that its nodes boot, for another cluster of the same.
+    pub fn image(&self) -> Option<&Path> {
+        self.image.as_ref().and_then(|image| image.kernel.parent())
+    }
+
     /// Folder of its consoles and other logs.
     pub fn folder(&self) -> &Path {
         self.state.path()

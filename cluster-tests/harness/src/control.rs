@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::WaitFor;
 use crate::counters::PortCounters;
 use crate::error::Error;
-use crate::fault::{Faults, Rate, Selector};
+use crate::fault::{Faults, LinkStatus, Rate, Selector};
 use crate::topology::Topology;
 use crate::trouble::Trouble;
 
@@ -77,6 +77,11 @@ pub(crate) enum Request {
     Mark {
         text: String,
     },
+    /// Put a fault of a node into the timeline that is made by its agent.
+    Note {
+        node: u32,
+        text: String,
+    },
     Down,
 }
 
@@ -90,9 +95,13 @@ pub(crate) enum NodeFault {
     Resume,
     /// Kill it, and boot it at once.
     Reset,
+    /// Have its init end it in good order.
+    PowerOff,
+    /// Have its kernel panic.
+    Panic,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum SwitchRequest {
     Set {
         at: Selector,
@@ -165,6 +174,8 @@ pub struct Status {
     pub folder: PathBuf,
     /// The nodes, in the topology's order.
     pub nodes: Vec<NodeStatus>,
+    /// Every node on every rail, node by node.
+    pub links: Vec<LinkStatus>,
     /// What the kernels complained of so far.
     pub troubles: Vec<Trouble>,
 }

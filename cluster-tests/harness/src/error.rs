@@ -91,6 +91,16 @@ pub enum Error {
     /// A fault that only the switch of the harness can make.
     #[error("cluster `{0}` has network `bridge`, which can't do this to frames: start it with --net switch")]
     NeedsSwitch(String),
+    /// A fault that was to befall a node did not.
+    #[error("{fault} of {node}: {reason}")]
+    Fault {
+        /// The node.
+        node: String,
+        /// The fault.
+        fault: &'static str,
+        /// What happened instead, and what can be done.
+        reason: String,
+    },
     /// A kernel complained on its console.
     #[error("{0}")]
     Trouble(Box<Trouble>),

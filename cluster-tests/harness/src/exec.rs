@@ -2,6 +2,10 @@
 
 //! A command on a node.
 
+mod dialogue;
+
+pub use dialogue::Dialogue;
+
 use std::ffi::OsStr;
 use std::io::{self, Cursor, Read, Write};
 use std::net::Shutdown;

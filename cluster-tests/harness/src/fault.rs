@@ -3,6 +3,7 @@
 //! Faults of frames, as values.
 
 mod chance;
+mod link;
 mod place;
 mod rate;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use chance::Chance;
+pub use link::{LinkStatus, WayStatus};
 pub use place::{Direction, Selector};
 pub use rate::Rate;
 

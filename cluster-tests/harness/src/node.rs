@@ -2,6 +2,8 @@
 
 //! A node of a running cluster, from the outside.
 
+mod faults;
+
 use std::ffi::OsStr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

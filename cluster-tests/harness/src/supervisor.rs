@@ -7,7 +7,9 @@
 //! every connection, console and agent port has a thread of its own.
 
 mod cluster;
+mod ending;
 mod faults;
+mod links;
 mod network;
 mod readiness;
 mod serve;

@@ -82,6 +82,14 @@ impl Selector {
         Self { direction, ..self }
     }
 
+    /// Those that a rate is for: with no direction given, what nodes receive.
+    pub(crate) fn shaped(self) -> Self {
+        match self.direction {
+            Direction::Both => self.going(Direction::Received),
+            _ => self,
+        }
+    }
+
     /// Whether a port is one of them.
     pub fn takes(&self, rail: u8, node: u32) -> bool {
         self.rail.is_none_or(|wanted| wanted == rail)

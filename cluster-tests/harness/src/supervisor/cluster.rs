@@ -2,7 +2,7 @@
 
 //! The nodes, from the inside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use podos_agent_proto::{Frame, VERSION};
 
+use super::links::Links;
 use super::network::Network;
 use super::Order;
 use crate::accel::Accelerator;
@@ -18,6 +19,7 @@ use crate::clock::Clock;
 use crate::console::Console;
 use crate::control::{NodeState, NodeStatus, Refusal, Status};
 use crate::error::{Error, IoContext, Result};
+use crate::fault::Selector;
 use crate::keys;
 use crate::qemu::Boot;
 use crate::qmp::Qmp;
@@ -53,8 +55,8 @@ pub(super) struct Inner {
     complaints: Vec<(u32, String)>,
     /// Processes that were not waited for yet.
     running: usize,
-    /// Nodes and rails without carrier, whichever boot it is.
-    unplugged: BTreeSet<(u32, u8)>,
+    /// What was done to the links, whichever boot it is.
+    pub links: Links,
 }
 
 /// A node, up or down.
@@ -115,7 +117,7 @@ impl Cluster {
             nodes,
             complaints: Vec::new(),
             running: 0,
-            unplugged: BTreeSet::new(),
+            links: Links::new(&config.topology),
         };
         Ok(Arc::new(Self {
             config,
@@ -352,14 +354,11 @@ impl Cluster {
     ) -> std::result::Result<(), Refusal> {
         let all = 0..self.topology().rails.len() as u8;
         let rails = rail.map_or(all, |rail| rail..rail + 1);
-        self.change(|inner| {
-            for rail in rails.clone() {
-                match up {
-                    true => inner.unplugged.remove(&(id, rail)),
-                    false => inner.unplugged.insert((id, rail)),
-                };
-            }
-        });
+        let at = Selector {
+            rail,
+            ..Selector::node(id)
+        };
+        self.change(|inner| inner.links.plug(at, up));
         // One that is down hears of it when it boots.
         let Ok(monitor) = self.monitor(id) else {
             return Ok(());
@@ -373,9 +372,9 @@ impl Cluster {
 
     /// Takes from a node that boots the carriers that it has not.
     fn unplug(&self, monitor: &Qmp, id: u32) {
-        let unplugged = self.lock().unplugged.clone();
-        for (_, rail) in unplugged.iter().filter(|(node, _)| *node == id) {
-            if let Err(error) = monitor.set_link(*rail, false) {
+        let unplugged = self.lock().links.unplugged(id);
+        for rail in unplugged {
+            if let Err(error) = monitor.set_link(rail, false) {
                 eprintln!("monitor of {}: {error}", node_name(id));
             }
         }
@@ -455,6 +454,7 @@ impl Cluster {
             supervisor: std::process::id(),
             folder: self.state.path().to_owned(),
             nodes,
+            links: inner.links.all().to_vec(),
             troubles: inner
                 .complaints
                 .iter()

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
+use super::ending;
 use crate::control::{Answer, NodeFault, Refusal, SwitchRequest};
 use crate::fault::{Rate, Selector};
 
@@ -20,6 +21,8 @@ pub(super) fn node(cluster: &Arc<Cluster>, node: u32, fault: NodeFault) -> Outco
             cluster.kill(node)?;
             cluster.start(node)
         }
+        NodeFault::PowerOff => ending::power_off(cluster, node),
+        NodeFault::Panic => ending::panic(cluster, node),
     }
 }
 
@@ -40,7 +43,9 @@ pub(super) fn cut(cluster: &Cluster, at: Selector, cut: bool) -> Outcome {
     let what = if cut { "cut" } else { "mend" };
     note(cluster, "cluster", &format!("{what} {at}"));
     let done = cluster.network().cut(cluster.topology(), at, cut);
-    done.map_err(Refusal::of)
+    done.map_err(Refusal::of)?;
+    cluster.lock().links.cut(at, cut);
+    Ok(())
 }
 
 pub(super) fn rate(cluster: &Cluster, at: Selector, rate: Option<Rate>) -> Outcome {
@@ -48,7 +53,9 @@ pub(super) fn rate(cluster: &Cluster, at: Selector, rate: Option<Rate>) -> Outco
     let shown = rate.map_or("no limit".into(), |rate| rate.to_string());
     note(cluster, "cluster", &format!("rate {shown}, {at}"));
     let done = cluster.network().rate(cluster.topology(), at, rate);
-    done.map_err(Refusal::of)
+    done.map_err(Refusal::of)?;
+    cluster.lock().links.rate(at, rate);
+    Ok(())
 }
 
 pub(super) fn switch(cluster: &Cluster, order: SwitchRequest) -> Outcome<Answer> {
@@ -85,7 +92,10 @@ pub(super) fn switch(cluster: &Cluster, order: SwitchRequest) -> Outcome<Answer>
     if !what.is_empty() {
         note(cluster, "cluster", &what);
     }
-    cluster.network().order(order).map_err(Refusal::of)
+    let answer = cluster.network().order(order.clone());
+    let answer = answer.map_err(Refusal::of)?;
+    cluster.lock().links.order(&order);
+    Ok(answer)
 }
 
 fn check(cluster: &Cluster, at: Selector) -> Outcome {

@@ -77,10 +77,7 @@ impl Network {
             Self::Bridge if at.direction == Direction::Sent => Err(needs_switch()),
             Self::Bridge => namespace::shape(topology, at, rate),
             Self::Switch(engines) => {
-                let at = match at.direction {
-                    Direction::Both => at.going(Direction::Received),
-                    _ => at,
-                };
+                let at = at.shaped();
                 each(engines, at.rail, |engine| engine.set_rate(at, rate));
                 Ok(())
             }

@@ -71,6 +71,11 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
             cluster.events().note("cluster", &text);
             Ok(Answer::Done)
         }
+        Request::Note { node, text } => {
+            let text = format!("FAULT: {text}");
+            cluster.events().note(&node_name(node), &text);
+            Ok(Answer::Done)
+        }
     };
     send(&mut stream, &answer.unwrap_or_else(Answer::Refused))
 }
