@@ -98,6 +98,19 @@ impl AgentPort {
         }
     }
 
+    /// Sends a signal to whatever runs in any session.
+    pub(crate) fn signal_all(&self, signal: u8) {
+        let open = self.lock().open.keys().copied().collect::<Vec<_>>();
+        for id in open {
+            self.send(id, &Frame::Signal(signal));
+        }
+    }
+
+    /// Whether no session is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lock().open.is_empty()
+    }
+
     fn finish(&self, id: u32, last: Frame) {
         if let Some(sender) = self.lock().open.remove(&id) {
             let _ = sender.send(last);

@@ -3,21 +3,33 @@
 //! The one clock of a cluster: everything that is recorded is stamped by it.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Time since the supervisor started.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(Instant);
+pub struct Clock {
+    start: Instant,
+    since_1970: Duration,
+}
 
 impl Clock {
     /// A clock that starts now.
     pub fn start() -> Self {
-        Self(Instant::now())
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            start: Instant::now(),
+            since_1970: since_1970.unwrap_or_default(),
+        }
+    }
+
+    /// When it started, as captures have their times: since 1970, as far as the machine knows.
+    pub fn start_since_1970(self) -> Duration {
+        self.since_1970
     }
 
     /// The time now.
     pub fn stamp(self) -> Stamp {
-        Stamp(self.0.elapsed())
+        Stamp(self.start.elapsed())
     }
 }
 

@@ -6,10 +6,12 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::Alarm;
 use crate::control::{self, Answer, Request, Status};
 use crate::error::{Error, IoContext, Result};
 use crate::fault::{Rate, Selector};
@@ -83,6 +85,7 @@ pub struct Cluster {
     image: Option<Image>,
     /// The supervisor ends the cluster when this connection ends.
     hold: Option<UnixStream>,
+    alarm: Arc<Alarm>,
 }
 
 impl Cluster {
@@ -116,6 +119,7 @@ impl Cluster {
             topology,
             image: Some(image),
             hold: None,
+            alarm: Arc::default(),
         };
         let started = spawn::supervisor(&cluster.state, lock, &config).and_then(|()| {
             cluster.hold = Some(cluster.hold()?);
@@ -151,6 +155,7 @@ impl Cluster {
             topology: config.topology,
             image: Some(config.image),
             hold: None,
+            alarm: Arc::default(),
         })
     }
 
@@ -283,6 +288,7 @@ impl Cluster {
                     topology,
                     image: None,
                     hold: None,
+                    alarm: Arc::default(),
                 }
                 .end()
                 .map(|()| true)
@@ -297,9 +303,27 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn alarm(&self) -> &Arc<Alarm> {
+        &self.alarm
+    }
+
     /// Asks, and gives back the connection for what may follow.
     pub(crate) fn ask(&self, request: &Request) -> Result<(Answer, UnixStream)> {
-        let mut stream = self.connect()?;
+        if request.is_for_report() {
+            return self.ask_anyway(self.connect()?, request);
+        }
+        self.alarm.check()?;
+        let stream = self.connect()?;
+        let call = self.alarm.call(&stream)?;
+        let asked = self.ask_anyway(stream, request);
+        asked.map_err(|error| call.reason(error))
+    }
+
+    fn ask_anyway(
+        &self,
+        mut stream: UnixStream,
+        request: &Request,
+    ) -> Result<(Answer, UnixStream)> {
         let answer = control::send(&mut stream, request)
             .and_then(|()| control::receive(&mut stream))
             .map_err(|error| {

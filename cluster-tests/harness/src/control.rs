@@ -35,6 +35,21 @@ pub(crate) enum Request {
     Status,
     /// Forget the complaints of kernels so far; they come back in the answer.
     TakeTroubles,
+    /// After the answer comes another one, with the next complaint that nobody expects.
+    Watch,
+    /// Complaints of a node with this in them are expected until this connection ends.
+    Expect {
+        node: u32,
+        pattern: String,
+    },
+    /// On a connection that expects: the complaints that met it so far.
+    Seen,
+    /// Have all nodes print what their tasks do.
+    Stacks,
+    /// Have all commands of agents end by SIGTERM.
+    Terminate,
+    /// Kill all nodes that run.
+    KillAll,
     Session {
         node: u32,
     },
@@ -85,6 +100,25 @@ pub(crate) enum Request {
     Down,
 }
 
+impl Request {
+    /// Whether it is of use for a report, when nothing else is to be done any more.
+    pub(crate) fn is_for_report(&self) -> bool {
+        matches!(
+            self,
+            Self::Hold
+                | Self::Release
+                | Self::Status
+                | Self::TakeTroubles
+                | Self::Stacks
+                | Self::Terminate
+                | Self::KillAll
+                | Self::Switch(SwitchRequest::Recent { .. })
+                | Self::Mark { .. }
+                | Self::Down
+        )
+    }
+}
+
 /// What can befall a node that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum NodeFault {
@@ -120,6 +154,10 @@ pub(crate) enum SwitchRequest {
         rail: u8,
         file: Option<PathBuf>,
     },
+    /// Write the last frames of each rail to one of these, in order.
+    Recent {
+        files: Vec<PathBuf>,
+    },
     Counters,
 }
 
@@ -128,6 +166,7 @@ pub(crate) enum Answer {
     Done,
     Status(Box<Status>),
     Troubles(Vec<Trouble>),
+    Lines(Vec<String>),
     Ports(Vec<PortCounters>),
     Returned(serde_json::Value),
     Refused(Refusal),

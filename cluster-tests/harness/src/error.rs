@@ -104,6 +104,19 @@ pub enum Error {
     /// A kernel complained on its console.
     #[error("{0}")]
     Trouble(Box<Trouble>),
+    /// Whoever had the cluster wants nothing more of it.
+    #[error("given up: {0}")]
+    GivenUp(String),
+    /// What was expected of a kernel did not come.
+    #[error("the kernel of {node} did not complain of `{pattern}` within {seconds} s")]
+    NoTrouble {
+        /// The node.
+        node: String,
+        /// What was to be in the complaint.
+        pattern: String,
+        /// The limit.
+        seconds: u64,
+    },
     /// The cluster did not become ready.
     #[error("cluster `{cluster}` did not come up: {reason}")]
     NotReady {

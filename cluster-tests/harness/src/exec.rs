@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use podos_agent_proto::{encode, Command, Decoder, Exit, Frame, Stream, MAX_DATA, WINDOW};
 
+use crate::alarm::Call;
 use crate::error::{Error, Result};
 use crate::node::Node;
 
@@ -98,7 +99,7 @@ impl<'a> Exec<'a> {
         self
     }
 
-    /// How long it may take, 60 s without it.
+    /// How long it may take with a kernel that takes its ordinary time, 60 s without it.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -132,7 +133,7 @@ impl<'a> Exec<'a> {
         let control = session.try_clone()?;
         let seen = Arc::<Seen>::default();
         let writer = Arc::clone(&seen);
-        let limit = self.limit;
+        let limit = self.node.cluster().topology().kernel.scale(self.limit);
         let deadline = Instant::now() + limit;
         let stdin = Cursor::new(self.stdin);
         let driver = std::thread::spawn(move || {
@@ -205,11 +206,11 @@ impl Running {
             if streams.ended || left.is_zero() {
                 let stdout = String::from_utf8_lossy(&streams.stdout);
                 let message = format!("`{}` did not print {text:?}, but {stdout:?}", self.line);
-                return Err(Error::Guest {
+                return Err(self.control.call.reason(Error::Guest {
                     node: self.control.node.clone(),
                     errno: 0,
                     message,
-                });
+                }));
             }
             let waited = self.seen.more.wait_timeout(streams, left);
             streams = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -296,20 +297,27 @@ pub(crate) struct Session {
     node: String,
     stream: UnixStream,
     decoder: Decoder,
+    call: Arc<Call>,
 }
 
 impl Session {
-    pub(crate) fn new(node: String, stream: UnixStream) -> Self {
+    pub(crate) fn new(node: String, stream: UnixStream, call: Call) -> Self {
+        Self::with(node, stream, Arc::new(call))
+    }
+
+    fn with(node: String, stream: UnixStream, call: Arc<Call>) -> Self {
         Self {
             node,
             stream,
             decoder: Decoder::new(),
+            call,
         }
     }
 
     fn try_clone(&self) -> Result<Self> {
         let stream = self.stream.try_clone().map_err(|error| self.lost(error))?;
-        Ok(Self::new(self.node.clone(), stream))
+        let call = Arc::clone(&self.call);
+        Ok(Self::with(self.node.clone(), stream, call))
     }
 
     pub(crate) fn send(&mut self, frame: &Frame) -> Result<()> {
@@ -416,7 +424,7 @@ impl Session {
     fn failed(&self, errno: i32, message: String) -> Error {
         // No guest fails with 0: this is the supervisor's word.
         if errno == 0 {
-            return Error::NodeDown(self.node.clone());
+            return self.call.reason(Error::NodeDown(self.node.clone()));
         }
         Error::Guest {
             node: self.node.clone(),
@@ -426,10 +434,10 @@ impl Session {
     }
 
     fn lost(&self, error: io::Error) -> Error {
-        Error::Io {
+        self.call.reason(Error::Io {
             what: format!("session with the agent of {}", self.node),
             source: error,
-        }
+        })
     }
 }
 

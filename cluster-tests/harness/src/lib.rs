@@ -22,6 +22,7 @@
 
 mod accel;
 mod agent;
+mod alarm;
 mod clock;
 mod cluster;
 mod console;
@@ -46,6 +47,7 @@ mod timeline;
 mod topology;
 mod trouble;
 mod vm;
+mod watch;
 
 pub use accel::Accelerator;
 pub use cluster::{Cluster, Lifetime, Up, WaitFor};
@@ -59,5 +61,6 @@ pub use node::Node;
 pub use podos_agent_proto::Exit;
 pub use state::{list as list_clusters, DEFAULT_NAME};
 pub use switch::Switch;
-pub use topology::{node_name, CmMode, Net, NodeKey, Rail, Topology, MAX_NODES};
+pub use topology::{node_name, CmMode, Kernel, Net, NodeKey, Rail, Topology, MAX_NODES};
 pub use trouble::Trouble;
+pub use watch::{Expectation, Watch};

@@ -150,7 +150,8 @@ impl<'a> Node<'a> {
 
     pub(crate) fn session(&self) -> Result<Session> {
         let (_, stream) = self.cluster.ask(&Request::Session { node: self.id })?;
-        Ok(Session::new(self.name(), stream))
+        let call = self.cluster.alarm().call(&stream)?;
+        Ok(Session::new(self.name(), stream, call))
     }
 
     fn whole<S: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = S>) -> Exec<'a> {

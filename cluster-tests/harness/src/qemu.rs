@@ -73,7 +73,7 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
         "-smp",
         "1",
         "-m",
-        &config.topology.memory_mib.to_string(),
+        &config.topology.memory().to_string(),
     ]);
     add(&[
         "-chardev",

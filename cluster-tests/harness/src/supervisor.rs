@@ -7,12 +7,15 @@
 //! every connection, console and agent port has a thread of its own.
 
 mod cluster;
+mod complaints;
 mod ending;
 mod faults;
 mod links;
 mod network;
 mod readiness;
 mod serve;
+mod stacks;
+mod watch;
 
 use std::fs::File;
 use std::io::Write;

@@ -10,8 +10,9 @@ mod frame;
 mod link;
 mod lots;
 mod pipe;
+mod ring;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cluster::Cluster;
 use crate::control::{Answer, Request, SwitchRequest};
@@ -91,6 +92,21 @@ impl<'a> Switch<'a> {
     /// Ends the capture of a rail; its file is complete afterwards.
     pub fn end_capture(&self, rail: u8) -> Result<()> {
         self.order(SwitchRequest::Capture { rail, file: None })
+    }
+
+    /// Writes the last frames that the nodes sent, up to 4 MiB of every rail, to `railN.pcap` in a
+    /// folder that is there; the files. They are at hand always: no capture had to be begun.
+    pub fn recent(&self, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        let folder = folder.as_ref();
+        let folder =
+            std::path::absolute(folder).context(|| format!("find {}", folder.display()))?;
+        let rails = 0..self.cluster.topology().rails.len();
+        let files = rails.map(|rail| folder.join(format!("rail{rail}.pcap")));
+        let files = files.collect::<Vec<_>>();
+        let request = SwitchRequest::Recent {
+            files: files.clone(),
+        };
+        self.order(request).map(|()| files)
     }
 
     /// What every port counted so far, rail by rail, in the order of the nodes.

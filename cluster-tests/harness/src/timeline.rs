@@ -24,10 +24,17 @@ impl Events {
             .create(true)
             .append(true)
             .open(path)?;
-        Ok(Self {
+        let events = Self {
             clock,
             log: Mutex::new(log),
-        })
+        };
+        let start = clock.start_since_1970();
+        let (seconds, micros) = (start.as_secs(), start.subsec_micros());
+        events.note(
+            "cluster",
+            &format!("0.0 here is {seconds}.{micros:06} in captures"),
+        );
+        Ok(events)
     }
 
     /// Notes something that `who` (a node, or `cluster`) was made to do.

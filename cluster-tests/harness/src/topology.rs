@@ -2,6 +2,7 @@
 
 //! What a cluster consists of.
 
+mod kernel;
 mod key;
 mod list;
 mod rail;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use kernel::Kernel;
 pub use key::{CmMode, NodeKey};
 pub use rail::Rail;
 pub(crate) use rail::MAX_MTU;
@@ -71,8 +73,10 @@ pub struct Topology {
     /// Networks that join all nodes, 1 to 8; `eth0` is on rail 0.
     #[serde(deserialize_with = "list::rails")]
     pub rails: Vec<Rail>,
-    /// Memory of a node, in MiB.
+    /// Memory of a node, in MiB; more where the kernel needs it (see [`Topology::memory`]).
     pub memory_mib: u32,
+    /// Variant of the kernel, whose image the caller gives.
+    pub kernel: Kernel,
     /// Profile of the image.
     pub profile: String,
     /// How the rails are made.
@@ -102,6 +106,7 @@ impl Topology {
             nodes: (1..=count).collect(),
             rails: vec![Rail::default(); 3],
             memory_mib: 512,
+            kernel: Kernel::Base,
             profile: "minimal".into(),
             net: Net::Bridge,
             seed: 1,
@@ -156,6 +161,16 @@ impl Topology {
             rail.rate = Some(rate);
         }
         self
+    }
+
+    /// The same, with this kernel.
+    pub fn kernel(self, kernel: Kernel) -> Self {
+        Self { kernel, ..self }
+    }
+
+    /// What a node's memory is, in MiB.
+    pub fn memory(&self) -> u32 {
+        self.memory_mib.max(self.kernel.least_memory())
     }
 
     /// The same, in this mode of CM.

@@ -7,13 +7,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// What comes before some reports, whichever they are.
+const HEADER: &str = "------------[ cut here ]------------";
+
 /// What kernels print when something is wrong, as parts of a line.
 const SIGNS: &[&str] = &[
     "Kernel panic - not syncing",
     "Oops:",
     "BUG:",
     "kernel BUG at",
-    "------------[ cut here ]------------",
+    HEADER,
     "WARNING: CPU:",
     "WARNING: possible ",
     "WARNING: suspicious ",
@@ -57,6 +60,11 @@ const HARMLESS: &[&str] = &[
 /// True for a console line that reports trouble.
 pub(crate) fn is_trouble(line: &str) -> bool {
     SIGNS.iter().any(|sign| line.contains(sign)) && !HARMLESS.iter().any(|ok| line.contains(ok))
+}
+
+/// True for a line that only says that a report follows.
+pub(crate) fn is_header(line: &str) -> bool {
+    line.contains(HEADER)
 }
 
 /// One complaint of a kernel.

@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{channel, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use podos_agent_proto::{Frame, VERSION};
 
+use super::complaints::Complaints;
 use super::links::Links;
 use super::network::Network;
 use super::Order;
@@ -17,7 +19,7 @@ use crate::accel::Accelerator;
 use crate::agent::AgentPort;
 use crate::clock::Clock;
 use crate::console::Console;
-use crate::control::{NodeState, NodeStatus, Refusal, Status};
+use crate::control::{self, Answer, NodeState, NodeStatus, Refusal, Status};
 use crate::error::{Error, IoContext, Result};
 use crate::fault::Selector;
 use crate::keys;
@@ -51,8 +53,9 @@ pub(super) struct Cluster {
 /// What changes.
 pub(super) struct Inner {
     pub nodes: BTreeMap<u32, Node>,
-    /// Node and line of every complaint not yet taken.
-    complaints: Vec<(u32, String)>,
+    pub complaints: Complaints,
+    /// All nodes are killed, or about to be.
+    ending: bool,
     /// Processes that were not waited for yet.
     running: usize,
     /// What was done to the links, whichever boot it is.
@@ -115,7 +118,8 @@ impl Cluster {
             .collect();
         let inner = Inner {
             nodes,
-            complaints: Vec::new(),
+            complaints: Complaints::default(),
+            ending: false,
             running: 0,
             links: Links::new(&config.topology),
         };
@@ -219,12 +223,7 @@ impl Cluster {
             cluster
                 .events
                 .note(&node_name(id), &format!("QEMU ended, {ended}"));
-            cluster.change(|inner| {
-                inner.running -= 1;
-                if let Some(node) = inner.nodes.get_mut(&id) {
-                    (node.vm, node.ended) = (None, ended);
-                }
-            });
+            cluster.ended(id, ended);
         });
         Ok(())
     }
@@ -268,11 +267,54 @@ impl Cluster {
         });
     }
 
+    /// The QEMU of a node is gone.
+    fn ended(&self, id: u32, ended: String) {
+        let mut surprise = None;
+        self.change(|inner| {
+            inner.running -= 1;
+            let expected = inner.complaints.may_end(id);
+            if let Some(node) = inner.nodes.get_mut(&id) {
+                node.killed |= expected;
+                if !node.killed && !inner.ending {
+                    surprise = Some(format!("QEMU ended by itself: {ended}"));
+                }
+                (node.vm, node.ended) = (None, ended);
+            }
+        });
+        // Only to those who watch: a user may well switch a node off from the inside.
+        if let Some(line) = surprise {
+            let listeners = self.lock().complaints.take_listeners();
+            if !listeners.is_empty() {
+                self.complain(id, &line, listeners);
+            }
+        }
+    }
+
     fn printed(&self, id: u32, line: &str) {
         if is_trouble(line) {
-            self.events
-                .note(&node_name(id), &format!("TROUBLE: {line}"));
-            self.change(|inner| inner.complaints.push((id, line.to_owned())));
+            self.complain(id, line, Vec::new());
+        }
+    }
+
+    /// Takes a complaint down, and tells it to those who listen.
+    fn complain(&self, id: u32, line: &str, mut listeners: Vec<UnixStream>) {
+        let mut expected = false;
+        self.change(|inner| {
+            expected = inner.complaints.hear(id, line);
+            if !expected {
+                listeners.extend(inner.complaints.take_listeners());
+            }
+        });
+        let what = if expected {
+            "expected trouble"
+        } else {
+            "TROUBLE"
+        };
+        self.events.note(&node_name(id), &format!("{what}: {line}"));
+        let trouble = self.describe(&(id, line.to_owned()));
+        for mut listener in listeners {
+            // One that left is no concern of ours.
+            let _ = control::send(&mut listener, &Answer::Troubles(vec![trouble.clone()]));
         }
     }
 
@@ -313,6 +355,21 @@ impl Cluster {
             inner = self.wait_change(inner, ENDS_WITHIN);
         }
         Ok(())
+    }
+
+    /// Kills all nodes that run, and waits until they are gone, or don't go.
+    pub(super) fn kill_all(&self) {
+        let deadline = Instant::now() + ENDS_WITHIN;
+        let mut inner = self.lock();
+        inner.ending = true;
+        inner
+            .nodes
+            .values()
+            .filter_map(|node| node.vm.as_ref())
+            .for_each(Vm::kill);
+        while inner.running > 0 && Instant::now() < deadline {
+            inner = self.wait_change(inner, ENDS_WITHIN);
+        }
     }
 
     /// Lets a node stand still, or go on.
@@ -409,17 +466,7 @@ impl Cluster {
 
     /// Kills what runs, waits for it, and removes the folder. Main thread only.
     pub(super) fn end(&self) {
-        let deadline = Instant::now() + ENDS_WITHIN;
-        let mut inner = self.lock();
-        inner
-            .nodes
-            .values()
-            .filter_map(|node| node.vm.as_ref())
-            .for_each(Vm::kill);
-        while inner.running > 0 && Instant::now() < deadline {
-            inner = self.wait_change(inner, ENDS_WITHIN);
-        }
-        drop(inner);
+        self.kill_all();
         if let Err(error) = fs::remove_dir_all(self.state.path()) {
             eprintln!("remove {}: {error}", self.state.path().display());
         }
@@ -457,6 +504,7 @@ impl Cluster {
             links: inner.links.all().to_vec(),
             troubles: inner
                 .complaints
+                .untaken()
                 .iter()
                 .map(|complaint| self.describe(complaint))
                 .collect(),
@@ -467,12 +515,13 @@ impl Cluster {
     pub(super) fn trouble(&self, inner: &Inner) -> Option<Trouble> {
         inner
             .complaints
+            .untaken()
             .first()
             .map(|complaint| self.describe(complaint))
     }
 
     pub(super) fn take_troubles(&self) -> Vec<Trouble> {
-        let complaints = std::mem::take(&mut self.lock().complaints);
+        let complaints = self.lock().complaints.take();
         complaints
             .iter()
             .map(|complaint| self.describe(complaint))

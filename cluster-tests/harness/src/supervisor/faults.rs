@@ -87,7 +87,7 @@ pub(super) fn switch(cluster: &Cluster, order: SwitchRequest) -> Outcome<Answer>
                 None => format!("end the capture of rail {rail}"),
             }
         }
-        SwitchRequest::Counters => String::new(),
+        SwitchRequest::Recent { .. } | SwitchRequest::Counters => String::new(),
     };
     if !what.is_empty() {
         note(cluster, "cluster", &what);

@@ -110,6 +110,12 @@ impl Network {
                     None => format!("end the capture of rail {rail}"),
                 })?;
             }
+            SwitchRequest::Recent { files } => {
+                for (engine, file) in engines.iter().zip(files) {
+                    std::fs::write(&file, engine.recent())
+                        .context(|| format!("write {}", file.display()))?;
+                }
+            }
             SwitchRequest::Counters => {
                 return Ok(Answer::Ports(
                     engines.iter().flat_map(Engine::counters).collect(),

@@ -30,6 +30,7 @@ const TELLS_WITHIN: Duration = Duration::from_secs(1);
 pub(super) fn wait(cluster: &Cluster, until: WaitFor) -> Result<(), Refusal> {
     let count = cluster.topology().nodes.len() as u32;
     let limit = cluster.accelerator().scale(BOOT + BOOT_MORE * count);
+    let limit = cluster.topology().kernel.scale(limit);
     let deadline = Instant::now() + limit;
     let nodes = wait_for_agents(cluster, deadline, limit)?;
     match until {
@@ -168,7 +169,7 @@ fn sees(cluster: &Cluster, by: u32, of: u32) -> Result<bool, Refusal> {
 }
 
 /// The same trouble with the lines that came after it.
-fn told_to_the_end(cluster: &Cluster, mut trouble: Trouble) -> Trouble {
+pub(super) fn told_to_the_end(cluster: &Cluster, mut trouble: Trouble) -> Trouble {
     let deadline = Instant::now() + TELLS_WITHIN;
     loop {
         std::thread::sleep(QUIET);

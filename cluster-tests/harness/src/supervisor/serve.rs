@@ -7,12 +7,12 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use podos_agent_proto::{encode, Decoder, Frame, Stream};
 
 use super::cluster::Cluster;
-use super::{faults, readiness};
+use super::{faults, readiness, stacks, watch};
 use crate::agent::AgentPort;
 use crate::control::{receive, send, Answer, Refusal, Request};
 use crate::topology::node_name;
@@ -42,16 +42,32 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
         Request::Hold => return hold(stream, cluster),
         Request::Session { node } => return session(stream, cluster, node),
         Request::Console { node } => return console(stream, cluster, node),
+        Request::Watch => return watch::next_trouble(stream, cluster),
+        Request::Expect { node, pattern } => return watch::expect(stream, cluster, node, pattern),
         Request::Down => {
             cluster.events().note("cluster", "down");
             send(&mut stream, &Answer::Done)?;
             cluster.order_end();
             return Ok(());
         }
+        Request::Seen => Err(Refusal::Other("nothing was expected".into())),
+        Request::Stacks => {
+            stacks::print(cluster);
+            Ok(Answer::Done)
+        }
+        Request::Terminate => {
+            watch::terminate(cluster);
+            Ok(Answer::Done)
+        }
+        Request::KillAll => {
+            cluster.events().note("cluster", "SIGKILL to all nodes");
+            cluster.kill_all();
+            Ok(Answer::Done)
+        }
         Request::Release => Err(Refusal::Other("nothing was held".into())),
         Request::Wait { until } => readiness::wait(cluster, until).map(|()| Answer::Done),
         Request::Status => Ok(Answer::Status(Box::new(cluster.status()))),
-        Request::TakeTroubles => Ok(Answer::Troubles(cluster.take_troubles())),
+        Request::TakeTroubles => Ok(Answer::Troubles(watch::take_troubles(cluster))),
         Request::Node { node, fault } => faults::node(cluster, node, fault).map(|()| Answer::Done),
         Request::Monitor {
             node,
@@ -145,11 +161,12 @@ fn session(mut stream: UnixStream, cluster: &Arc<Cluster>, node: u32) -> io::Res
     send(&mut stream, &Answer::Done)?;
     let answers = stream.try_clone()?;
     let noting = Arc::clone(cluster);
+    let begin = Instant::now();
     let writer = std::thread::spawn(move || {
         let end = relay_answers(answers, &frames);
-        noting
-            .events()
-            .note(&node_name(node), &format!("agent call {id} ended: {end}"));
+        let taken = begin.elapsed().as_secs_f64();
+        let what = format!("agent call {id} ended after {taken:.3} s: {end}");
+        noting.events().note(&node_name(node), &what);
     });
     let taken = relay_requests(&mut stream, &agent, id, |what| {
         cluster

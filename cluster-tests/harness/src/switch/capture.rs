@@ -17,6 +17,48 @@ const MAGIC_NANOSECONDS: u32 = 0xa1b2_3c4d;
 const VERSION: [u16; 2] = [2, 4];
 const LINKTYPE_ETHERNET: u32 = 1;
 
+/// What a capture begins with.
+pub(super) const HEADER: [u8; 24] = {
+    // Time zone and accuracy are 0 by convention.
+    let version = VERSION[0] as u32 | (VERSION[1] as u32) << 16;
+    let version = if cfg!(target_endian = "big") {
+        version.rotate_left(16)
+    } else {
+        version
+    };
+    let words = [
+        MAGIC_NANOSECONDS,
+        version,
+        0,
+        0,
+        LONGEST as u32,
+        LINKTYPE_ETHERNET,
+    ];
+    let mut bytes = [0; 24];
+    let mut at = 0;
+    while at < bytes.len() {
+        bytes[at] = words[at / 4].to_ne_bytes()[at % 4];
+        at += 1;
+    }
+    bytes
+};
+
+/// What comes before a frame, and as much of the frame as is kept; `at` is the time since 1970.
+pub(super) fn record(at: Duration, frame: &[u8]) -> ([u8; 16], &[u8]) {
+    let kept = &frame[..frame.len().min(LONGEST)];
+    let numbers = [
+        at.as_secs() as u32,
+        at.subsec_nanos(),
+        kept.len() as u32,
+        frame.len() as u32,
+    ];
+    let mut head = [0; 16];
+    for (bytes, number) in head.chunks_exact_mut(4).zip(numbers) {
+        bytes.copy_from_slice(&number.to_ne_bytes());
+    }
+    (head, kept)
+}
+
 /// A capture that goes on.
 pub(super) struct Capture {
     path: PathBuf,
@@ -28,14 +70,7 @@ pub(super) struct Capture {
 impl Capture {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         let mut file = BufWriter::with_capacity(64 * 1024, File::create(path)?);
-        file.write_all(&MAGIC_NANOSECONDS.to_ne_bytes())?;
-        for part in VERSION {
-            file.write_all(&part.to_ne_bytes())?;
-        }
-        // Time zone and accuracy are 0 by convention.
-        file.write_all(&[0; 8])?;
-        file.write_all(&(LONGEST as u32).to_ne_bytes())?;
-        file.write_all(&LINKTYPE_ETHERNET.to_ne_bytes())?;
+        file.write_all(&HEADER)?;
         file.flush()?;
         Ok(Self {
             path: path.to_owned(),
@@ -50,16 +85,8 @@ impl Capture {
 
     /// Adds a frame; `at` is the time since 1970.
     pub(super) fn add(&mut self, at: Duration, frame: &[u8]) -> io::Result<()> {
-        let kept = &frame[..frame.len().min(LONGEST)];
-        let numbers = [
-            at.as_secs() as u32,
-            at.subsec_nanos(),
-            kept.len() as u32,
-            frame.len() as u32,
-        ];
-        for number in numbers {
-            self.file.write_all(&number.to_ne_bytes())?;
-        }
+        let (head, kept) = record(at, frame);
+        self.file.write_all(&head)?;
         self.dirty = true;
         self.file.write_all(kept)
     }

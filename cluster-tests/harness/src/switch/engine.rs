@@ -17,6 +17,7 @@ use super::capture::Capture;
 use super::core::{Core, Outlet};
 use super::link::{self, Reader, Writer};
 use super::pipe::Refused;
+use super::ring::Ring;
 use crate::counters::PortCounters;
 use crate::fault::{Faults, Rate, Selector};
 
@@ -37,6 +38,7 @@ struct Inner {
     core: Core,
     links: Links,
     capture: Option<Capture>,
+    recent: Ring,
 }
 
 /// The nodes' interfaces, by port; both lists have the same ones.
@@ -65,6 +67,7 @@ impl Engine {
                 writers: Writers(nodes.iter().map(|_| None).collect()),
             },
             capture: None,
+            recent: Ring::default(),
         };
         let shared = Arc::new(Shared {
             inner: Mutex::new(inner),
@@ -106,6 +109,11 @@ impl Engine {
         let capture = file.map(Capture::create).transpose()?;
         let before = std::mem::replace(&mut self.0.lock().capture, capture);
         before.map_or(Ok(()), |mut before| before.flush())
+    }
+
+    /// A capture of the last frames, some MB of them, without having been asked for one before.
+    pub(crate) fn recent(&self) -> Vec<u8> {
+        self.0.lock().recent.capture()
     }
 
     pub(crate) fn set_faults(&self, at: Selector, faults: Faults) {
@@ -190,8 +198,10 @@ impl Inner {
         }
         let now = shared.clock.now();
         let alive = reader.read(|frame| {
+            let since_1970 = shared.clock.since_1970 + now;
+            self.recent.add(since_1970, frame);
             if let Some(capture) = &mut self.capture {
-                if let Err(error) = capture.add(shared.clock.since_1970 + now, frame) {
+                if let Err(error) = capture.add(since_1970, frame) {
                     eprintln!("capture {}: {error}", capture.path().display());
                     self.capture = None;
                 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The supervisor's part in a verdict: who hears of trouble, and how what hangs is ended.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::cluster::Cluster;
+use super::readiness::told_to_the_end;
+use crate::agent::AgentPort;
+use crate::control::{receive, send, Answer, Request};
+use crate::topology::node_name;
+use crate::trouble::Trouble;
+
+/// How long commands may take to end by SIGTERM, under KVM.
+const TERMINATES: Duration = Duration::from_secs(1);
+
+/// Between two looks at them.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Tells whoever asked of the next complaint, or of the one that there is already.
+pub(super) fn next_trouble(mut stream: UnixStream, cluster: &Cluster) -> io::Result<()> {
+    send(&mut stream, &Answer::Done)?;
+    let mut inner = cluster.lock();
+    match cluster.trouble(&inner) {
+        None => inner.complaints.listen(stream),
+        Some(trouble) => {
+            drop(inner);
+            send(&mut stream, &Answer::Troubles(vec![trouble]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Expects complaints of a node until the connection ends.
+pub(super) fn expect(
+    mut stream: UnixStream,
+    cluster: &Cluster,
+    node: u32,
+    pattern: String,
+) -> io::Result<()> {
+    let name = node_name(node);
+    let note = |what: &str| cluster.events().note(&name, what);
+    note(&format!("trouble with `{pattern}` is expected from now on"));
+    let id = cluster.lock().complaints.expect(node, pattern.clone());
+    let served = send(&mut stream, &Answer::Done).and_then(|()| {
+        // Until the other side ends it.
+        while let Ok(Request::Seen) = receive::<Request>(&mut stream) {
+            let seen = cluster.lock().complaints.seen(id);
+            send(&mut stream, &Answer::Lines(seen))?;
+        }
+        Ok(())
+    });
+    cluster.lock().complaints.withdraw(id);
+    note(&format!(
+        "trouble with `{pattern}` is not expected any more"
+    ));
+    served
+}
+
+/// The complaints so far, once the kernels have told all of them.
+pub(super) fn take_troubles(cluster: &Cluster) -> Vec<Trouble> {
+    let first = cluster.trouble(&cluster.lock());
+    if let Some(first) = first {
+        told_to_the_end(cluster, first);
+    }
+    cluster.take_troubles()
+}
+
+/// Ends what agents run by SIGTERM, and waits until it ended, or does not.
+pub(super) fn terminate(cluster: &Cluster) {
+    cluster
+        .events()
+        .note("cluster", "SIGTERM to what the agents run");
+    let nodes = cluster.topology().nodes.iter();
+    let agents = nodes.filter_map(|id| cluster.agent(*id).ok());
+    let agents = agents.collect::<Vec<Arc<AgentPort>>>();
+    for agent in &agents {
+        agent.signal_all(libc::SIGTERM as u8);
+    }
+    let limit = cluster.accelerator().scale(TERMINATES);
+    let deadline = Instant::now() + cluster.topology().kernel.scale(limit);
+    while !agents.iter().all(|agent| agent.is_idle()) && Instant::now() < deadline {
+        drop(cluster.wait_change(cluster.lock(), PAUSE));
+    }
+}
