@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! The report that CI systems read.
+//!
+//! By the schema that Jenkins's xUnit plugin checks reports against: a suite per setting, with
+//! the run's circumstances as properties; what a failed case left is attached by the lines
+//! `[[ATTACHMENT|path]]` in its output, as Jenkins and GitLab read them.
+
+mod xml;
 
 use std::fmt::Write;
 use std::fs;
@@ -9,18 +15,30 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::record::Failure;
+use crate::test::Test;
+use xml::escaped;
+
 /// How a test fared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Passed,
-    Failed(String),
-    /// It was not begun.
+    Failed(Failure),
+    /// It was not begun, and need not be.
     Skipped(String),
 }
 
 /// The file, written anew with every verdict: a test that has none yet counts as failed.
 pub struct Report {
     path: PathBuf,
+    /// Name and value.
+    properties: Vec<(&'static str, String)>,
+    suites: Vec<Suite>,
+}
+
+/// The tests of a setting.
+struct Suite {
+    setting: &'static str,
     cases: Vec<Case>,
 }
 
@@ -30,23 +48,45 @@ struct Case {
     time: Duration,
 }
 
+/// How many cases of a suite there are of each kind.
+#[derive(Default)]
+struct Counts {
+    tests: usize,
+    failures: usize,
+    skipped: usize,
+    time: Duration,
+}
+
 impl Report {
     /// A report in which nothing has passed.
-    pub fn begin(path: PathBuf, tests: impl IntoIterator<Item = &'static str>) -> Result<Self> {
-        let case = |test| Case {
-            test,
+    pub fn begin(
+        path: PathBuf,
+        tests: &[Test],
+        properties: Vec<(&'static str, String)>,
+    ) -> Result<Self> {
+        let suites = tests.chunk_by(|one, other| one.setting == other.setting);
+        let case = |test: &Test| Case {
+            test: test.name,
             verdict: None,
             time: Duration::ZERO,
         };
-        let cases = tests.into_iter().map(case).collect();
-        let report = Self { path, cases };
+        let suite = |tests: &[Test]| Suite {
+            setting: tests[0].setting.name,
+            cases: tests.iter().map(case).collect(),
+        };
+        let report = Self {
+            path,
+            properties,
+            suites: suites.map(suite).collect(),
+        };
         report.write()?;
         Ok(report)
     }
 
     /// Enters a verdict.
     pub fn enter(&mut self, test: &str, verdict: Verdict, time: Duration) -> Result<()> {
-        for case in self.cases.iter_mut().filter(|case| case.test == test) {
+        let cases = self.suites.iter_mut().flat_map(|suite| &mut suite.cases);
+        for case in cases.filter(|case| case.test == test) {
             case.verdict = Some(verdict.clone());
             case.time = time;
         }
@@ -64,24 +104,59 @@ impl Report {
     }
 
     fn xml(&self) -> String {
-        let is_failed =
-            |case: &&Case| !matches!(case.verdict, Some(Verdict::Passed | Verdict::Skipped(_)));
-        let is_skipped = |case: &&Case| matches!(case.verdict, Some(Verdict::Skipped(_)));
-        let failed = self.cases.iter().filter(is_failed).count();
-        let skipped = self.cases.iter().filter(is_skipped).count();
-        let time: Duration = self.cases.iter().map(|case| case.time).sum();
-        let head = format!(
-            "tests=\"{}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{:.3}\"",
-            self.cases.len(),
-            time.as_secs_f64()
-        );
         let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        let all = Counts::of(self.suites.iter().flat_map(|suite| &suite.cases));
         // Writing to a string does not fail.
-        let _ = writeln!(xml, "<testsuites name=\"cluster-test\" {head}>");
-        let _ = writeln!(xml, "  <testsuite name=\"cluster-test\" {head}>");
-        self.cases.iter().for_each(|case| case.write_to(&mut xml));
-        xml.push_str("  </testsuite>\n</testsuites>\n");
+        let _ = writeln!(
+            xml,
+            "<testsuites name=\"cluster-test\" {}>",
+            all.attributes()
+        );
+        for suite in &self.suites {
+            let counts = Counts::of(&suite.cases);
+            let (setting, attributes) = (escaped(suite.setting), counts.attributes());
+            let skipped = counts.skipped;
+            let _ = writeln!(
+                xml,
+                "  <testsuite name=\"{setting}\" {attributes} skipped=\"{skipped}\">"
+            );
+            let _ = writeln!(xml, "    <properties>");
+            let setting = ("setting", suite.setting.to_owned());
+            for (name, value) in self.properties.iter().chain([&setting]) {
+                let value = escaped(value);
+                let _ = writeln!(xml, "      <property name=\"{name}\" value=\"{value}\"/>");
+            }
+            let _ = writeln!(xml, "    </properties>");
+            suite.cases.iter().for_each(|case| case.write_to(&mut xml));
+            let _ = writeln!(xml, "  </testsuite>");
+        }
+        xml.push_str("</testsuites>\n");
         xml
+    }
+}
+
+impl Counts {
+    fn of<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Self {
+        let mut counts = Self::default();
+        for case in cases {
+            counts.tests += 1;
+            counts.time += case.time;
+            match case.verdict {
+                Some(Verdict::Passed) => {}
+                Some(Verdict::Skipped(_)) => counts.skipped += 1,
+                Some(Verdict::Failed(_)) | None => counts.failures += 1,
+            }
+        }
+        counts
+    }
+
+    /// Those that suites and all suites together have.
+    fn attributes(&self) -> String {
+        let Self {
+            tests, failures, ..
+        } = self;
+        let time = self.time.as_secs_f64();
+        format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" time=\"{time:.3}\"")
     }
 }
 
@@ -90,7 +165,9 @@ impl Case {
         let (subject, name) = self.test.split_once('.').unwrap_or(("", self.test));
         let _ = write!(
             xml,
-            "    <testcase classname=\"{subject}\" name=\"{name}\" time=\"{:.3}\"",
+            "    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\"",
+            escaped(subject),
+            escaped(name),
             self.time.as_secs_f64()
         );
         let (element, reason) = match &self.verdict {
@@ -98,76 +175,27 @@ impl Case {
                 xml.push_str("/>\n");
                 return;
             }
-            Some(Verdict::Failed(reason)) => ("failure", reason.as_str()),
+            Some(Verdict::Failed(failure)) => ("failure", failure.reason.as_str()),
             Some(Verdict::Skipped(reason)) => ("skipped", reason.as_str()),
             None => ("failure", "it did not come to an end"),
         };
         let first = escaped(reason.lines().next().unwrap_or_default());
+        let reason = escaped(reason);
         let _ = writeln!(
             xml,
-            ">\n      <{element} message=\"{first}\">{}</{element}>\n    </testcase>",
-            escaped(reason)
+            ">\n      <{element} message=\"{first}\">{reason}</{element}>"
         );
-    }
-}
-
-/// Text as XML can have it: marks as entities, and no characters that it forbids.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
+        if let Some(Verdict::Failed(failure)) = &self.verdict {
+            let _ = writeln!(xml, "      <system-out>again: {}", escaped(&failure.replay));
+            for file in &failure.files {
+                let file = escaped(&file.to_string_lossy());
+                let _ = writeln!(xml, "[[ATTACHMENT|{file}]]");
+            }
+            let _ = writeln!(xml, "</system-out>");
         }
+        let _ = writeln!(xml, "    </testcase>");
     }
-    out
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_test_without_a_verdict_has_failed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a/junit.xml");
-        let mut report = Report::begin(path.clone(), ["s.one", "s.two", "s.three"]).unwrap();
-        let read = || fs::read_to_string(&path).unwrap();
-        assert!(read().contains("tests=\"3\" failures=\"3\""));
-        let second = Duration::from_millis(1500);
-        report.enter("s.one", Verdict::Passed, second).unwrap();
-        report
-            .enter("s.two", Verdict::Skipped("no need".into()), second)
-            .unwrap();
-        let text = read();
-        assert!(
-            text.contains("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\" time=\"3.000\"")
-        );
-        assert!(text.contains("<testcase classname=\"s\" name=\"one\" time=\"1.500\"/>"));
-        assert!(text.contains("<skipped message=\"no need\">"));
-        assert!(text.contains("did not come to an end"));
-    }
-
-    #[test]
-    fn reasons_stay_well_formed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("junit.xml");
-        let mut report = Report::begin(path.clone(), ["s.one"]).unwrap();
-        let reason = "a < b & \"c\"\n\u{1b}[0m]]>".to_owned();
-        report
-            .enter("s.one", Verdict::Failed(reason), Duration::ZERO)
-            .unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(
-            text.contains("message=\"a &lt; b &amp; &quot;c&quot;\">"),
-            "{text}"
-        );
-        assert!(text.contains("\u{fffd}[0m]]&gt;</failure>"), "{text}");
-    }
-}
+mod tests;

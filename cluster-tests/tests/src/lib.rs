@@ -7,27 +7,39 @@
 //! the consoles while it runs, and writes down what happened when it does not pass.
 
 mod answers;
+mod attempt;
 mod check;
 mod clusters;
+mod filter;
+mod helpers;
 mod junit;
+mod kmemleak;
+mod limits;
 mod record;
 mod runner;
+mod session;
 mod suite;
 mod support;
+mod terms;
 mod test;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use podos_harness::Kernel;
 
 /// What is tested, and how.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "cluster-tests", about = "Boot clusters and test them")]
-#[command(after_help = "Example:\n  cluster-tests gipc --seed 7 --keep")]
+#[command(after_help = "Examples:\n  cluster-tests gipc --seed 7 --keep\n  \
+    cluster-tests files names --kernel debug\n  \
+    cluster-tests 'test(~cm.) & !test(=cm.links_may_go_down)'\n  \
+    cluster-tests 'setting(=faulty) - test(/^harness\\./)' --list")]
 pub struct Options {
-    /// Only tests whose names have this in them
-    pub filter: Option<String>,
+    /// Only tests that have one of these words in their names, or are in one of these sets: of
+    /// test(NAME) and setting(NAME), with =NAME, ~PART or /REGEX/ for the name, by & | - ! ( )
+    pub filter: Vec<String>,
 
     /// What tests that draw lots start from; a new one for each run if left out
     #[arg(long)]
@@ -41,7 +53,19 @@ pub struct Options {
     #[arg(long)]
     pub list: bool,
 
-    /// Folder of the image to boot; target/images/minimal if left out
+    /// Kernel of the nodes: base, or debug, which checks itself and takes more of everything
+    #[arg(long, value_name = "KERNEL", default_value_t)]
+    pub kernel: Kernel,
+
+    /// How many minutes a soak goes on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub minutes: Option<u32>,
+
+    /// How many minutes the whole run may take; what is not begun by then has failed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub within: Option<u32>,
+
+    /// Folder of the image to boot; that of the kernel in target/images if left out
     #[arg(long, value_name = "DIR")]
     pub image_dir: Option<PathBuf>,
 

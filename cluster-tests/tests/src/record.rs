@@ -9,27 +9,46 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use podos_harness::{Cluster, Net};
 use serde_json::json;
 
 /// The folder of one test under way.
 pub struct Record {
     folder: PathBuf,
     test: &'static str,
-    seed: u64,
+    setting: &'static str,
+    /// The command that runs it again.
+    replay: String,
 }
 
-/// The command that runs one test again as it ran.
-pub fn replay(test: &str, seed: u64) -> String {
-    format!("cargo xtask cluster-test {test} --seed {seed}")
+/// A test that failed, as reports have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Why.
+    pub reason: String,
+    /// The command that runs it again as it ran.
+    pub replay: String,
+    /// What there is to look at.
+    pub files: Vec<PathBuf>,
 }
 
 impl Record {
     /// Says that the test failed, until more is known.
-    pub fn begin(folder: &Path, test: &'static str, seed: u64) -> Result<Self> {
+    pub fn begin(
+        folder: &Path,
+        test: &'static str,
+        setting: &'static str,
+        replay: String,
+    ) -> Result<Self> {
         let folder = folder.join(test);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let record = Self { folder, test, seed };
-        record.write("it did not come to an end")?;
+        let record = Self {
+            folder,
+            test,
+            setting,
+            replay,
+        };
+        record.write("it did not come to an end", &[])?;
         Ok(record)
     }
 
@@ -38,13 +57,47 @@ impl Record {
         &self.folder
     }
 
-    /// Says why, and keeps the merged timeline of the cluster.
-    pub fn failed(&self, reason: &str, timeline: Option<&str>) -> Result<()> {
-        self.write(reason)?;
-        match timeline {
-            Some(timeline) => self.put("timeline.log", timeline),
-            None => Ok(()),
+    /// Says why, and keeps what the cluster has to tell: the merged timeline, the last frames of
+    /// each rail where the switches are ours, and what the supervisor and QEMU said.
+    pub fn failed(self, reason: &str, cluster: Option<&Cluster>) -> Result<Failure> {
+        let mut missing = Vec::new();
+        if let Some(cluster) = cluster {
+            // What can't be had is told, and must not cost what can.
+            let mut keep = |what: &str, kept: Result<()>| {
+                if let Err(error) = kept {
+                    missing.push(format!("no {what}: {error:#}"));
+                }
+            };
+            keep("captures", self.captures(cluster));
+            let timeline = cluster.timeline().map_err(Into::into);
+            keep(
+                "timeline",
+                timeline.and_then(|text| self.put("timeline.log", &text)),
+            );
+            let log = fs::read_to_string(cluster.folder().join("supervisor.log"));
+            let log = log.map_err(Into::into);
+            keep(
+                "supervisor.log",
+                log.and_then(|text| self.put("supervisor.log", &text)),
+            );
         }
+        let reason = [&[reason.to_owned()][..], &missing].concat().join("\n");
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder).context("listing a record")? {
+            let entry = entry?;
+            // What is empty tells nothing.
+            if entry.metadata()?.len() > 0 {
+                files.push(entry.path());
+            }
+        }
+        files.sort();
+        self.write(&reason, &files)?;
+        let replay = self.replay;
+        Ok(Failure {
+            reason,
+            replay,
+            files,
+        })
     }
 
     /// Takes the record away.
@@ -53,13 +106,22 @@ impl Record {
             .with_context(|| format!("removing {}", self.folder.display()))
     }
 
-    fn write(&self, reason: &str) -> Result<()> {
+    fn captures(&self, cluster: &Cluster) -> Result<()> {
+        if cluster.topology().net == Net::Switch {
+            cluster.switch()?.recent(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, reason: &str, files: &[PathBuf]) -> Result<()> {
+        let names = files.iter().filter_map(|file| file.file_name()?.to_str());
         let record = json!({
             "test": self.test,
+            "setting": self.setting,
             "verdict": "failed",
             "reason": reason,
-            "seed": self.seed,
-            "replay": replay(self.test, self.seed),
+            "replay": self.replay,
+            "files": names.collect::<Vec<_>>(),
         });
         self.put("record.json", &format!("{record:#}\n"))
     }
@@ -73,24 +135,47 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
-    fn verdict(folder: &Path) -> serde_json::Value {
-        serde_json::from_slice(&fs::read(folder.join("a.b/record.json")).unwrap()).unwrap()
+    fn begin(folder: &Path) -> Record {
+        Record::begin(folder, "a.b", "shared", "again".into()).unwrap()
+    }
+
+    fn verdict(folder: &Path) -> Value {
+        let text = fs::read_to_string(folder.join("a.b/record.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
     }
 
     #[test]
-    fn failed_is_what_it_says_until_it_is_gone() {
+    fn a_record_says_failed_until_the_test_has_passed() {
         let dir = tempfile::tempdir().unwrap();
-        let record = Record::begin(dir.path(), "a.b", 7).unwrap();
+        let record = begin(dir.path());
         let begun = verdict(dir.path());
-        assert_eq!(begun["verdict"], "failed");
-        assert_eq!(begun["replay"], "cargo xtask cluster-test a.b --seed 7");
-        record
-            .failed("because", Some("0.0 linus1: boot\n"))
-            .unwrap();
-        assert_eq!(verdict(dir.path())["reason"], "because");
-        assert!(dir.path().join("a.b/timeline.log").exists());
+        assert_eq!(
+            (&begun["verdict"], &begun["replay"]),
+            (&json!("failed"), &json!("again"))
+        );
         record.passed().unwrap();
         assert!(!dir.path().join("a.b").exists());
+    }
+
+    #[test]
+    fn a_failure_names_its_reason_and_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = begin(dir.path());
+        fs::write(record.folder().join("linus1.console.log"), "boot\n").unwrap();
+        fs::write(record.folder().join("supervisor.log"), "").unwrap();
+        let failure = record.failed("because", None).unwrap();
+        assert_eq!((&*failure.reason, &*failure.replay), ("because", "again"));
+        let files = ["linus1.console.log", "record.json"];
+        assert_eq!(
+            failure.files,
+            files.map(|file| dir.path().join("a.b").join(file))
+        );
+        let written = verdict(dir.path());
+        assert_eq!(
+            (&written["reason"], &written["files"]),
+            (&json!("because"), &json!(files))
+        );
     }
 }

@@ -20,8 +20,7 @@ use crate::test::{Test, SETTINGS};
 
 /// All tests, those of one setting together.
 pub fn all() -> Vec<Test> {
-    let subjects: [&[Test]; 12] = [
-        harness::TESTS,
+    let subjects: [&[Test]; 11] = [
         gpid::TESTS,
         names::TESTS,
         files::TESTS,
@@ -34,7 +33,8 @@ pub fn all() -> Vec<Test> {
         modules::TESTS,
         dead_node::TESTS,
     ];
-    let mut tests = subjects.concat();
+    let mut tests = harness::tests();
+    tests.extend(subjects.concat());
     tests.extend(cm::tests());
     tests.sort_by_key(|test| SETTINGS.iter().position(|setting| *setting == test.setting));
     tests

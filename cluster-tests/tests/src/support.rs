@@ -4,13 +4,15 @@
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
-use podos_harness::{Cluster, Exec, Exit, Node, NodeState, Running, Switch, WaitFor};
+use podos_harness::{Cluster, Exec, Exit, Expectation, Node, NodeState, Running, Switch, WaitFor};
 
 use crate::answers::Answers;
+use crate::terms::Terms;
 
 /// Where the guest's tool is on the nodes.
 pub const TOOL: &str = "/tmp/podos-testtool";
@@ -28,46 +30,64 @@ pub fn enter() {
 
 /// What a test works with.
 pub struct Lab<'a> {
-    cluster: &'a Cluster,
+    /// None in a setting without nodes.
+    cluster: Option<&'a Cluster>,
     test: &'static str,
-    seed: u64,
+    terms: Arc<Terms>,
     scratch: Cell<bool>,
 }
 
 impl<'a> Lab<'a> {
-    pub fn new(cluster: &'a Cluster, test: &'static str, seed: u64) -> Self {
+    pub fn new(cluster: Option<&'a Cluster>, test: &'static str, terms: Arc<Terms>) -> Self {
         let scratch = Cell::new(false);
         Self {
             cluster,
             test,
-            seed,
+            terms,
             scratch,
         }
     }
 
+    /// What all tests of the run are run with.
+    pub fn terms(&self) -> &Arc<Terms> {
+        &self.terms
+    }
+
+    /// The cluster, for what concerns no single node.
+    pub fn cluster(&self) -> Result<&'a Cluster> {
+        self.cluster.context("the test's setting has no nodes")
+    }
+
+    /// Declares that a node is about to complain on purpose, until the value is dropped (see
+    /// [`Cluster::expect_trouble`]).
+    pub fn expect_trouble(&self, host: u32, pattern: &str) -> Result<Expectation<'a>> {
+        Ok(self.cluster()?.expect_trouble(host, pattern)?)
+    }
+
     /// What all that is drawn by lot comes from.
     pub fn seed(&self) -> u64 {
-        self.seed
+        self.terms.seed
     }
 
     /// The network, which can make faults; for settings that have one of ours.
     pub fn switch(&self) -> Result<Switch<'a>> {
-        Ok(self.cluster.switch()?)
+        Ok(self.cluster()?.switch()?)
     }
 
     /// Where the key is that a node was given.
     pub fn key_file(&self, host: u32) -> Option<PathBuf> {
-        self.cluster.key_file(host)
+        self.cluster?.key_file(host)
     }
 
     /// linusN.
     pub fn node(&self, host: u32) -> Result<Machine<'a>> {
-        Ok(Machine(self.cluster.node(host)?))
+        Ok(Machine(self.cluster()?.node(host)?))
     }
 
     /// All nodes, linus1 first.
     pub fn nodes(&self) -> Vec<Machine<'a>> {
-        self.cluster.nodes().map(Machine).collect()
+        let nodes = self.cluster.into_iter().flat_map(Cluster::nodes);
+        nodes.map(Machine).collect()
     }
 
     /// An empty directory, under the same name on every node, for this test only.
@@ -97,16 +117,17 @@ impl<'a> Lab<'a> {
 
     /// Boots nodes that are down; returns when all nodes see each other.
     pub fn revive(&self) -> Result<()> {
-        let status = self.cluster.status()?;
+        let cluster = self.cluster()?;
+        let status = cluster.status()?;
         let down: Vec<_> = status
             .nodes
             .iter()
             .filter(|n| n.state == NodeState::Down)
             .collect();
         for node in &down {
-            self.cluster.node(node.id)?.start()?;
+            cluster.node(node.id)?.start()?;
         }
-        self.cluster.wait(WaitFor::Alive)?;
+        cluster.wait(WaitFor::Alive)?;
         for node in &down {
             self.node(node.id)?.prepare()?;
         }
@@ -208,17 +229,24 @@ impl<'a> Machine<'a> {
 
     /// A line of shell, again and again until it ends with status 0.
     pub fn until(&self, line: &str) -> Result<String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         loop {
             match self.sh(line) {
                 Err(error) if Instant::now() > deadline => {
-                    let seconds = PATIENCE.as_secs();
+                    let seconds = self.patience().as_secs();
                     return Err(error).context(format!("given up after {seconds} s"));
                 }
                 Err(_) => thread::sleep(PAUSE),
                 done => return done,
             }
+            // Nothing good comes any more after that.
+            self.0.cluster().check()?;
         }
+    }
+
+    /// How long something may take here that is asked for again and again.
+    fn patience(&self) -> Duration {
+        self.0.cluster().topology().kernel.scale(PATIENCE)
     }
 
     /// The guest's tool, which does its work; what it answers.
@@ -297,7 +325,9 @@ pub struct Background<'a> {
 impl Background<'_> {
     /// Waits until it said `ready=1`.
     pub fn ready(&self) -> Result<()> {
-        Ok(self.running.wait_for_stdout("ready=1\n", PATIENCE)?)
+        Ok(self
+            .running
+            .wait_for_stdout("ready=1\n", self.machine.patience())?)
     }
 
     /// Kills it in a way that it can't notice.

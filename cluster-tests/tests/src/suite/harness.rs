@@ -4,6 +4,7 @@
 
 mod faults;
 mod pcap;
+mod verdicts;
 
 use std::time::Duration;
 
@@ -14,7 +15,12 @@ use crate::check::ensure_eq;
 use crate::support::Lab;
 use crate::test::{Test, FAULTY, SHARED};
 
-pub const TESTS: &[Test] = &[
+/// Of commands and faults, and of verdicts.
+pub fn tests() -> Vec<Test> {
+    [TESTS, verdicts::TESTS].concat()
+}
+
+const TESTS: &[Test] = &[
     Test {
         name: "harness.status_and_streams",
         setting: SHARED,

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Tests and nodes that do not get on: they are asked what they do, and ended.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{ensure, Result};
+
+use super::nested::Nested;
+use super::PAIR;
+use crate::support::Lab;
+use crate::test::Test;
+
+/// A limit that passes soon.
+const SOON: Option<Duration> = Some(Duration::from_secs(1));
+
+/// Longer than any test may take.
+const FOR_EVER: Duration = Duration::from_secs(100_000);
+
+/// A test that ends by nothing at all: each step of its end is seen.
+pub fn test(lab: &Lab<'_>) -> Result<()> {
+    let hangs = Test {
+        name: "nested.hangs",
+        setting: PAIR,
+        limit: SOON,
+        run: |lab| {
+            let sleep = lab.node(1)?.harness().command("sleep").arg("86407");
+            sleep.limit(FOR_EVER).run()?;
+            loop {
+                thread::park();
+            }
+        },
+    };
+    let passes = Test {
+        name: "nested.passes",
+        limit: None,
+        run: |lab| lab.node(2)?.sh("true").map(drop),
+        ..hangs
+    };
+    let mut nested = Nested::begin(lab, false, &[hangs, passes])?;
+    let red = nested.red(hangs)?;
+    let reason = &red.failure.reason;
+    let limit = lab.terms().limits.of(&hangs).as_secs();
+    let wanted = format!("time limit: it did not end within {limit} s");
+    ensure!(reason.starts_with(&wanted), "it failed by {reason}");
+    ensure!(reason.contains("left behind"), "it failed by {reason}");
+    in_order(
+        &red.timeline,
+        &[
+            "TIME LIMIT of ",
+            "linus1 | [",
+            "task:sleep ",
+            "SIGTERM to what the agents run",
+            " ended after ",
+            "SIGTERM did not end the test",
+            "SIGKILL to all nodes",
+        ],
+    )?;
+    let stacks = red.timeline.matches("STACKS: asked for by its agent");
+    ensure!(stacks.count() == 2, "not of each node: {}", red.timeline);
+    // The run goes on, with a fresh cluster.
+    nested.green(passes)?;
+    nested.end().map(drop)
+}
+
+/// A node whose agent does nothing any more: its kernel tells all the same.
+pub fn agent(lab: &Lab<'_>) -> Result<()> {
+    let hangs = Test {
+        name: "nested.agent_hangs",
+        setting: PAIR,
+        limit: SOON,
+        run: |lab| {
+            let two = lab.node(2)?;
+            // The agent is init, which no signal stops.
+            two.sh("mkdir /tmp/cgroup && mount -t cgroup2 none /tmp/cgroup")?;
+            two.sh("mkdir /tmp/cgroup/ice && echo 1 > /tmp/cgroup/ice/cgroup.procs")?;
+            let freeze = "echo 1 > /tmp/cgroup/ice/cgroup.freeze";
+            let _freeze = two.harness().command("sh").args(["-c", freeze]).spawn()?;
+            two.harness().command("true").limit(FOR_EVER).run()?;
+            loop {
+                two.sh("true")?;
+            }
+        },
+    };
+    let mut nested = Nested::begin(lab, false, &[hangs])?;
+    let red = nested.red(hangs)?;
+    let reason = &red.failure.reason;
+    ensure!(reason.starts_with("time limit: "), "it failed by {reason}");
+    in_order(
+        &red.timeline,
+        &[
+            "TIME LIMIT of ",
+            "linus2 * STACKS: its agent did not answer within ",
+            "sysrq: Show State",
+            "linus2 * STACKS: asked for over its console",
+            "SIGTERM to what the agents run",
+        ],
+    )?;
+    let other = "linus1 * STACKS: asked for by its agent";
+    ensure!(red.timeline.contains(other), "not so: {}", red.timeline);
+    nested.end().map(drop)
+}
+
+/// Checks that a timeline has these parts, one after the other.
+fn in_order(timeline: &str, parts: &[&str]) -> Result<()> {
+    let mut rest = timeline;
+    for part in parts {
+        let at = rest.find(part);
+        let Some(at) = at else {
+            anyhow::bail!("no `{part}` where it belongs in {timeline}");
+        };
+        rest = &rest[at + part.len()..];
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What all tests of a run are run with.
+
+use std::path::PathBuf;
+
+use podos_harness::Kernel;
+
+use crate::limits::Limits;
+
+/// The same for all tests of a run.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// What all that is drawn by lot comes from.
+    pub seed: u64,
+    /// The nodes' kernel.
+    pub kernel: Kernel,
+    /// Folder of the image.
+    pub image: PathBuf,
+    /// Folder with the guest's tool.
+    pub share: PathBuf,
+    /// Memory of each node, in MiB; the topology's own if unset.
+    pub memory: Option<u32>,
+    /// How long a soak goes on, if that was said.
+    pub minutes: Option<u32>,
+    /// The time that all things may take.
+    pub limits: Limits,
+}
+
+impl Terms {
+    /// The command that runs these tests again as they ran. The image is up to who types it.
+    pub fn replay(&self, filter: &str) -> String {
+        let mut line = format!(
+            "cargo xtask cluster-test {} --seed {}",
+            quoted(filter),
+            self.seed
+        );
+        if self.kernel != Kernel::Base {
+            line += &format!(" --kernel {}", self.kernel);
+        }
+        if let Some(memory) = self.memory {
+            line += &format!(" --memory {memory}");
+        }
+        if let Some(minutes) = self.minutes {
+            line += &format!(" --minutes {minutes}");
+        }
+        line
+    }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// Some terms, for tests of other things.
+    pub fn some() -> Terms {
+        Terms {
+            seed: 7,
+            kernel: Kernel::Base,
+            image: "/no/image".into(),
+            share: "/no/share".into(),
+            memory: None,
+            minutes: None,
+            limits: Limits::here(Kernel::Base, None),
+        }
+    }
+
+    #[test]
+    fn a_replay_has_what_the_run_had() {
+        let mut terms = some();
+        assert_eq!(terms.replay("a.b"), "cargo xtask cluster-test a.b --seed 7");
+        (terms.kernel, terms.memory, terms.minutes) = (Kernel::Debug, Some(1500), Some(2));
+        assert_eq!(
+            terms.replay("setting(=a)"),
+            "cargo xtask cluster-test 'setting(=a)' --seed 7 --kernel debug --memory 1500 \
+             --minutes 2"
+        );
+    }
+}
