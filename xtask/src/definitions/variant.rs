@@ -17,6 +17,14 @@ pub enum KernelVariant {
 }
 
 impl KernelVariant {
+    /// Its name, on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Debug => "debug",
+        }
+    }
+
     /// The name of a profile's image with this kernel: that of its folder in target/images.
     pub fn image_name(self, profile: &str) -> String {
         match self {

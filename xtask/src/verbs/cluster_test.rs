@@ -17,10 +17,17 @@ const PROFILE: &str = "minimal";
 /// Boot clusters and test them; a JUnit file and a timeline per failure are left in
 /// target/cluster-test.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask cluster-test gipc --seed 7 --keep")]
+#[command(
+    after_help = "Examples:\n  cargo xtask cluster-test gipc --seed 7 --keep\n  \
+    cargo xtask cluster-test files names --kernel debug\n  \
+    cargo xtask cluster-test 'test(~cm.) & !test(=cm.links_may_go_down)'\n  \
+    cargo xtask cluster-test 'setting(=faulty) - test(/^harness\\./)' --list\n\n\
+    docs/testing.md tells how verdicts come about, and what a failure leaves."
+)]
 pub struct ClusterTest {
-    /// Only tests whose names have this in them
-    filter: Option<String>,
+    /// Only tests that have one of these words in their names, or are in one of these sets: of
+    /// test(NAME) and setting(NAME), with =NAME, ~PART or /REGEX/ for the name, by & | - ! ( )
+    filter: Vec<String>,
     /// What tests that draw lots start from; a new one for each run if left out
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -30,6 +37,18 @@ pub struct ClusterTest {
     /// Say which tests there are, and run none
     #[arg(long)]
     list: bool,
+    /// Kernel of the nodes
+    #[arg(long, value_enum, default_value_t)]
+    kernel: KernelVariant,
+    /// How many minutes a soak goes on
+    #[arg(long, value_name = "N")]
+    minutes: Option<u32>,
+    /// How many minutes the whole run may take; what is not begun by then has failed
+    #[arg(long, value_name = "N")]
+    within: Option<u32>,
+    /// Folder for the report; target/cluster-test if left out
+    #[arg(long, value_name = "DIR")]
+    report_dir: Option<PathBuf>,
     /// Boot the image in this folder, and build none
     #[arg(long, value_name = "DIR")]
     image_dir: Option<PathBuf>,
@@ -44,10 +63,10 @@ impl Xtask for ClusterTest {
             Some(dir) => dir
                 .canonicalize()
                 .with_context(|| format!("--image-dir {}", dir.display()))?,
-            None => ctx.image_dir(PROFILE),
+            None => ctx.image_dir(&self.kernel.image_name(PROFILE)),
         };
         if self.image_dir.is_none() && !self.list {
-            verbs::image::build(ctx, PROFILE, KernelVariant::Base)?;
+            verbs::image::build(ctx, PROFILE, self.kernel)?;
         }
         // A program of its own: a test that does not compile must not take the other verbs along.
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
@@ -58,15 +77,26 @@ impl Xtask for ClusterTest {
             command.arg("--offline");
         }
         command.arg("--").arg("--image-dir").arg(image);
-        if let Some(seed) = self.seed {
-            command.args(["--seed", &seed.to_string()]);
+        let numbers = [
+            ("--seed", self.seed),
+            ("--memory", self.memory.map(u64::from)),
+            ("--minutes", self.minutes.map(u64::from)),
+            ("--within", self.within.map(u64::from)),
+        ];
+        for (flag, number) in numbers {
+            if let Some(number) = number {
+                command.args([flag, &number.to_string()]);
+            }
         }
-        if let Some(memory) = self.memory {
-            command.args(["--memory", &memory.to_string()]);
+        command.args(["--kernel", self.kernel.name()]);
+        if let Some(dir) = &self.report_dir {
+            let dir = std::path::absolute(dir)
+                .with_context(|| format!("--report-dir {}", dir.display()))?;
+            command.arg("--report-dir").arg(dir);
         }
         command.args(self.keep.then_some("--keep"));
         command.args(self.list.then_some("--list"));
-        command.args(self.filter);
+        command.arg("--").args(self.filter);
         let status = command.status().context("start cargo")?;
         Ok(status
             .code()
