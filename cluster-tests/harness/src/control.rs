@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::WaitFor;
 use crate::counters::PortCounters;
 use crate::error::Error;
+use crate::firmware::FirmwareState;
 use crate::fault::{Faults, LinkStatus, Rate, Selector};
 use crate::topology::Topology;
 use crate::trouble::Trouble;
@@ -85,6 +86,20 @@ pub(crate) enum Request {
     Rate {
         at: Selector,
         rate: Option<Rate>,
+    },
+    /// Boot the test firmware at a place of its own.
+    Firmware {
+        place: u32,
+        program: PathBuf,
+        script: String,
+    },
+    /// How far it is.
+    FirmwareState {
+        place: u32,
+    },
+    /// Kill it, if it runs.
+    KillFirmware {
+        place: u32,
     },
     /// What only network `switch` can do.
     Switch(SwitchRequest),
@@ -169,6 +184,7 @@ pub(crate) enum Answer {
     Lines(Vec<String>),
     Ports(Vec<PortCounters>),
     Returned(serde_json::Value),
+    Firmware(FirmwareState),
     Refused(Refusal),
 }
 

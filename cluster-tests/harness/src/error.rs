@@ -91,6 +91,9 @@ pub enum Error {
     /// A fault that only the switch of the harness can make.
     #[error("cluster `{0}` has network `bridge`, which can't do this to frames: start it with --net switch")]
     NeedsSwitch(String),
+    /// The test firmware did not do what was asked of it.
+    #[error("{0}")]
+    Firmware(String),
     /// A fault that was to befall a node did not.
     #[error("{fault} of {node}: {reason}")]
     Fault {

@@ -96,9 +96,9 @@ fn shaped(tap: &str, rate: Option<Rate>) -> String {
 fn taps(topology: &Topology, at: Selector) -> impl Iterator<Item = (u8, String)> + '_ {
     let rails = 0..topology.rails.len() as u8;
     rails.flat_map(move |rail| {
-        let nodes = topology.nodes.iter();
-        let nodes = nodes.filter(move |node| at.takes(rail, **node));
-        nodes.map(move |node| (rail, tap(*node, rail)))
+        let nodes = topology.places();
+        let nodes = nodes.filter(move |node| at.takes(rail, *node));
+        nodes.map(move |node| (rail, tap(node, rail)))
     })
 }
 
@@ -145,8 +145,8 @@ fn script(topology: &Topology) -> String {
             "link add rail{rail} mtu {mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
         ));
         lines.push(format!("link set rail{rail} up"));
-        for node in &topology.nodes {
-            let tap = tap(*node, rail);
+        for node in topology.places() {
+            let tap = tap(node, rail);
             lines.push(format!("tuntap add dev {tap} mode tap"));
             lines.push(format!("link set {tap} mtu {mtu} master rail{rail} up"));
         }

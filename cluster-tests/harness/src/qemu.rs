@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use podos_agent_proto::PORT_NAME;
 
 use crate::accel::Accelerator;
+use crate::firmware::firmware_name;
 use crate::keys;
 use crate::namespace;
 use crate::spawn::Config;
-use crate::topology::mac;
+use crate::topology::{mac, Topology};
 
 /// The QEMU that runs the nodes.
 pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
@@ -90,18 +91,8 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
         "-device",
         &format!("virtserialport,chardev=agent,name={PORT_NAME}"),
     ]);
-    for (rail, made) in (0_u8..).zip(&config.topology.rails) {
-        let netdev = match sockets.rails.get(usize::from(rail)) {
-            Some(fd) => format!("stream,id=rail{rail},server=off,addr.type=fd,addr.str={fd}"),
-            None => {
-                let tap = namespace::tap(boot.node, rail);
-                format!("tap,id=rail{rail},ifname={tap},script=no,downscript=no")
-            }
-        };
-        let (mac, mtu) = (mac(rail, boot.node), made.mtu);
-        let device = format!("virtio-net-pci,netdev=rail{rail},mac={mac},host_mtu={mtu},romfile=");
-        add(&["-netdev", &netdev, "-device", &device]);
-    }
+    args.extend(interfaces(&config.topology, boot.node, sockets));
+    let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
     add(&["-append", &kernel_command_line(config, boot), "-kernel"]);
     args.push(config.image.kernel.clone().into());
     args.extend(["-initrd".into(), config.image.initramfs.clone().into()]);
@@ -117,6 +108,70 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
         args.extend(["-device", "virtio-9p-pci,fsdev=share,mount_tag=podos_share"].map(Into::into));
     }
     args
+}
+
+/// The interfaces of whoever is at a place of the rails.
+fn interfaces(topology: &Topology, place: u32, sockets: &Sockets) -> Vec<OsString> {
+    let mut args = Vec::new();
+    for (rail, made) in (0_u8..).zip(&topology.rails) {
+        let netdev = match sockets.rails.get(usize::from(rail)) {
+            Some(fd) => format!("stream,id=rail{rail},server=off,addr.type=fd,addr.str={fd}"),
+            None => {
+                let tap = namespace::tap(place, rail);
+                format!("tap,id=rail{rail},ifname={tap},script=no,downscript=no")
+            }
+        };
+        let (mac, mtu) = (mac(rail, place), made.mtu);
+        let device = format!("virtio-net-pci,netdev=rail{rail},mac={mac},host_mtu={mtu},romfile=");
+        args.extend(["-netdev", &netdev, "-device", &device].map(OsString::from));
+    }
+    args
+}
+
+/// One boot of the test firmware.
+pub(crate) struct FirmwareBoot {
+    pub place: u32,
+    pub accelerator: Accelerator,
+    pub program: PathBuf,
+    /// File with what it is to do.
+    pub scenario: PathBuf,
+    /// File with its cluster key, if there is one.
+    pub key: Option<PathBuf>,
+}
+
+impl FirmwareBoot {
+    /// The arguments for this boot.
+    pub(crate) fn arguments(&self, topology: &Topology, sockets: &Sockets) -> Vec<OsString> {
+        let name = firmware_name(self.place);
+        let console = format!("socket,id=console,fd={}", sockets.console);
+        let words = [
+            ["-name", &name],
+            ["-display", "none"],
+            ["-machine", "pc"],
+            ["-accel", self.accelerator.name()],
+            // All that it uses, and nothing that would have to be switched on first.
+            ["-cpu", "qemu64"],
+            ["-m", "64"],
+            ["-chardev", &console],
+            ["-serial", "chardev:console"],
+            // A byte written there is the end.
+            ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
+        ];
+        let mut args = ["-nodefaults", "-no-user-config", "-no-reboot"]
+            .map(OsString::from)
+            .to_vec();
+        args.extend(words.iter().flatten().map(OsString::from));
+        args.extend(interfaces(topology, self.place, sockets));
+        let scenario = ("opt/podos/firmware", &self.scenario);
+        let key = self.key.as_ref().map(|key| (keys::NAME, key));
+        for (name, path) in [scenario].into_iter().chain(key) {
+            let mut file = OsString::from(format!("name={name},file="));
+            file.push(path);
+            args.extend(["-fw_cfg".into(), file]);
+        }
+        args.extend(["-kernel".into(), self.program.clone().into()]);
+        args
+    }
 }
 
 fn kernel_command_line(config: &Config, boot: &Boot) -> String {

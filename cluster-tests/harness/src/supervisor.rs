@@ -10,6 +10,7 @@ mod cluster;
 mod complaints;
 mod ending;
 mod faults;
+mod firmware;
 mod links;
 mod network;
 mod readiness;
@@ -26,6 +27,7 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::control::Refusal;
 use crate::error::{Error, IoContext, Result};
 use crate::keys;
 use crate::spawn::{Config, ARGUMENT, READY};
@@ -37,6 +39,8 @@ use network::Network;
 enum Order {
     /// Boot a node that is down; the answer goes back.
     Start(u32, Sender<Result<()>>),
+    /// Boot the test firmware; the answer goes back.
+    Firmware(firmware::Boot, Sender<Result<(), Refusal>>),
     /// End the cluster.
     End,
 }
@@ -117,6 +121,9 @@ fn obey(cluster: &Arc<Cluster>, orders: &Receiver<Order>) {
             Order::Start(node, done) => {
                 // Whoever asked may have gone.
                 let _ = done.send(cluster.boot(node));
+            }
+            Order::Firmware(boot, done) => {
+                let _ = done.send(firmware::boot(cluster, &boot));
             }
             Order::End => break,
         }

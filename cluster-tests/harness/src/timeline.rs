@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::error::{IoContext, Result};
+use crate::firmware::firmware_name;
 use crate::state::StateDir;
 use crate::topology::{node_name, Topology};
 
@@ -56,8 +57,10 @@ pub(crate) fn merge(state: &StateDir, topology: &Topology) -> Result<String> {
         .nodes
         .iter()
         .map(|id| state.console(&node_name(*id)));
+    let firmware = topology.firmware.iter();
+    let firmware = firmware.map(|id| state.console(&firmware_name(*id)));
     let mut logs = Vec::new();
-    for path in consoles.chain([state.events()]) {
+    for path in consoles.chain(firmware).chain([state.events()]) {
         let bytes = fs::read(&path).context(|| format!("read {}", path.display()))?;
         logs.push(String::from_utf8_lossy(&bytes).into_owned());
     }

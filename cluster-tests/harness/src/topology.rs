@@ -70,6 +70,8 @@ pub struct Topology {
     /// Host ids, 1 to [`MAX_NODES`], in the order in which the nodes are started.
     #[serde(deserialize_with = "list::nodes")]
     pub nodes: Vec<u32>,
+    /// Host ids of places on the rails at which the test firmware may be booted, and no node is.
+    pub firmware: Vec<u32>,
     /// Networks that join all nodes, 1 to 8; `eth0` is on rail 0.
     #[serde(deserialize_with = "list::rails")]
     pub rails: Vec<Rail>,
@@ -104,6 +106,7 @@ impl Topology {
     pub fn nodes(count: u32) -> Self {
         Self {
             nodes: (1..=count).collect(),
+            firmware: Vec::new(),
             rails: vec![Rail::default(); 3],
             memory_mib: 512,
             kernel: Kernel::Base,
@@ -153,6 +156,17 @@ impl Topology {
             rails: vec![rail; count],
             ..self
         }
+    }
+
+    /// The same with a place for the test firmware, as this host.
+    pub fn firmware(mut self, host: u32) -> Self {
+        self.firmware.push(host);
+        self
+    }
+
+    /// The host ids of all that can be on the rails: nodes, then firmware.
+    pub(crate) fn places(&self) -> impl Iterator<Item = u32> + '_ {
+        self.nodes.iter().chain(&self.firmware).copied()
     }
 
     /// The same with every rail shaped to this rate.
@@ -206,14 +220,15 @@ impl Topology {
                 format!("a cluster has 1 to {MAX_NODES} nodes, not {count}"),
             );
         }
-        for (index, node) in self.nodes.iter().enumerate() {
+        let places: Vec<_> = self.places().collect();
+        for (index, node) in places.iter().enumerate() {
             if !(1..=MAX_NODES).contains(node) {
                 return refuse(
                     "--nodes",
                     format!("host id {node} is outside 1 to {MAX_NODES}"),
                 );
             }
-            if self.nodes[..index].contains(node) {
+            if places[..index].contains(node) {
                 return refuse("--nodes", format!("{} is there twice", node_name(*node)));
             }
         }

@@ -2,6 +2,7 @@
 
 //! One boot of a node: its QEMU and the sockets to it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -75,6 +76,15 @@ pub(crate) fn start(
     plugs: Vec<OwnedFd>,
     log: &File,
 ) -> Result<Started> {
+    launch(plugs, log, |sockets| qemu::arguments(config, boot, sockets))
+}
+
+/// The same for a QEMU with these arguments.
+pub(crate) fn launch(
+    plugs: Vec<OwnedFd>,
+    log: &File,
+    arguments: impl FnOnce(&Sockets) -> Vec<OsString>,
+) -> Result<Started> {
     let what = || format!("start {} (Debian package qemu-system-x86)", qemu::PROGRAM);
     let (agent, guest_agent) = UnixStream::pair().context(what)?;
     let (console, guest_console) = UnixStream::pair().context(what)?;
@@ -89,7 +99,7 @@ pub(crate) fn start(
     let log = log.try_clone().context(what)?;
     let mut command = Command::new(qemu::PROGRAM);
     command
-        .args(qemu::arguments(config, boot, &sockets))
+        .args(arguments(&sockets))
         .stdin(Stdio::null())
         .stdout(log.try_clone().context(what)?)
         .stderr(log);

@@ -105,7 +105,7 @@ impl Selector {
                 "--rail",
                 format!("there is no rail {rail}; they are 0 to {}", rails - 1),
             ),
-            (_, Some(node)) if !topology.nodes.contains(&node) => {
+            (_, Some(node)) if !topology.places().any(|place| place == node) => {
                 refuse("--node", format!("there is no {}", node_name(node)))
             }
             _ => Ok(()),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use podos_agent_proto::{Frame, VERSION};
 
 use super::complaints::Complaints;
+use super::firmware::Places;
 use super::links::Links;
 use super::network::Network;
 use super::Order;
@@ -21,6 +22,7 @@ use crate::clock::Clock;
 use crate::console::Console;
 use crate::control::{self, Answer, NodeState, NodeStatus, Refusal, Status};
 use crate::error::{Error, IoContext, Result};
+use crate::image::Image;
 use crate::fault::Selector;
 use crate::keys;
 use crate::qemu::Boot;
@@ -44,6 +46,7 @@ pub(super) struct Cluster {
     events: Events,
     log: File,
     consoles: BTreeMap<u32, Arc<Console>>,
+    firmware: Places,
     orders: Sender<Order>,
     inner: Mutex<Inner>,
     /// Something in `inner` changed.
@@ -110,6 +113,7 @@ impl Cluster {
             let console = console.context(|| format!("create {}", path.display()))?;
             consoles.insert(*id, Arc::new(console));
         }
+        let firmware = Places::make(&state, &config.topology, clock)?;
         let nodes = config
             .topology
             .nodes
@@ -131,6 +135,7 @@ impl Cluster {
             events,
             log,
             consoles,
+            firmware,
             orders,
             inner: Mutex::new(inner),
             changed: Condvar::new(),
@@ -139,6 +144,24 @@ impl Cluster {
 
     pub(super) fn topology(&self) -> &Topology {
         &self.config.topology
+    }
+
+    pub(super) fn image(&self) -> &Image {
+        &self.config.image
+    }
+
+    pub(super) fn state(&self) -> &StateDir {
+        &self.state
+    }
+
+    /// Where QEMUs say what is wrong with them.
+    pub(super) fn log(&self) -> &File {
+        &self.log
+    }
+
+    /// The places of test firmware.
+    pub(super) fn firmware(&self) -> &Places {
+        &self.firmware
     }
 
     pub(super) fn accelerator(&self) -> Accelerator {
@@ -458,6 +481,12 @@ impl Cluster {
             .map_err(|error| Refusal::Other(error.to_string()))
     }
 
+    /// Has the main thread do something.
+    pub(super) fn order(&self, order: Order) -> std::result::Result<(), Refusal> {
+        let gone = |_| Refusal::Other("the cluster is going down".into());
+        self.orders.send(order).map_err(gone)
+    }
+
     /// Ends the cluster soon.
     pub(super) fn order_end(&self) {
         // A main thread that listens no more is at it already.
@@ -466,6 +495,7 @@ impl Cluster {
 
     /// Kills what runs, waits for it, and removes the folder. Main thread only.
     pub(super) fn end(&self) {
+        self.firmware.kill_all();
         self.kill_all();
         if let Err(error) = fs::remove_dir_all(self.state.path()) {
             eprintln!("remove {}: {error}", self.state.path().display());

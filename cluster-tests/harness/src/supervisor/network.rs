@@ -31,7 +31,8 @@ impl Network {
                 Self::Bridge
             }
             Net::Switch => {
-                let engine = |rail| Engine::start(rail, topology.seed, &topology.nodes);
+                let places: Vec<_> = topology.places().collect();
+                let engine = |rail| Engine::start(rail, topology.seed, &places);
                 let engines = (0..topology.rails.len() as u8).map(engine);
                 let engines = engines.collect::<io::Result<_>>();
                 Self::Switch(engines.context(|| "start a switch".into())?)

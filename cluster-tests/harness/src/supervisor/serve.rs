@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use podos_agent_proto::{encode, Decoder, Frame, Stream};
 
 use super::cluster::Cluster;
-use super::{faults, readiness, stacks, watch};
+use super::{faults, firmware, readiness, stacks, watch};
 use crate::agent::AgentPort;
 use crate::control::{receive, send, Answer, Refusal, Request};
 use crate::topology::node_name;
@@ -81,6 +81,20 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
         }
         Request::Cut { at, cut } => faults::cut(cluster, at, cut).map(|()| Answer::Done),
         Request::Rate { at, rate } => faults::rate(cluster, at, rate).map(|()| Answer::Done),
+        Request::Firmware {
+            place,
+            program,
+            script,
+        } => {
+            let boot = firmware::Boot {
+                place,
+                program,
+                script,
+            };
+            firmware::start(cluster, boot).map(|()| Answer::Done)
+        }
+        Request::FirmwareState { place } => cluster.firmware().state(place).map(Answer::Firmware),
+        Request::KillFirmware { place } => cluster.firmware().kill(place).map(|()| Answer::Done),
         Request::Switch(order) => faults::switch(cluster, order),
         Request::Start { node } => cluster.start(node).map(|()| Answer::Done),
         Request::Mark { text } => {
