@@ -111,12 +111,12 @@ mod tests {
     use super::*;
 
     const HEADER: &str = "[    3.1] ------------[ cut here ]------------";
-    const WARNING: &str = "[    3.1] WARNING: CPU: 0 PID: 1 at a.c:1 f+0x33/0x40";
+    const WARNING: &str = "[    3.1] WARNING: a.c:1 at f+0x33/0x40, CPU#0: sh/9";
 
     #[test]
     fn what_is_expected_of_one_node_is_trouble_on_another() {
         let mut complaints = Complaints::default();
-        let id = complaints.expect(2, "WARNING: CPU".into());
+        let id = complaints.expect(2, "WARNING: a.c".into());
         assert!(complaints.hear(2, HEADER) && !complaints.may_end(2));
         assert!(complaints.hear(2, WARNING) && complaints.may_end(2));
         assert!(!complaints.hear(3, HEADER) && !complaints.hear(3, WARNING));

@@ -13,7 +13,7 @@ use crate::topology::{node_name, NodeKey};
 use crate::trouble::Trouble;
 
 /// Boot of one node, and what each more adds, under KVM.
-const BOOT: Duration = Duration::from_secs(10);
+const BOOT: Duration = Duration::from_secs(20);
 const BOOT_MORE: Duration = Duration::from_secs(1);
 
 /// Between two questions to the nodes.

@@ -3,8 +3,8 @@
 //! What a node is doing that does not get on: the stacks of its tasks, on its console.
 //!
 //! The agent is asked first. One that does not answer hangs, and then the kernel is asked over
-//! its serial line, which needs no process. A kernel that does not hear that has its interrupts
-//! off, or its processor stands still: then the registers tell where.
+//! its serial line, which needs no process, or at worst the shell there. A kernel that does not
+//! hear that has its interrupts off, or its processor stands still: then the registers tell where.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
@@ -107,18 +107,31 @@ fn answers(
     came
 }
 
-/// Asks the kernel itself: a break on the serial line, and a key.
+/// Asks the kernel itself, by a break on the serial line and a key; one that takes no keys there
+/// may still have the login shell on that line do it.
 fn by_console(cluster: &Cluster, id: u32, hears: Duration, tells: Duration) -> Result<(), String> {
     let console = cluster.console(id).map_err(|_| "no console".to_owned())?;
-    for key in KEYS {
-        let output = console.watch();
-        cluster
-            .ask_monitor(id, "chardev-send-break", &json!({ "id": "console" }))
-            .map_err(|refusal| format!("no break can be sent ({refusal:?})"))?;
+    let by_break = |key: &str| {
+        let sent = cluster.ask_monitor(id, "chardev-send-break", &json!({ "id": "console" }));
+        // Then nobody hears.
+        if let Err(refusal) = sent {
+            eprintln!("break on {}'s serial line: {refusal:?}", node_name(id));
+        }
         console.type_in(key.as_bytes());
-        quiet(&output, ECHO, hears, tells)?;
-    }
-    Ok(())
+    };
+    let by_shell = |key: &str| {
+        // In place of whatever is typed there already.
+        let line = format!("\u{15}echo {key} > /proc/sysrq-trigger\n");
+        console.type_in(line.as_bytes());
+    };
+    let all = |ask: &dyn Fn(&str)| {
+        KEYS.iter().try_for_each(|key| {
+            let output = console.watch();
+            ask(key);
+            quiet(&output, ECHO, hears, tells)
+        })
+    };
+    all(&by_break).or_else(|_| all(&by_shell))
 }
 
 /// Waits until a console has said `first`, and then nothing for a while.
