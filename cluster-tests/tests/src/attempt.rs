@@ -23,7 +23,7 @@ use crate::terms::Terms;
 use crate::test::Test;
 
 /// How long a test may take to end after a step that should end it, under KVM.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What a test's thread and its cluster tell.
 enum Event {

@@ -49,6 +49,7 @@ pub fn run(options: &Options, root: &Path) -> Result<Counts> {
         seed: options.seed.unwrap_or_else(new_seed),
         kernel: options.kernel,
         image: image.unwrap_or_else(|| root.join(IMAGES).join(options.kernel.image(PROFILE))),
+        folder: folder.clone(),
         share,
         memory: options.memory,
         minutes: options.minutes,

@@ -17,6 +17,8 @@ pub struct Terms {
     pub kernel: Kernel,
     /// Folder of the image.
     pub image: PathBuf,
+    /// Folder of the report.
+    pub folder: PathBuf,
     /// Folder with the guest's tool.
     pub share: PathBuf,
     /// Memory of each node, in MiB; the topology's own if unset.
@@ -67,6 +69,7 @@ pub mod tests {
             seed: 7,
             kernel: Kernel::Base,
             image: "/no/image".into(),
+            folder: "/no/report".into(),
             share: "/no/share".into(),
             memory: None,
             minutes: None,

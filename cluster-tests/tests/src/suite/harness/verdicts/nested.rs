@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use roxmltree::Document;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::super::pcap;
 use crate::check::ensure_eq;
@@ -30,7 +29,8 @@ const WITHIN: Duration = Duration::from_secs(3600);
 
 /// A run under way, with a report of its own.
 pub struct Nested {
-    folder: TempDir,
+    /// In that of the outer run, for whoever looks why one of these tests failed.
+    folder: PathBuf,
     session: Session,
     seed: u64,
 }
@@ -38,17 +38,40 @@ pub struct Nested {
 /// A red verdict that left all that it has to leave.
 pub struct Red {
     pub failure: Failure,
-    pub timeline: String,
+    timeline: String,
+    /// The timeline's file.
+    file: PathBuf,
+}
+
+impl Red {
+    /// Checks that its reason has this.
+    pub fn is_because(&self, part: &str) -> Result<()> {
+        let reason = &self.failure.reason;
+        ensure!(reason.contains(part), "no `{part}` in the reason, {reason}");
+        Ok(())
+    }
+
+    /// Checks that its timeline has these parts, one after the other.
+    pub fn tells(&self, parts: &[&str]) -> Result<()> {
+        let mut rest = self.timeline.as_str();
+        for part in parts {
+            let at = rest.find(part);
+            let file = self.file.display();
+            let at = at.with_context(|| format!("no `{part}` where it belongs in {file}"))?;
+            rest = &rest[at + part.len()..];
+        }
+        Ok(())
+    }
 }
 
 impl Nested {
     /// A run of these tests, as the outer one is run.
     pub fn begin(lab: &Lab<'_>, keep: bool, tests: &[Test]) -> Result<Self> {
-        let folder = tempfile::tempdir().context("making a folder for a report")?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = lab.terms().folder.join(format!("nested{count}"));
         let plan = Plan {
             terms: Arc::clone(lab.terms()),
-            folder: folder.path(),
+            folder: &folder,
             prefix: &format!("nested{count}"),
             keep,
             within: WITHIN,
@@ -91,6 +114,8 @@ impl Nested {
         let given = record["replay"].as_str().unwrap_or_default();
         ensure!(given.starts_with(&replay), "{name} is replayed by {given}");
         let timeline = String::from_utf8_lossy(&read("timeline.log")?).into_owned();
+        let shown = self.record(&test).join("timeline.log");
+        let shown = shown.display();
         for part in [
             "cluster * 0.0 here is ",
             "linus1 | ",
@@ -100,19 +125,24 @@ impl Nested {
             &format!("cluster * test {name} begins"),
             &format!("cluster * test {name} failed: "),
         ] {
-            ensure!(timeline.contains(part), "no `{part}` in {timeline}");
+            ensure!(timeline.contains(part), "no `{part}` in {shown}");
         }
         let stamps = timeline.lines().map(|line| line.split_at_checked(13));
         let stamps = stamps.map(|line| line?.0.trim().parse::<f64>().ok());
         let stamps = stamps.collect::<Option<Vec<_>>>();
         let stamps = stamps.context("a line of the timeline without a stamp")?;
-        ensure!(stamps.is_sorted(), "a timeline out of order: {timeline}");
+        ensure!(stamps.is_sorted(), "out of order: {shown}");
         for rail in 0..3 {
             let capture = read(&format!("rail{rail}.pcap"))?;
             ensure!(!pcap::frames(&capture)?.is_empty(), "rail {rail} is empty");
         }
         self.is_reported(&test, &failure)?;
-        Ok(Red { failure, timeline })
+        let file = self.record(&test).join("timeline.log");
+        Ok(Red {
+            failure,
+            timeline,
+            file,
+        })
     }
 
     /// Runs a test that is not to be begun; why not.
@@ -133,12 +163,12 @@ impl Nested {
     }
 
     fn record(&self, test: &Test) -> PathBuf {
-        self.folder.path().join("failed").join(test.name)
+        self.folder.join("failed").join(test.name)
     }
 
     /// Checks what the JUnit file says of a test that failed.
     fn is_reported(&self, test: &Test, failure: &Failure) -> Result<()> {
-        let path = self.folder.path().join("junit.xml");
+        let path = self.folder.join("junit.xml");
         let text = fs::read_to_string(&path).context("reading the report")?;
         let document = Document::parse(&text).context("the report is no XML")?;
         let (subject, name) = test.name.split_once('.').unwrap_or_default();

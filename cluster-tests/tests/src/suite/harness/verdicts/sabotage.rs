@@ -38,10 +38,7 @@ pub fn file(lab: &Lab<'_>) -> Result<()> {
         lab.node(2)?.sh("echo mallory > /etc/hostname")?;
         (real(READS_FILES)?.run)(lab)
     })?;
-    let reason = &red.failure.reason;
-    let wanted = "found \"mallory\", expected \"linus2\"";
-    ensure!(reason.contains(wanted), "it failed by {reason}");
-    Ok(())
+    red.is_because("found \"mallory\", expected \"linus2\"")
 }
 
 pub fn frames(lab: &Lab<'_>) -> Result<()> {
@@ -54,14 +51,8 @@ pub fn frames(lab: &Lab<'_>) -> Result<()> {
         lab.switch()?.set(Selector::ALL, broken)?;
         (real(TALKS)?.run)(lab)
     })?;
-    let reason = &red.failure.reason;
-    ensure!(
-        reason.contains("tool gipc /linus2"),
-        "it failed by {reason}"
-    );
-    let fault = "FAULT: frames";
-    ensure!(red.timeline.contains(fault), "no fault in {}", red.timeline);
-    Ok(())
+    red.is_because("tool gipc /linus2")?;
+    red.tells(&["FAULT: frames", "podos-testtool gipc /linus2"])
 }
 
 pub fn process(lab: &Lab<'_>) -> Result<()> {
@@ -72,10 +63,5 @@ pub fn process(lab: &Lab<'_>) -> Result<()> {
         let _killer = two.command("sh").args(["-c", killer]).spawn()?;
         (real(RUNS_A_PROGRAM)?.run)(lab)
     })?;
-    let reason = &red.failure.reason;
-    ensure!(
-        reason.contains("tool gipc /linus2"),
-        "it failed by {reason}"
-    );
-    Ok(())
+    red.is_because("tool gipc /linus2")
 }

@@ -56,9 +56,8 @@ pub fn panic(lab: &Lab<'_>) -> Result<()> {
     let reason = &red.failure.reason;
     let wanted = "the kernel of linus2 complained: ";
     ensure!(reason.starts_with(wanted), "it failed by {reason}");
-    ensure!(reason.contains(PANIC), "it failed by {reason}");
-    let told = red.timeline.contains("linus2 * TROUBLE: ");
-    ensure!(told, "no trouble in {}", red.timeline);
+    red.is_because(PANIC)?;
+    red.tells(&["linus2 * TROUBLE: "])?;
     nested.end().map(drop)
 }
 
@@ -68,7 +67,7 @@ pub fn warning(lab: &Lab<'_>) -> Result<()> {
         setting: PAIR,
         limit: None,
         run: |lab| {
-            let line = "<4>WARNING: CPU: 0 PID: 1 at a_test.c:1 on_purpose+0x1/0x2";
+            let line = "<4>WARNING: a_test.c:1 at on_purpose+0x1/0x2, CPU#0: sh/9";
             let (one, two) = (lab.node(1)?, lab.node(2)?);
             let never = one.harness().command("sleep").arg("86406");
             let never = never.limit(FOR_EVER).spawn()?;
@@ -86,9 +85,7 @@ pub fn warning(lab: &Lab<'_>) -> Result<()> {
     let begin = Instant::now();
     let red = nested.red(warns)?;
     is_at_once(lab, begin, &warns)?;
-    let reason = &red.failure.reason;
-    let wanted = "on_purpose+0x1/0x2\n";
-    ensure!(reason.contains(wanted), "it failed by {reason}");
+    red.is_because("on_purpose+0x1/0x2, CPU#0: sh/9\n")?;
     let kept = nested.session().kept().map(str::to_owned);
     let kept = kept.unwrap_or_default();
     let skipped = nested.skipped(unbegun)?;
