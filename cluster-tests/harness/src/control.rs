@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::WaitFor;
 use crate::counters::PortCounters;
 use crate::error::Error;
-use crate::firmware::FirmwareState;
 use crate::fault::{Faults, LinkStatus, Rate, Selector};
+use crate::firmware::FirmwareState;
 use crate::topology::Topology;
 use crate::trouble::Trouble;
 
