@@ -99,18 +99,23 @@ impl Budget {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::suite;
+
+    /// The shortest.
+    pub fn quick() -> Limits {
+        Limits {
+            accelerator: Accelerator::Kvm,
+            kernel: Kernel::Base,
+            soak: Duration::from_secs(600),
+        }
+    }
 
     #[test]
     fn soaks_get_their_minutes_and_slow_kernels_their_factor() {
         let mut test = suite::all()[0];
-        let quick = Limits {
-            accelerator: Accelerator::Kvm,
-            kernel: Kernel::Base,
-            soak: Duration::from_secs(600),
-        };
+        let quick = quick();
         let slow = Limits {
             accelerator: Accelerator::Tcg,
             kernel: Kernel::Debug,

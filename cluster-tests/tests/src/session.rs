@@ -181,3 +181,116 @@ impl Session {
         self.kept.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::tests::some;
+    use crate::test::{Setting, HOST};
+    use anyhow::{bail, ensure};
+    use podos_harness::{Topology, WaitFor};
+    use serde_json::Value;
+
+    const PASSES: Test = Test {
+        name: "host.passes",
+        setting: HOST,
+        limit: None,
+        run: |lab| {
+            ensure!(lab.nodes().is_empty() && lab.cluster().is_err());
+            Ok(())
+        },
+    };
+    const FAILS: Test = Test {
+        name: "host.fails",
+        run: |_| bail!("it is wrong"),
+        ..PASSES
+    };
+    const PANICS: Test = Test {
+        name: "host.panics",
+        run: |_| panic!("it is worse"),
+        ..PASSES
+    };
+    const HANGS: Test = Test {
+        name: "host.hangs",
+        limit: Some(Duration::from_millis(10)),
+        run: |_| loop {
+            std::thread::park();
+        },
+        ..PASSES
+    };
+    const DEBUG: Setting = Setting {
+        name: "debug",
+        topology: || Topology::nodes(1).kernel(Kernel::Debug),
+        wait: WaitFor::Alive,
+    };
+
+    fn session(folder: &Path, within: Duration, tests: &[Test]) -> Session {
+        let plan = Plan {
+            terms: Arc::new(some()),
+            folder,
+            prefix: "unit",
+            keep: false,
+            within,
+        };
+        Session::begin(&plan, tests).unwrap()
+    }
+
+    fn reason(verdict: Verdict) -> String {
+        match verdict {
+            Verdict::Failed(failure) => failure.reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_test_gets_the_verdict_that_it_deserves() {
+        let dir = tempfile::tempdir().unwrap();
+        let tests = [PASSES, FAILS, PANICS, HANGS];
+        let mut session = session(dir.path(), Duration::from_secs(3600), &tests);
+        assert_eq!(session.run(PASSES).unwrap(), Verdict::Passed);
+        assert_eq!(reason(session.run(FAILS).unwrap()), "it is wrong");
+        assert_eq!(
+            reason(session.run(PANICS).unwrap()),
+            "panicked: it is worse"
+        );
+        let late = reason(session.run(HANGS).unwrap());
+        assert!(
+            late.starts_with("time limit: ") && late.contains("left behind"),
+            "{late}"
+        );
+        let words = session.end().unwrap();
+        assert_eq!(words.len(), 4);
+        assert_eq!(words[3], "  cargo xtask cluster-test host.hangs --seed 7");
+        let read = |path: &str| fs::read_to_string(dir.path().join(path)).unwrap();
+        let record = read("failed/host.fails/record.json");
+        let record = serde_json::from_str::<Value>(&record).unwrap();
+        assert_eq!(record["reason"], "it is wrong");
+        assert!(!dir.path().join("failed/host.passes").exists());
+        assert!(read("junit.xml").contains("tests=\"4\" failures=\"3\""));
+    }
+
+    #[test]
+    fn a_run_that_takes_too_long_fails_what_it_does_not_begin() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut session = session(dir.path(), Duration::ZERO, &[PASSES]);
+        let reason = reason(session.run(PASSES).unwrap());
+        assert!(
+            reason.contains("the 0.0 min of the whole run are used up"),
+            "{reason}"
+        );
+        assert!(dir.path().join("failed/host.passes/record.json").is_file());
+    }
+
+    #[test]
+    fn what_needs_another_kernel_is_skipped_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let debug = Test {
+            setting: DEBUG,
+            ..PASSES
+        };
+        let mut session = session(dir.path(), Duration::from_secs(3600), &[debug]);
+        let verdict = session.run(debug).unwrap();
+        assert_eq!(verdict, Verdict::Skipped("it needs --kernel debug".into()));
+        assert!(!dir.path().join("failed").exists());
+    }
+}

@@ -73,7 +73,7 @@ pub mod tests {
             share: "/no/share".into(),
             memory: None,
             minutes: None,
-            limits: Limits::here(Kernel::Base, None),
+            limits: crate::limits::tests::quick(),
         }
     }
 
