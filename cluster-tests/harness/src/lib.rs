@@ -37,6 +37,7 @@ mod guest_tool;
 mod image;
 mod keys;
 mod namespace;
+pub mod nemesis;
 mod node;
 mod qemu;
 mod qmp;

@@ -2,6 +2,7 @@
 
 //! A node of a running cluster, from the outside.
 
+mod complaints;
 mod faults;
 
 use std::ffi::OsStr;

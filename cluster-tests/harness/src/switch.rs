@@ -8,7 +8,7 @@ mod core;
 mod engine;
 mod frame;
 mod link;
-mod lots;
+pub(crate) mod lots;
 mod pipe;
 mod ring;
 

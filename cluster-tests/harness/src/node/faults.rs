@@ -11,7 +11,7 @@ use super::Node;
 use crate::control::{NodeFault, Request};
 use crate::error::{Error, Result};
 
-/// The file that takes all room. One on a file system without a limit would take all memory.
+/// The file that takes all room. A file system without a limit has none, or takes all memory.
 const FILL: &str = "cd \"$1\" || exit
     if [ \"$(stat -f -c %b .)\" = 0 ]; then
         echo 'its file system has no limit: name a folder on another one' >&2
@@ -37,8 +37,8 @@ impl Node<'_> {
         self.befall(NodeFault::PowerOff)
     }
 
-    /// Takes all room of the file system that this folder is on. One without a limit, as the
-    /// initial root, is refused.
+    /// Takes all room of the file system that this folder is on. One that knows no limit, as
+    /// `/proc`, is refused.
     pub fn fill_disk(&self, folder: &str) -> Result<()> {
         self.note(&format!("{folder} is filled"))?;
         let filler = self.command("sh").args(["-c", FILL, "fill", folder]);

@@ -10,42 +10,42 @@
 
 /// The lots of one direction of one port.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lots(u64);
+pub(crate) struct Lots(u64);
 
 /// The lots of one frame.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FrameLots(u64);
+pub(crate) struct FrameLots(u64);
 
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Lots {
     /// Those that these numbers tell apart from others of the same seed.
-    pub(super) fn of(seed: u64, place: [u64; 3]) -> Self {
+    pub(crate) fn of(seed: u64, place: [u64; 3]) -> Self {
         Self(place.iter().fold(mix(seed), |key, part| {
             mix(key.wrapping_add(STEP) ^ mix(part.wrapping_add(STEP)))
         }))
     }
 
     /// Those of the frame with this number.
-    pub(super) fn frame(self, number: u64) -> FrameLots {
+    pub(crate) fn frame(self, number: u64) -> FrameLots {
         FrameLots(mix(self.0 ^ mix(number.wrapping_add(STEP))))
     }
 }
 
 impl FrameLots {
     /// 64 even bits.
-    pub(super) fn draw(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(STEP);
         mix(self.0)
     }
 
     /// 32 even bits.
-    pub(super) fn draw_32(&mut self) -> u32 {
+    pub(crate) fn draw_32(&mut self) -> u32 {
         (self.draw() >> 32) as u32
     }
 
     /// An even number below `bound`; 0 for 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
 }

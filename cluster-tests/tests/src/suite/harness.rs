@@ -3,7 +3,10 @@
 //! The ground that the other tests stand on: commands on nodes, and faults.
 
 mod faults;
+mod nemesis;
+mod nodes;
 mod pcap;
+mod side_by_side;
 mod verdicts;
 
 use std::time::Duration;
@@ -46,6 +49,18 @@ const TESTS: &[Test] = &[
         run: faults::cut,
     },
     Test {
+        name: "harness.bridged_links_are_unplugged_and_slow",
+        setting: SHARED,
+        limit: None,
+        run: faults::bridge,
+    },
+    Test {
+        name: "harness.clusters_side_by_side_do_not_meet",
+        setting: SHARED,
+        limit: None,
+        run: side_by_side::side_by_side,
+    },
+    Test {
         name: "harness.lost_frames_are_missed",
         setting: FAULTY,
         limit: None,
@@ -86,6 +101,42 @@ const TESTS: &[Test] = &[
         setting: FAULTY,
         limit: None,
         run: faults::reset,
+    },
+    Test {
+        name: "harness.powered_off_nodes_end_in_order",
+        setting: FAULTY,
+        limit: None,
+        run: nodes::power_off,
+    },
+    Test {
+        name: "harness.panicked_nodes_are_no_trouble",
+        setting: FAULTY,
+        limit: None,
+        run: nodes::panic,
+    },
+    Test {
+        name: "harness.memory_ends_and_the_node_goes_on",
+        setting: FAULTY,
+        limit: None,
+        run: nodes::memory,
+    },
+    Test {
+        name: "harness.full_disks_have_no_room",
+        setting: FAULTY,
+        limit: None,
+        run: nodes::disk,
+    },
+    Test {
+        name: "harness.clocks_jump_and_nothing_else",
+        setting: FAULTY,
+        limit: None,
+        run: nodes::clock,
+    },
+    Test {
+        name: "harness.one_seed_is_one_nemesis",
+        setting: FAULTY,
+        limit: None,
+        run: nemesis::same_seed_same_faults,
     },
 ];
 

@@ -23,6 +23,8 @@ use crate::Xtask;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask cluster fault kill linus2; cargo xtask cluster fault start linus2\n  \
+    cargo xtask cluster fault panic linus2; cargo xtask cluster fault start linus2\n  \
+    cargo xtask cluster fault disk linus2 full; cargo xtask cluster fault disk linus2 free\n  \
     cargo xtask cluster fault link linus1 down --rail 0\n  \
     cargo xtask cluster fault cut --rail 1; cargo xtask cluster fault mend\n  \
     cargo xtask cluster fault frames --loss 5% --corruption 1% --delay 2ms --jitter 1ms\n  \
@@ -48,6 +50,17 @@ enum What {
     /// Kill a node and boot it at once, as its reset button would
     #[command(after_help = "Example:\n  cargo xtask cluster fault reset linus2")]
     Reset(node::One),
+    /// Switch a node off in good order: its programs are ended, and what they wrote is kept
+    #[command(after_help = "Example:\n  cargo xtask cluster fault power-off linus2")]
+    PowerOff(node::One),
+    /// Let a node's kernel panic; it stays down
+    #[command(after_help = "Example:\n  cargo xtask cluster fault panic linus2")]
+    Panic(node::One),
+    /// Let a program of a node take all memory until the kernel kills it
+    #[command(after_help = "Example:\n  cargo xtask cluster fault memory linus2")]
+    Memory(node::One),
+    Disk(node::Disk),
+    Clock(node::Clock),
     /// Let a node's processor and clock stand still
     #[command(after_help = "Example:\n  cargo xtask cluster fault pause linus2")]
     Pause(node::One),
@@ -93,6 +106,11 @@ impl Xtask for Fault {
             What::Kill(one) => one.of(&cluster)?.kill()?,
             What::Start(one) => one.of(&cluster)?.start()?,
             What::Reset(one) => one.of(&cluster)?.reset()?,
+            What::PowerOff(one) => one.of(&cluster)?.power_off()?,
+            What::Panic(one) => one.of(&cluster)?.panic()?,
+            What::Memory(one) => one.of(&cluster)?.exhaust_memory()?,
+            What::Disk(disk) => disk.set(&cluster)?,
+            What::Clock(clock) => clock.set(&cluster)?,
             What::Pause(one) => one.of(&cluster)?.pause()?,
             What::Resume(one) => one.of(&cluster)?.resume()?,
             What::Link(link) => link.set(&cluster)?,

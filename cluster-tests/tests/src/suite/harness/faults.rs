@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
-use podos_harness::{Chance, Cluster, Direction, Faults, NodeState, Selector, WaitFor};
+use podos_harness::{Chance, Cluster, Direction, Faults, NodeState, Rate, Selector, WaitFor};
 
 use super::pcap;
 use crate::check::ensure_eq;
@@ -18,13 +18,13 @@ fn cluster<'a>(lab: &Lab<'a>) -> Result<&'a Cluster> {
 }
 
 /// One question to another node on rail 0; whether there is an answer within a second.
-fn hears(from: Machine<'_>, to: u32) -> Result<bool> {
+pub fn hears(from: Machine<'_>, to: u32) -> Result<bool> {
     let ping = format!("ping -c 1 -W 1 -w 1 -q 10.80.0.{to}");
     Ok(from.try_sh(&ping)?.exit.success())
 }
 
 /// The same, until there is an answer: after a fault, addresses may have to be asked for again.
-fn until_hears(from: Machine<'_>, to: u32) -> Result<()> {
+pub fn until_hears(from: Machine<'_>, to: u32) -> Result<()> {
     from.until(&format!("ping -c 1 -W 1 -w 1 -q 10.80.0.{to}"))
         .map(drop)
 }
@@ -82,6 +82,40 @@ pub fn cut(lab: &Lab<'_>) -> Result<()> {
     ensure!(hears(one, 3)?, "another node was cut off, too");
     cluster.mend(Selector::ALL)?;
     until_hears(one, 2)
+}
+
+/// Bridges, too: a plug is pulled, and a link is slow, while all runs.
+pub fn bridge(lab: &Lab<'_>) -> Result<()> {
+    let (one, two, cluster) = (lab.node(1)?, lab.node(2)?, cluster(lab)?);
+    two.harness().link_down(0)?;
+    two.until("grep -qx 0 /sys/class/net/eth0/carrier")?;
+    ensure!(!hears(one, 2)?, "an answer through a plug that was pulled");
+    ensure!(hears(one, 3)?, "another node was unplugged, too");
+    two.harness().link_up(0)?;
+    two.until("grep -qx 1 /sys/class/net/eth0/carrier")?;
+    until_hears(one, 2)?;
+
+    // 20,000 bytes, and what passes at once, at a million bits per second.
+    let slow = Duration::from_millis(130);
+    let asked = || -> Result<Duration> {
+        let start = Instant::now();
+        one.until("ping -c 1 -W 10 -s 20000 -q 10.80.0.2")?;
+        Ok(start.elapsed())
+    };
+    let at = Selector::node(2).on_rail(0);
+    cluster.rate(at, Some(Rate::mbit(1)))?;
+    let links = cluster.status()?.links;
+    let link = links.iter().find(|link| at.takes(link.rail, link.node));
+    let rate = link.context("no such link")?.received.rate;
+    let took = asked()?;
+    cluster.rate(at, None)?;
+    ensure_eq!(rate, Some(Rate::mbit(1)), "the rate in the status");
+    ensure!(took >= slow, "{took:?} on a slow link");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while asked()? >= slow {
+        ensure!(Instant::now() < deadline, "the link is slow for ever");
+    }
+    Ok(())
 }
 
 pub fn partition(lab: &Lab<'_>) -> Result<()> {
