@@ -12,6 +12,9 @@ use anyhow::{Context, Result};
 use podos_harness::{Cluster, Net};
 use serde_json::json;
 
+/// Where the records are, in the folder of a report.
+pub const FOLDER: &str = "failed";
+
 /// The folder of one test under way.
 pub struct Record {
     folder: PathBuf,
@@ -32,15 +35,20 @@ pub struct Failure {
     pub files: Vec<PathBuf>,
 }
 
+/// Where the record of a test is, in the folder of a report.
+pub fn folder(report: &Path, test: &str) -> PathBuf {
+    report.join(FOLDER).join(test)
+}
+
 impl Record {
     /// Says that the test failed, until more is known.
     pub fn begin(
-        folder: &Path,
+        report: &Path,
         test: &'static str,
         setting: &'static str,
         replay: String,
     ) -> Result<Self> {
-        let folder = folder.join(test);
+        let folder = folder(report, test);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let record = Self {
             folder,
@@ -85,8 +93,9 @@ impl Record {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder).context("listing a record")? {
             let entry = entry?;
+            let metadata = entry.metadata()?;
             // What is empty tells nothing.
-            if entry.metadata()?.len() > 0 {
+            if metadata.is_file() && metadata.len() > 0 {
                 files.push(entry.path());
             }
         }
@@ -142,7 +151,7 @@ mod tests {
     }
 
     fn verdict(folder: &Path) -> Value {
-        let text = fs::read_to_string(folder.join("a.b/record.json")).unwrap();
+        let text = fs::read_to_string(folder.join("failed/a.b/record.json")).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
@@ -156,7 +165,7 @@ mod tests {
             (&json!("failed"), &json!("again"))
         );
         record.passed().unwrap();
-        assert!(!dir.path().join("a.b").exists());
+        assert!(!dir.path().join("failed/a.b").exists());
     }
 
     #[test]
@@ -165,12 +174,13 @@ mod tests {
         let record = begin(dir.path());
         fs::write(record.folder().join("linus1.console.log"), "boot\n").unwrap();
         fs::write(record.folder().join("supervisor.log"), "").unwrap();
+        fs::create_dir(record.folder().join("a-folder")).unwrap();
         let failure = record.failed("because", None).unwrap();
         assert_eq!((&*failure.reason, &*failure.replay), ("because", "again"));
         let files = ["linus1.console.log", "record.json"];
         assert_eq!(
             failure.files,
-            files.map(|file| dir.path().join("a.b").join(file))
+            files.map(|file| folder(dir.path(), "a.b").join(file))
         );
         let written = verdict(dir.path());
         assert_eq!(

@@ -16,7 +16,7 @@ use crate::clusters::Clusters;
 use crate::junit::{Report, Verdict};
 use crate::kmemleak;
 use crate::limits::Budget;
-use crate::record::{Failure, Record};
+use crate::record::{self, Failure, Record};
 use crate::terms::Terms;
 use crate::test::Test;
 
@@ -38,8 +38,8 @@ pub struct Session {
     terms: Arc<Terms>,
     clusters: Clusters,
     report: Report,
-    /// Where the records are.
-    failed: PathBuf,
+    /// Folder of the report.
+    folder: PathBuf,
     failures: Vec<Failure>,
     budget: Budget,
     keep: bool,
@@ -50,7 +50,7 @@ pub struct Session {
 impl Session {
     /// A run of these tests, none of which has passed yet.
     pub fn begin(plan: &Plan<'_>, tests: &[Test]) -> Result<Self> {
-        let failed = plan.folder.join("failed");
+        let failed = plan.folder.join(record::FOLDER);
         match fs::remove_dir_all(&failed) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("removing {}", failed.display()));
@@ -68,7 +68,7 @@ impl Session {
         Ok(Self {
             clusters: Clusters::new(Arc::clone(&terms), plan.keep, plan.prefix),
             report,
-            failed,
+            folder: plan.folder.to_owned(),
             failures: Vec::new(),
             budget: Budget::new(plan.within),
             keep: plan.keep,
@@ -89,7 +89,7 @@ impl Session {
             true => self.terms.replay(&kmemleak::filter(&test)),
             false => self.terms.replay(test.name),
         };
-        let record = Record::begin(&self.failed, test.name, test.setting.name, replay)?;
+        let record = Record::begin(&self.folder, test.name, test.setting.name, replay)?;
         let begin = Instant::now();
         let failure = self.attempt(test, record)?;
         let time = begin.elapsed();
@@ -153,7 +153,8 @@ impl Session {
         self.clusters.end()?;
         let mut words = Vec::new();
         if !self.failures.is_empty() {
-            let folder = self.failed.display();
+            let folder = self.folder.join(record::FOLDER);
+            let folder = folder.display();
             words.push(format!(
                 "timelines, captures and reasons are in {folder}; again:"
             ));

@@ -12,6 +12,7 @@ use anyhow::{bail, ensure, Context, Result};
 use podos_harness::{Cluster, Exec, Exit, Expectation, Node, NodeState, Running, Switch, WaitFor};
 
 use crate::answers::Answers;
+use crate::record;
 use crate::terms::Terms;
 
 /// Where the guest's tool is on the nodes.
@@ -46,6 +47,12 @@ impl<'a> Lab<'a> {
             terms,
             scratch,
         }
+    }
+
+    /// A folder for what tells why the test failed: it goes if it passes, and the files in it are
+    /// attached to the report if it does not.
+    pub fn record(&self) -> PathBuf {
+        record::folder(&self.terms.folder, self.test)
     }
 
     /// What all tests of the run are run with.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::super::pcap;
 use crate::check::ensure_eq;
 use crate::junit::Verdict;
-use crate::record::Failure;
+use crate::record::{self, Failure};
 use crate::session::{Plan, Session};
 use crate::suite;
 use crate::support::Lab;
@@ -29,7 +29,7 @@ const WITHIN: Duration = Duration::from_secs(3600);
 
 /// A run under way, with a report of its own.
 pub struct Nested {
-    /// In that of the outer run, for whoever looks why one of these tests failed.
+    /// In the record of the outer test, for whoever looks why that failed.
     folder: PathBuf,
     session: Session,
     seed: u64,
@@ -68,7 +68,7 @@ impl Nested {
     /// A run of these tests, as the outer one is run.
     pub fn begin(lab: &Lab<'_>, keep: bool, tests: &[Test]) -> Result<Self> {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = lab.terms().folder.join(format!("nested{count}"));
+        let folder = lab.record().join(format!("nested{count}"));
         let plan = Plan {
             terms: Arc::clone(lab.terms()),
             folder: &folder,
@@ -163,7 +163,7 @@ impl Nested {
     }
 
     fn record(&self, test: &Test) -> PathBuf {
-        self.folder.join("failed").join(test.name)
+        record::folder(&self.folder, test.name)
     }
 
     /// Checks what the JUnit file says of a test that failed.
