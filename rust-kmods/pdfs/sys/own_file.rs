@@ -143,14 +143,24 @@ impl OwnFile {
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
         let mut done = false;
         while !to.is_empty() {
-            // SAFETY: By the type invariant; the iterator is valid for as long as it is borrowed.
-            let read =
-                unsafe { bindings::vfs_iter_read(self.as_ptr(), to.as_raw(), &mut position, 0) };
-            match read {
-                0 => break,
-                1.. => done = true,
-                _ if done => break,
-                _ => return Err(Error::from_errno(read as c_int)),
+            // What a file system leaves of an iterator is not to be trusted: those on netfs, read
+            // without their cache, say how much they read and leave the iterator anywhere. So
+            // they get a copy, and what was filled is what they say.
+            // SAFETY: By the type invariant; the copy is of an iterator over kernel memory, which
+            // owns nothing, and the memory is borrowed for longer than the call.
+            let read = unsafe {
+                let mut iter = to.as_raw().read();
+                bindings::vfs_iter_read(self.as_ptr(), &mut iter, &mut position, 0)
+            };
+            match usize::try_from(read) {
+                Ok(0) => break,
+                Ok(read) if read > to.len() => return Err(EIO),
+                Ok(read) => {
+                    to.advance(read);
+                    done = true;
+                }
+                Err(_) if done => break,
+                Err(_) => return Err(Error::from_errno(read as c_int)),
             }
         }
         Ok(())
@@ -171,12 +181,18 @@ impl OwnFile {
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
         let mut done = 0;
         while !data.is_empty() {
-            // SAFETY: By the type invariant; the iterator is valid for as long as it is borrowed.
-            let written =
-                unsafe { bindings::vfs_iter_write(self.as_ptr(), data.as_raw(), &mut position, 0) };
+            // SAFETY: By the type invariant; a copy, for the reason that `read` gives.
+            let written = unsafe {
+                let mut iter = data.as_raw().read();
+                bindings::vfs_iter_write(self.as_ptr(), &mut iter, &mut position, 0)
+            };
             match usize::try_from(written) {
                 Ok(0) => break,
-                Ok(written) => done += written,
+                Ok(written) if written > data.len() => return Err(EIO),
+                Ok(written) => {
+                    data.advance(written);
+                    done += written;
+                }
                 Err(_) if done > 0 => break,
                 Err(_) => return Err(Error::from_errno(written as c_int)),
             }

@@ -58,6 +58,12 @@ pub const TESTS: &[Test] = &[
         limit: None,
         run: mappings,
     },
+    Test {
+        name: "files.of_the_host_s_folder",
+        setting: SHARED,
+        limit: None,
+        run: host_folder,
+    },
 ];
 
 /// Nothing, a byte, a frame's worth of data and one byte around it, and many frames.
@@ -206,4 +212,32 @@ fn mappings(lab: &Lab<'_>) -> Result<()> {
     one.tool(&["map", &remote, "--shared"])?
         .expect_errno(libc::EINVAL)?;
     Ok(())
+}
+
+/// The folder that the harness shares is a 9p mount: another network file system, without a cache of
+/// its own, served to a third.
+fn host_folder(lab: &Lab<'_>) -> Result<()> {
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let name = format!("mnt/host/served-{}", lab.seed());
+    let _removed = Removed(one, format!("/{name}"));
+    for size in [2, 4096, 70_001] {
+        one.sh(&format!("head -c {size} /dev/urandom > /tmp/sent"))?;
+        let sum = one.sh("sha256sum < /tmp/sent")?;
+        let line = format!("timeout 20 cp /tmp/sent /linus2/{name} && sync /linus2/{name}");
+        one.sh(&line)?;
+        ensure_eq!(two.sh(&format!("sha256sum < /{name}"))?, sum, "was written");
+        // Read by a node that has none of it in its cache.
+        let read = format!("timeout 20 cat /linus2/{name} | sha256sum");
+        ensure_eq!(lab.node(3)?.sh(&read)?, sum, "is read");
+    }
+    Ok(())
+}
+
+/// A file that goes when the value does.
+struct Removed<'a>(Machine<'a>, String);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.try_sh(&format!("rm -f {}", self.1));
+    }
 }
