@@ -33,15 +33,17 @@ pub struct Tool {
     probe: Probe,
     /// Needed only by an ordinary user, not by root.
     user_only: bool,
-    /// Needed only by `cargo xtask test`.
-    tests_only: bool,
+    /// The least that it is needed for.
+    purpose: Purpose,
 }
 
-/// What the tools are wanted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the tools are wanted for; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// To build images and to run clusters.
     Work,
+    /// To measure beside peers.
+    Bench,
     /// To check everything as well.
     Test,
 }
@@ -53,7 +55,7 @@ const fn program(name: &'static str, package: &'static str, why: &'static str) -
         why,
         probe: Probe::Program,
         user_only: false,
-        tests_only: false,
+        purpose: Purpose::Work,
     }
 }
 
@@ -71,7 +73,7 @@ pub const TOOLS: &[Tool] = &[
         why: "the userspace is linked statically",
         probe: Probe::Library,
         user_only: false,
-        tests_only: false,
+        purpose: Purpose::Work,
     },
     program(
         "qemu-system-x86_64",
@@ -89,7 +91,11 @@ pub const TOOLS: &[Tool] = &[
         ..program("newuidmap", "uidmap", "lets an ordinary user make a root")
     },
     Tool {
-        tests_only: true,
+        purpose: Purpose::Bench,
+        ..program("dropbear", "dropbear-bin", "is the ssh of bench gipc")
+    },
+    Tool {
+        purpose: Purpose::Test,
         ..program("tshark", "tshark", "reads captures with the dissector")
     },
 ];
@@ -105,8 +111,7 @@ impl Tool {
 
     /// Whether this user needs it for this purpose.
     pub fn wanted(&self, purpose: Purpose) -> bool {
-        (!self.user_only || !rustix::process::geteuid().is_root())
-            && (!self.tests_only || purpose == Purpose::Test)
+        (!self.user_only || !rustix::process::geteuid().is_root()) && self.purpose <= purpose
     }
 }
 
@@ -256,12 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn what_only_tests_need_is_not_wanted_for_work() {
+    fn what_only_benches_and_tests_need_is_not_wanted_for_work() {
         let wanted = |purpose| {
             let tools = TOOLS.iter().filter(move |tool| tool.wanted(purpose));
             tools.map(|tool| tool.name).collect::<Vec<_>>()
         };
         assert!(!wanted(Purpose::Work).contains(&"tshark"));
+        assert!(!wanted(Purpose::Work).contains(&"dropbear"));
+        assert!(!wanted(Purpose::Bench).contains(&"tshark"));
+        assert!(wanted(Purpose::Bench).contains(&"dropbear"));
+        assert!(wanted(Purpose::Test).contains(&"dropbear"));
         assert!(wanted(Purpose::Test).contains(&"tshark"));
         assert!(wanted(Purpose::Work).contains(&"bwrap"));
     }

@@ -2,12 +2,15 @@
 
 //! What a bench is.
 
+use std::path::Path;
+
 use anyhow::{bail, Result};
 use podos_harness::Topology;
 
 use crate::figure::FigureSpec;
 use crate::lab::Lab;
 use crate::measure::Measurements;
+use crate::paper_table::TableSpec;
 use crate::row::RowSpec;
 
 /// How much is measured.
@@ -46,8 +49,19 @@ pub trait Bench: Sync {
     fn rows(&self, effort: Effort) -> Vec<RowSpec>;
     /// Its figures.
     fn figures(&self, effort: Effort) -> Vec<FigureSpec>;
+    /// The paper's tables that it has numbers for.
+    fn tables(&self, effort: Effort) -> Vec<TableSpec> {
+        let _ = effort;
+        Vec::new()
+    }
     /// What readers of the numbers must know.
     fn notes(&self, effort: Effort) -> Vec<String>;
+    /// Puts what the nodes need of this machine into `share`, which they have at `/mnt/host`; the
+    /// versions of it.
+    fn prepare(&self, share: &Path) -> Result<Vec<(String, String)>> {
+        let _ = share;
+        Ok(Vec::new())
+    }
     /// Prepares the nodes.
     fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>>;
     /// The cases that can be profiled.

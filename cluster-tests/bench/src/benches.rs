@@ -3,10 +3,14 @@
 //! The benches that there are.
 
 pub mod cm;
+pub mod gipc;
+mod load;
+pub mod pdfs;
+mod stack;
 
 use crate::bench::Bench;
 
 /// All of them.
-pub fn all() -> [&'static dyn Bench; 1] {
-    [&cm::Cm]
+pub fn all() -> [&'static dyn Bench; 3] {
+    [&cm::Cm, &pdfs::Pdfs, &gipc::Gipc]
 }

@@ -18,6 +18,8 @@ pub struct FigureSpec {
     pub x_label: &'static str,
     /// What the y axis is.
     pub y_label: &'static str,
+    /// How its axes are divided.
+    pub scale: Scale,
     /// Its curves.
     pub series: Vec<SeriesSpec>,
     /// What the paper says, held against what is here.
@@ -33,13 +35,35 @@ pub struct SeriesSpec {
     pub points: Vec<(f64, Key)>,
 }
 
+/// How a figure's axes are divided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Evenly, y from 0.
+    #[default]
+    Linear,
+    /// Both by powers of ten.
+    Logarithmic,
+}
+
+/// How a claim compares its curves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// The first divided by the second.
+    Ratio,
+    /// The first less the second, in the figure's unit.
+    Difference,
+}
+
 /// Something that the paper says of two curves.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// In its words.
     pub says: &'static str,
-    /// Its number: the first curve divided by the second.
-    pub ratio: &'static str,
+    /// Its number.
+    pub number: &'static str,
+    /// What the number is.
+    pub compare: Compare,
     /// Label of the first curve.
     pub of: &'static str,
     /// Label of the second.
@@ -59,6 +83,9 @@ pub struct Figure {
     pub x_label: String,
     /// What the y axis is.
     pub y_label: String,
+    /// How its axes are divided.
+    #[serde(default)]
+    pub scale: Scale,
     /// Its curves.
     pub series: Vec<Series>,
     /// The paper's numbers beside those here.
@@ -89,7 +116,7 @@ pub struct Point {
 pub struct Beside {
     /// What the paper says.
     pub says: String,
-    /// Which curve divided by which.
+    /// Which curve divided by which, or less which.
     pub what: String,
     /// The paper's number.
     pub paper: String,
@@ -121,6 +148,7 @@ impl Figure {
             title: spec.title.into(),
             x_label: spec.x_label.into(),
             y_label: spec.y_label.into(),
+            scale: spec.scale,
             paper: paper.collect(),
             series,
         }
@@ -141,23 +169,37 @@ impl Claim {
         let of = |label| spec.series.iter().find(|series| series.label == label);
         let (of, to) = (of(self.of), of(self.to));
         let points = of.into_iter().flat_map(|series| &series.points);
-        let ratios = points.filter(|(x, _)| self.at.is_none_or(|at| at == *x));
-        let ratios = ratios.filter_map(|(x, key)| {
+        let numbers = points.filter(|(x, _)| self.at.is_none_or(|at| at == *x));
+        let numbers = numbers.filter_map(|(x, key)| {
             let (_, other) = to?.points.iter().find(|(other, _)| other == x)?;
-            let pairs = all.pairs(key, other);
-            Some(Spread::of(pairs.into_iter().map(|(a, b)| a / b))?.median)
+            let pairs = all.pairs(key, other).into_iter();
+            let numbers = pairs.map(|(a, b)| self.compare.of(a, b));
+            Some(Spread::of(numbers)?.median)
         });
-        let here = match Spread::of(ratios) {
+        let here = match Spread::of(numbers) {
             None => "not measured".into(),
-            Some(ratios) if ratios.min == ratios.max => digits(ratios.median),
-            Some(ratios) => format!("{} to {}", digits(ratios.min), digits(ratios.max)),
+            Some(numbers) if numbers.min == numbers.max => digits(numbers.median),
+            Some(numbers) => format!("{} to {}", digits(numbers.min), digits(numbers.max)),
         };
         let at = self.at.map(|at| format!(" at {at}")).unwrap_or_default();
+        let sign = match self.compare {
+            Compare::Ratio => "/",
+            Compare::Difference => "−",
+        };
         Beside {
             says: self.says.into(),
-            what: format!("{} / {}{at}", self.of, self.to),
-            paper: self.ratio.into(),
+            what: format!("{} {sign} {}{at}", self.of, self.to),
+            paper: self.number.into(),
             here,
+        }
+    }
+}
+
+impl Compare {
+    fn of(self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Ratio => a / b,
+            Self::Difference => a - b,
         }
     }
 }
@@ -179,6 +221,7 @@ pub(crate) mod tests {
             title: "Round trip against load",
             x_label: "load, %",
             y_label: "µs",
+            scale: Scale::Linear,
             series: vec![
                 series("single", "CM single"),
                 series("same load", "CM groups"),
@@ -186,17 +229,27 @@ pub(crate) mod tests {
             paper: vec![
                 Claim {
                     says: "2524 µs against 1239 µs",
-                    ratio: "2.04",
+                    number: "2.04",
+                    compare: Compare::Ratio,
                     of: "single",
                     to: "same load",
                     at: Some(30.0),
                 },
                 Claim {
                     says: "always better",
-                    ratio: "> 1",
+                    number: "> 1",
+                    compare: Compare::Ratio,
                     of: "single",
                     to: "same load",
                     at: None,
+                },
+                Claim {
+                    says: "1285 µs less",
+                    number: "1285",
+                    compare: Compare::Difference,
+                    of: "single",
+                    to: "same load",
+                    at: Some(30.0),
                 },
             ],
         }
@@ -223,6 +276,8 @@ pub(crate) mod tests {
         assert_eq!(figure.paper[0].here, "2.00");
         assert_eq!(figure.paper[0].what, "single / same load at 30");
         assert_eq!(figure.paper[1].here, "1.00 to 2.00");
+        assert_eq!(figure.paper[2].here, "150");
+        assert_eq!(figure.paper[2].what, "single − same load at 30");
         assert!(Figure::absent(&spec(), &measured()).is_empty());
     }
 

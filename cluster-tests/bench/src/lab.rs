@@ -12,7 +12,7 @@ use podos_harness::{Cluster, Node, Rate, Running, Selector, Topology, Up};
 use crate::answers::Answers;
 
 /// Where the guest's tool is on the nodes.
-const TOOL: &str = "/tmp/podos-testtool";
+pub const TOOL: &str = "/tmp/podos-testtool";
 /// Where the host's folder with it is.
 const SHARED_TOOL: &str = "/mnt/host/podos-testtool";
 /// How long a server may take to be ready.
@@ -76,6 +76,12 @@ impl Lab {
         let running = self.command(host, args)?.limit(FOREVER).spawn()?;
         running.wait_for_stdout("ready=1\n", PATIENCE)?;
         Ok(Background(Some(running)))
+    }
+
+    /// Starts a program on a node. It is killed when the value is dropped.
+    pub fn background(&self, host: u32, program: &str, args: &[&str]) -> Result<Background> {
+        let command = self.node(host)?.command(program).args(args);
+        Ok(Background(Some(command.limit(FOREVER).spawn()?)))
     }
 
     fn command(&self, host: u32, args: &[&str]) -> Result<podos_harness::Exec<'_>> {

@@ -14,6 +14,7 @@ pub mod lab;
 pub mod machine;
 pub mod markdown;
 pub mod measure;
+pub mod paper_table;
 pub mod plot;
 pub mod profile;
 pub mod report;

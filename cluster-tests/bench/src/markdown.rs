@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use crate::figure::{Figure, Point};
+use crate::paper_table::Table;
 use crate::report::Report;
 use crate::row::Row;
 use crate::stats::{digits, Spread};
@@ -31,6 +32,15 @@ pub fn page(report: &Report, pictures: &str) -> String {
             text += "\n";
             text += &paper(figure);
         }
+    }
+    for table in &report.tables {
+        let file = picture(&report.bench, &table.name);
+        let (title, unit) = (&table.title, &table.unit);
+        let _ = writeln!(
+            text,
+            "\n### {title}, {unit}\n\n![{title}]({pictures}{file})\n"
+        );
+        text += &paper_table(table);
     }
     text
 }
@@ -138,12 +148,35 @@ fn points(figure: &Figure) -> String {
 
 /// What the paper says beside what is here.
 fn paper(figure: &Figure) -> String {
-    let mut text = String::from("| the paper says | ratio | paper | here |\n|---|---|---|---|\n");
+    let mut text = String::from("| the paper says | number | paper | here |\n|---|---|---|---|\n");
     for beside in &figure.paper {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} |",
             beside.says, beside.what, beside.paper, beside.here
+        );
+    }
+    text
+}
+
+/// The paper's numbers to the left, ours to the right.
+fn paper_table(table: &Table) -> String {
+    let ((paper_ours, ours), (paper_peer, peer)) = (&table.ours, &table.peer);
+    let mut text = format!(
+        "| | paper: {paper_ours} | paper: {paper_peer} | paper: ratio | here: {ours} | here: {peer} \
+         | here: ratio |\n|---|---|---|---|---|---|---|\n"
+    );
+    for line in &table.lines {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            line.what,
+            line.paper_ours,
+            line.paper_peer,
+            digits(line.paper_ratio),
+            spread(line.ours),
+            spread(line.peer),
+            spread(line.ratio),
         );
     }
     text
@@ -177,6 +210,8 @@ mod tests {
             "| load, % | single | same load |",
             "| 30 | 300 | 150 |",
             "| 2524 µs against 1239 µs | single / same load at 30 | 2.04 | 2.00 |",
+            "### Table 4: system calls, ms\n\n![Table 4: system calls](performance/cm-table-4.svg)",
+            "| open | 1.5 | 2.5 | 0.600 | 2.00 | 4.00 | 0.500 |",
         ] {
             assert!(page.contains(part), "{part} is not in:\n{page}");
         }

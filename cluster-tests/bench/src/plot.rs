@@ -6,11 +6,14 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{anyhow, ensure, Result};
+use plotters::coord::ranged1d::ValueFormatter;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::figure::Figure;
+use crate::figure::{Figure, Scale};
+use crate::paper_table::Table;
 use crate::row::{Row, Wanted};
+use crate::stats::Spread;
 
 const FONT: &str = "sans-serif";
 /// Told apart in print and by people who see few colours (Okabe and Ito).
@@ -32,8 +35,39 @@ pub fn figure(figure: &Figure, path: &Path) -> Result<()> {
 
 /// The ratio of each row with its spread, and what was wanted.
 pub fn ratios(rows: &[Row], path: &Path) -> Result<()> {
-    let height = 90 + 26 * rows.len() as u32;
-    draw(path, (960, height), |area| bars(rows, area))
+    let bars: Vec<_> = rows.iter().map(Bar::of).collect();
+    draw_bars(&bars, "ours / peer", path)
+}
+
+/// The ratios of a table's lines, the paper's and those here.
+pub fn table(table: &Table, path: &Path) -> Result<()> {
+    let bars: Vec<_> = table
+        .lines
+        .iter()
+        .flat_map(|line| {
+            let paper = Spread::of([line.paper_ratio]);
+            let ((paper_ours, ours), (paper_peer, peer)) = (&table.ours, &table.peer);
+            let bar = |label, ratio, colour| Bar {
+                label,
+                ratio,
+                limit: None,
+                colour,
+            };
+            [
+                bar(
+                    format!("{}, paper: {paper_ours} / {paper_peer}", line.what),
+                    paper,
+                    COLOURS[4],
+                ),
+                bar(
+                    format!("{}, here: {ours} / {peer}", line.what),
+                    line.ratio,
+                    COLOURS[1],
+                ),
+            ]
+        })
+        .collect();
+    draw_bars(&bars, &table.title, path)
 }
 
 fn draw(path: &Path, size: (u32, u32), on: impl FnOnce(&Area) -> Result<()>) -> Result<()> {
@@ -48,14 +82,42 @@ fn draw(path: &Path, size: (u32, u32), on: impl FnOnce(&Area) -> Result<()>) -> 
 fn curves(figure: &Figure, area: &Area) -> Result<()> {
     let points = || figure.series.iter().flat_map(|series| &series.points);
     ensure!(points().next().is_some(), "it has no points");
-    let x = range(points().map(|point| point.x));
     let top = points().map(|point| point.y.max).fold(0.0, f64::max);
-    let mut chart = ChartBuilder::on(area)
+    let mut builder = ChartBuilder::on(area);
+    builder
         .caption(&figure.title, (FONT, 18))
         .margin(12)
         .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(x, 0.0..top * 1.08)?;
+        .y_label_area_size(64);
+    match figure.scale {
+        Scale::Linear => {
+            let x = range(points().map(|point| point.x));
+            curves_in(figure, &mut builder.build_cartesian_2d(x, 0.0..top * 1.08)?)
+        }
+        Scale::Logarithmic => {
+            let least = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::MAX, f64::min);
+            let left = least(&mut points().map(|point| point.x));
+            let right = points().map(|point| point.x).fold(left, f64::max);
+            let low = least(&mut points().map(|point| point.y.min));
+            ensure!(
+                left > 0.0 && low > 0.0,
+                "it has points that no power of ten reaches"
+            );
+            let (x, y) = (left * 0.8..right * 1.25, low * 0.7..top * 1.6);
+            let mut chart = builder.build_cartesian_2d(x.log_scale(), y.log_scale())?;
+            curves_in(figure, &mut chart)
+        }
+    }
+}
+
+fn curves_in<'a, X, Y>(
+    figure: &Figure,
+    chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+) -> Result<()>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
     chart
         .configure_mesh()
         .x_desc(&figure.x_label)
@@ -96,23 +158,49 @@ fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     min - room..max + room
 }
 
-fn bars(rows: &[Row], area: &Area) -> Result<()> {
-    ensure!(!rows.is_empty(), "there are no rows");
-    let limit = |row: &Row| match row.wanted {
-        Some(Wanted::AtMost(limit) | Wanted::AtLeast(limit)) => Some(limit),
-        None => None,
-    };
-    let highest = rows
+/// A ratio as a bar.
+struct Bar {
+    label: String,
+    ratio: Option<Spread>,
+    limit: Option<f64>,
+    colour: RGBColor,
+}
+
+impl Bar {
+    fn of(row: &Row) -> Self {
+        Self {
+            label: format!("{}: {} / {}", row.case, row.ours, row.peer),
+            ratio: row.ratio_spread,
+            limit: row.wanted.map(|wanted| match wanted {
+                Wanted::AtMost(limit) | Wanted::AtLeast(limit) => limit,
+            }),
+            colour: match row.holds {
+                Some(false) => COLOURS[0],
+                Some(true) => COLOURS[2],
+                None => COLOURS[1],
+            },
+        }
+    }
+}
+
+fn draw_bars(bars: &[Bar], caption: &str, path: &Path) -> Result<()> {
+    let height = 90 + 26 * bars.len() as u32;
+    draw(path, (960, height), |area| bars_in(bars, caption, area))
+}
+
+fn bars_in(bars: &[Bar], caption: &str, area: &Area) -> Result<()> {
+    ensure!(!bars.is_empty(), "there are no rows");
+    let highest = bars
         .iter()
-        .flat_map(|row| [row.ratio_spread.map(|ratio| ratio.max), limit(row)])
+        .flat_map(|bar| [bar.ratio.map(|ratio| ratio.max), bar.limit])
         .flatten()
         .fold(1.0, f64::max);
     let mut chart = ChartBuilder::on(area)
-        .caption("ours / peer", (FONT, 18))
+        .caption(caption, (FONT, 18))
         .margin(12)
         .x_label_area_size(28)
         .y_label_area_size(370)
-        .build_cartesian_2d(0.0..highest * 1.05, (rows.len() as f64 - 0.5)..-0.5)?;
+        .build_cartesian_2d(0.0..highest * 1.05, (bars.len() as f64 - 0.5)..-0.5)?;
     chart
         .configure_mesh()
         .disable_y_mesh()
@@ -121,26 +209,20 @@ fn bars(rows: &[Row], area: &Area) -> Result<()> {
         .label_style((FONT, 12))
         .light_line_style(WHITE)
         .draw()?;
-    let one = [(1.0, -0.5), (1.0, rows.len() as f64 - 0.5)];
+    let one = [(1.0, -0.5), (1.0, bars.len() as f64 - 0.5)];
     chart.draw_series([PathElement::new(one, BLACK.mix(0.5))])?;
-    for (index, row) in rows.iter().enumerate() {
-        let y = index as f64;
-        let colour = match row.holds {
-            Some(false) => COLOURS[0],
-            Some(true) => COLOURS[2],
-            None => COLOURS[1],
-        };
-        let label = format!("{}: {} / {}", row.case, row.ours, row.peer);
+    for (index, bar) in bars.iter().enumerate() {
+        let (y, colour) = (index as f64, bar.colour);
         let style = (FONT, 12).into_text_style(area).pos(right());
         let at = chart.backend_coord(&(0.0, y));
-        area.draw(&Text::new(label, (at.0 - 8, at.1), style))?;
-        if let Some(ratio) = row.ratio_spread {
+        area.draw(&Text::new(bar.label.as_str(), (at.0 - 8, at.1), style))?;
+        if let Some(ratio) = bar.ratio {
             let (from, to) = ((0.0, y - 0.28), (ratio.median, y + 0.28));
             chart.draw_series([Rectangle::new([from, to], colour.mix(0.55).filled())])?;
             let bar = [(ratio.min, y), (ratio.max, y)];
             chart.draw_series([PathElement::new(bar, colour.stroke_width(2))])?;
         }
-        if let Some(limit) = limit(row) {
+        if let Some(limit) = bar.limit {
             let line = [(limit, y - 0.45), (limit, y + 0.45)];
             chart.draw_series([PathElement::new(line, BLACK.stroke_width(3))])?;
         }
@@ -176,6 +258,26 @@ mod tests {
         assert!(fs::read_to_string(&path)
             .unwrap()
             .contains("round trip: CM / TCP"));
+        let path = dir.path().join("table.svg");
+        table(&report.tables[0], &path).unwrap();
+        let svg = fs::read_to_string(&path).unwrap();
+        for text in ["open, paper: PDFS / NFS", "open, here: PDFS open / NFSv4.2"] {
+            assert!(svg.contains(text), "{text} is not in {svg}");
+        }
+    }
+
+    #[test]
+    fn powers_of_ten() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut report = example();
+        let shown = &mut report.figures[0];
+        shown.scale = Scale::Logarithmic;
+        let path = dir.path().join("figure.svg");
+        assert!(figure(shown, &path).is_err(), "0 is at no power of ten");
+        for series in &mut shown.series {
+            series.points.iter_mut().for_each(|point| point.x += 10.0);
+        }
+        figure(shown, &path).unwrap();
     }
 
     #[test]

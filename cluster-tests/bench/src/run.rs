@@ -13,7 +13,7 @@ use crate::bench::{Bench, Effort};
 use crate::lab::Lab;
 use crate::machine::{versions, Machine};
 use crate::measure::Measurements;
-use crate::report::{About, Report};
+use crate::report::{About, Report, Shown};
 use crate::{benches, document, markdown, plot, profile};
 
 /// Where results go, in the checkout.
@@ -35,8 +35,6 @@ pub struct Options {
     pub rounds: Option<usize>,
     /// How much is measured.
     pub effort: Effort,
-    /// Whether a wanted ratio that is missed fails the run.
-    pub check: bool,
 }
 
 /// The benches of these names, or all.
@@ -58,20 +56,26 @@ pub fn select(names: &[String], all: bool) -> Result<Vec<&'static dyn Bench>> {
     Ok(benches.into_iter().filter(chosen).collect())
 }
 
-/// Runs a bench on a cluster of its own; what it must not pass for, of which there may be none.
-pub fn run(bench: &dyn Bench, options: &Options) -> Result<Vec<String>> {
-    let report = measure(bench, options)?;
+/// Runs a bench on a cluster of its own, and leaves the report.
+pub fn run(bench: &dyn Bench, options: &Options) -> Result<Report> {
     let folder = options.root.join(FOLDER);
+    // An earlier run must not be taken for this one if this one comes to nothing.
+    let before = folder.join(format!("{}.json", bench.name()));
+    if before.exists() {
+        fs::remove_file(&before).with_context(|| format!("removing {}", before.display()))?;
+    }
+    let report = measure(bench, options)?;
     leave(&report, &folder)?;
     println!("{}", markdown::page(&report, ""));
     println!("left in {}: {}.json", folder.display(), bench.name());
-    Ok(report.complaints(options.check))
+    Ok(report)
 }
 
 fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
     let (folder, effort) = (options.root.join(FOLDER), options.effort);
     let share = folder.join("share");
     build_guest_tool(&options.root, &share)?;
+    let peers = bench.prepare(&share)?;
     let rounds = options.rounds.unwrap_or(effort.pick(bench.rounds(), 1));
     let machine = Machine::here("");
     let logs = folder.join(format!("{}-consoles", bench.name()));
@@ -83,6 +87,7 @@ fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
         &logs,
     )?;
     let mut versions = versions(&options.root);
+    versions.extend(peers);
     let release = lab.node(1)?.shell("uname -r")?;
     versions.insert("kernel of the nodes".into(), release.trim().to_owned());
     let mut all = Measurements::default();
@@ -108,7 +113,7 @@ fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
     if let Err(error) = done {
         // What was measured until then may tell why.
         lab.keep_logs(&logs)?;
-        all.fail(rounds, "the run", format!("{error:#}"));
+        all.fail(rounds - 1, "the run", format!("{error:#}"));
     }
     let about = About {
         bench: bench.name().into(),
@@ -121,8 +126,12 @@ fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
         versions,
         notes: bench.notes(effort),
     };
-    let (rows, figures) = (bench.rows(effort), bench.figures(effort));
-    Ok(Report::of(about, &rows, &figures, &all))
+    let shown = Shown {
+        rows: bench.rows(effort),
+        figures: bench.figures(effort),
+        tables: bench.tables(effort),
+    };
+    Ok(Report::of(about, &shown, &all))
 }
 
 /// Samples what the nodes do while a case is repeated for so long; a table for each node, which is
@@ -137,6 +146,7 @@ pub fn profile(
     let folder = root.join(FOLDER);
     let share = folder.join("share");
     build_guest_tool(root, &share)?;
+    bench.prepare(&share)?;
     let logs = folder.join(format!("{}-consoles", bench.name()));
     let topology = bench.topology();
     let hosts = topology.nodes.clone();
@@ -185,6 +195,9 @@ fn pictures(report: &Report, folder: &Path) -> Result<()> {
             plot::figure(figure, &path(&figure.name))?;
         }
     }
+    for table in &report.tables {
+        plot::table(table, &path(&table.name))?;
+    }
     Ok(())
 }
 
@@ -201,7 +214,7 @@ pub fn publish(name: &str, from: Option<&Path>, root: &Path) -> Result<PathBuf> 
     ensure!(
         report.failures.is_empty(),
         "that run failed: {}",
-        report.complaints(false).join("; ")
+        report.failed().join("; ")
     );
     let path = root.join(DOCUMENT);
     let folder = root.join("docs").join(PICTURES);

@@ -3,17 +3,26 @@
 //! `bench`: the guest's part of `cargo xtask bench`.
 //!
 //! Every transport is measured by the same loops, from user process to user process: a
-//! [`transport::Channel`] each, a server that echoes or counts, and a client that measures. What
-//! the answers mean is told at each verb; times are in nanoseconds.
+//! [`transport::Channel`] each, a server that echoes or counts, and a client that measures. File
+//! systems are measured by the same calls in another directory, remote execution by other command
+//! lines. What the answers mean is told at each verb; times are in nanoseconds.
 
 mod cm;
+mod exec;
+mod fetch;
+mod files;
 mod load;
+mod names;
 mod netlink;
+mod nfs;
 mod pace;
+mod remote;
+mod rexec;
 mod rtt;
 mod samples;
 mod serve;
 mod setup;
+mod store;
 mod stream;
 mod tcp;
 mod tipc;
@@ -40,6 +49,18 @@ enum Verb {
     KernelRtt(cm::KernelRtt),
     TipcUp(tipc::Up),
     Until(until::Until),
+    NfsExport(nfs::Export),
+    NfsMount(nfs::Mount),
+    Make(files::Make),
+    Fetch(fetch::Fetch),
+    Store(store::Store),
+    Names(names::Names),
+    Launch(remote::Launch),
+    Echo(remote::Echo),
+    Output(remote::Output),
+    RexecServe(rexec::Serve),
+    Rexec(rexec::Rexec),
+    Exec(exec::Exec),
 }
 
 impl Bench {
@@ -53,6 +74,18 @@ impl Bench {
             Verb::KernelRtt(verb) => verb.run(),
             Verb::TipcUp(verb) => verb.run(),
             Verb::Until(verb) => verb.run(),
+            Verb::NfsExport(verb) => verb.run(),
+            Verb::NfsMount(verb) => verb.run(),
+            Verb::Make(verb) => verb.run(),
+            Verb::Fetch(verb) => verb.run(),
+            Verb::Store(verb) => verb.run(),
+            Verb::Names(verb) => verb.run(),
+            Verb::Launch(verb) => verb.run(),
+            Verb::Echo(verb) => verb.run(),
+            Verb::Output(verb) => verb.run(),
+            Verb::RexecServe(verb) => verb.run(),
+            Verb::Rexec(verb) => verb.run(),
+            Verb::Exec(verb) => verb.run(),
         }
     }
 }

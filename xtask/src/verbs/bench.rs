@@ -10,6 +10,7 @@ use anyhow::{ensure, Context as _, Result};
 
 use crate::context::Context;
 use crate::definitions::KernelVariant;
+use crate::host::{self, Purpose};
 use crate::{verbs, Xtask};
 
 const PACKAGE: &str = "podos-bench";
@@ -22,6 +23,7 @@ const PROFILE: &str = "minimal";
     args_conflicts_with_subcommands = true,
     after_help = "Example:\n  \
         cargo xtask bench cm --check\n  \
+        cargo xtask bench --all\n  \
         cargo xtask bench report cm"
 )]
 pub struct Bench {
@@ -29,7 +31,7 @@ pub struct Bench {
     verb: Option<Verb>,
     /// The benches
     names: Vec<String>,
-    /// Run all of them
+    /// Run all of them, one after the other; the end says what was missed
     #[arg(long)]
     all: bool,
     /// Fail where a wanted ratio is missed
@@ -98,6 +100,7 @@ impl Xtask for Bench {
                 seconds,
                 image_dir,
             }) => {
+                host::ensure_for(ctx, Purpose::Bench)?;
                 let seconds = seconds.to_string();
                 arguments
                     .extend(["profile", &name, &case, "--seconds", &seconds].map(OsString::from));
@@ -110,6 +113,7 @@ impl Xtask for Bench {
                     self.all || !self.names.is_empty(),
                     "name a bench (`cargo xtask bench --list` says which there are), or give --all"
                 );
+                host::ensure_for(ctx, Purpose::Bench)?;
                 arguments.push("run".into());
                 arguments.extend(self.names.iter().map(OsString::from));
                 let flags = [

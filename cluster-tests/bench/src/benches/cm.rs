@@ -7,12 +7,12 @@
 
 mod contest;
 mod curves;
-mod module;
 mod session;
 
 use anyhow::Result;
 use podos_harness::{Rate, Topology};
 
+use super::load::{megabits, paper_rate};
 use crate::bench::{Bench, Effort, Repeat, Session};
 use crate::figure::FigureSpec;
 use crate::lab::Lab;
@@ -30,11 +30,6 @@ const SERVER: u32 = 2;
 /// ask more of two emulated processors than they have.
 fn rail_rate() -> Rate {
     Rate::mbit(16)
-}
-
-/// What each rail is shaped to for the figures: the Ethernet of the paper's machines.
-fn paper_rate() -> Rate {
-    Rate::mbit(10)
 }
 
 impl Bench for Cm {
@@ -59,7 +54,6 @@ impl Bench for Cm {
     }
 
     fn notes(&self, _effort: Effort) -> Vec<String> {
-        let megabits = |rate: Rate| rate.bits_per_second() / 1_000_000;
         let (rail, paper) = (megabits(rail_rate()), megabits(paper_rate()));
         vec![
             "Everything is measured from user process to user process, CM through the test \

@@ -31,14 +31,28 @@ impl Samples {
             say("sets_ns", sets);
         }
         self.0.sort_unstable();
-        let (Some(min), Some(max)) = (self.0.first(), self.0.last()) else {
+        let (Some(min), Some(max), Some(mean)) = (self.0.first(), self.0.last(), self.mean())
+        else {
             return;
         };
         say("min_ns", min);
         say("median_ns", self.quantile(50));
-        say("mean_ns", self.0.iter().sum::<u64>() / self.0.len() as u64);
+        say("mean_ns", mean);
         say("p99_ns", self.quantile(99));
         say("max_ns", max);
+    }
+
+    /// `NAME_median_ns=` and `NAME_mean_ns=`; of none, nothing.
+    pub fn say_as(&mut self, name: &str) {
+        self.0.sort_unstable();
+        if let Some(mean) = self.mean() {
+            say(&format!("{name}_median_ns"), self.quantile(50));
+            say(&format!("{name}_mean_ns"), mean);
+        }
+    }
+
+    fn mean(&self) -> Option<u64> {
+        self.0.iter().sum::<u64>().checked_div(self.0.len() as u64)
     }
 
     /// The paper's own measure (section 3.4): of ten sets, one after the other, the slowest and the

@@ -4,11 +4,10 @@
 
 use podos_harness::CmMode;
 
+use crate::benches::stack::{mode_name, MODES};
 use crate::measure::Key;
 use crate::row::{RowSpec, Wanted};
 
-/// CM's modes.
-pub const MODES: [CmMode; 3] = [CmMode::Open, CmMode::Mac, CmMode::Aead];
 /// What CM is held against.
 pub const PEERS: [Who; 3] = [Who::Tcp, Who::Udp, Who::Tipc];
 
@@ -54,15 +53,6 @@ impl Who {
             Self::Udp => "udp",
             Self::Tipc => "tipc",
         }
-    }
-}
-
-/// What CM calls it.
-pub fn mode_name(mode: CmMode) -> &'static str {
-    match mode {
-        CmMode::Open => "open",
-        CmMode::Mac => "mac",
-        CmMode::Aead => "aead",
     }
 }
 

@@ -4,15 +4,13 @@
 
 use anyhow::Result;
 
-use super::{paper_rate, CLIENT, SERVER};
+use super::{CLIENT, SERVER};
 use crate::bench::Effort;
-use crate::figure::{Claim, FigureSpec, SeriesSpec};
-use crate::lab::{Background, Lab};
+use crate::benches::load::Load;
+use crate::figure::{Claim, Compare, FigureSpec, Scale, SeriesSpec};
+use crate::lab::Lab;
 use crate::measure::{Key, Measurements};
 
-/// What "minimal load" is on the other rails, in per cent.
-const MINIMAL: u32 = 2;
-const RAILS: [u8; 3] = [0, 1, 2];
 const LOAD_LABEL: &str = "load on the primary rail, %";
 
 /// A curve of one of the figures.
@@ -100,7 +98,7 @@ fn loads(effort: Effort) -> &'static [u32] {
 pub fn measure(lab: &Lab, effort: Effort, round: usize, all: &mut Measurements) {
     for load in loads(effort) {
         for everywhere in [false, true] {
-            let _load = match Load::start(lab, *load, everywhere, round) {
+            let _load = match Load::start(lab, [CLIENT, SERVER], *load, everywhere, round) {
                 Ok(load) => load,
                 Err(error) => {
                     all.fail(round, format!("a load of {load} %"), format!("{error:#}"));
@@ -116,43 +114,13 @@ pub fn measure(lab: &Lab, effort: Effort, round: usize, all: &mut Measurements) 
     }
 }
 
-/// Load on the rails for as long as it lives, both ways.
-struct Load(#[expect(dead_code, reason = "it loads until it is dropped")] Vec<Background>);
-
-impl Load {
-    fn start(lab: &Lab, percent: u32, everywhere: bool, round: usize) -> Result<Self> {
-        let mut started = Vec::new();
-        for rail in RAILS {
-            let percent = match (rail, everywhere) {
-                (0, _) | (_, true) => percent,
-                _ => MINIMAL,
-            };
-            if percent == 0 {
-                continue;
-            }
-            let rate = paper_rate().bits_per_second() * u64::from(percent) / 100;
-            for (from, to) in [(CLIENT, SERVER), (SERVER, CLIENT)] {
-                let interface = format!("eth{rail}");
-                let path = format!("/sys/class/net/{interface}/address");
-                let address = lab.node(to)?.read_file(path)?;
-                let address = String::from_utf8_lossy(&address).trim().to_owned();
-                let seed = (round as u64) << 8 | u64::from(rail) << 4 | u64::from(from);
-                let (rate, seed) = (rate.to_string(), seed.to_string());
-                let args = ["load", &interface, "--to", &address, "--rate", &rate];
-                let args = [&args[..], &["--millis", "3600000", "--seed", &seed]].concat();
-                started.push(lab.start(from, &args)?);
-            }
-        }
-        Ok(Self(started))
-    }
-}
-
 /// The figures.
 pub fn figures(effort: Effort) -> Vec<FigureSpec> {
     let series = |curves: &[Curve]| curves.iter().map(|curve| curve.spec(effort)).collect();
     let claim = |says, ratio, of: Curve, to: Curve, at: Option<u32>| Claim {
         says,
-        ratio,
+        number: ratio,
+        compare: Compare::Ratio,
         of: of.label(),
         to: to.label(),
         at: at.filter(|at| loads(effort).contains(at)).map(f64::from),
@@ -164,6 +132,7 @@ pub fn figures(effort: Effort) -> Vec<FigureSpec> {
             title: "Figure 3: 64-byte round trip of CM and of sockets against load",
             x_label: LOAD_LABEL,
             y_label: "mean round trip, µs",
+            scale: Scale::Linear,
             series: series(&[Sockets, Single]),
             paper: vec![claim(
                 "the protocol \"is almost twice as fast\"",
@@ -178,6 +147,7 @@ pub fn figures(effort: Effort) -> Vec<FigureSpec> {
             title: "Figure 4: the same with transmission groups, minimal load on the other rails",
             x_label: LOAD_LABEL,
             y_label: "mean round trip, µs",
+            scale: Scale::Linear,
             series: series(&[Sockets, Single, GroupsMinimal]),
             paper: vec![claim(
                 "with transmission groups \"almost three times faster than the regular networking \
@@ -193,6 +163,7 @@ pub fn figures(effort: Effort) -> Vec<FigureSpec> {
             title: "Figure 5: CM, and CM with transmission groups under minimal and same load",
             x_label: LOAD_LABEL,
             y_label: "mean round trip, µs",
+            scale: Scale::Linear,
             series: series(&[Single, GroupsMinimal, GroupsEqual]),
             paper: vec![
                 claim(
@@ -216,6 +187,7 @@ pub fn figures(effort: Effort) -> Vec<FigureSpec> {
             title: "Figure 6: set-up and the first 1500 bytes there and back, against load",
             x_label: LOAD_LABEL,
             y_label: "mean set-up, µs",
+            scale: Scale::Linear,
             series: series(&[SetUpSockets, SetUpSingle]),
             paper: vec![claim(
                 "a CDT entry \"takes around 200 µs, which is lesser than standard connection \

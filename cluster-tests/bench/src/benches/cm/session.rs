@@ -5,11 +5,12 @@
 use anyhow::{Context, Result};
 use podos_harness::CmMode;
 
-use super::contest::{mode_name, processor_key, Case, Who, MODES, PEERS, UNSHAPED};
-use super::module::{self, Key};
-use super::{curves, paper_rate, rail_rate, CLIENT, SERVER};
+use super::contest::{processor_key, Case, Who, PEERS, UNSHAPED};
+use super::{curves, rail_rate, CLIENT, SERVER};
 use crate::answers::Answers;
 use crate::bench::{Effort, Repeat, Session};
+use crate::benches::load::paper_rate;
+use crate::benches::stack::{self, mode_name, Key, MODES};
 use crate::lab::{Background, Lab};
 use crate::measure::Measurements;
 
@@ -48,7 +49,8 @@ impl<'a> CmSession<'a> {
 
     /// CM in a mode, with its server, which ends when the value is dropped.
     pub fn load(&self, mode: CmMode) -> Result<Background> {
-        module::load(self.lab, &[CLIENT, SERVER], mode, &self.key)?;
+        let hosts = [CLIENT, SERVER];
+        stack::load(self.lab, &hosts, mode, &self.key, &["podos_cmtest"])?;
         let server = SERVER.to_string();
         let serving = self
             .lab
