@@ -360,10 +360,6 @@ pub fn foreign(mode: Mode, fingerprint: u32, nonce: Key) -> Vec<Bad> {
         },
         Hello { mtu: 1279, ..hello },
         Hello { mtu: 0, ..hello },
-        Hello {
-            nonce: [0; 32],
-            ..hello
-        },
     ] {
         let header = in_epoch(kind::HELLO);
         add(Reason::Handshake, untagged(header, 1, &bad.bytes()));
@@ -408,10 +404,14 @@ pub fn foreign(mode: Mode, fingerprint: u32, nonce: Key) -> Vec<Bad> {
         Reason::NoKey,
         untagged(in_epoch(kind::HELLO), 1, &other.bytes()),
     );
-    add(
-        Reason::BadTag,
-        untagged(in_epoch(kind::HELLO), 1, &hello.bytes()),
-    );
+    // A nonce of zeros is one that can't become fresh, and its tag has to be right first.
+    for nonce in [hello.nonce, [0; 32]] {
+        let hello = Hello { nonce, ..hello };
+        add(
+            Reason::BadTag,
+            untagged(in_epoch(kind::HELLO), 1, &hello.bytes()),
+        );
+    }
     all
 }
 

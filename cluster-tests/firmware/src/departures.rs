@@ -189,7 +189,7 @@ impl Departures {
                 }
             }
         }
-        self.find_lost();
+        self.find_lost(now);
         true
     }
 
@@ -214,13 +214,15 @@ impl Departures {
         });
     }
 
-    fn find_lost(&mut self) {
+    /// Rails differ in speed: what was sent just now may still come.
+    fn find_lost(&mut self, now: u64) {
+        let patience = self.smoothed.map_or(LEAST, |(smoothed, _)| smoothed);
         let mut overtaken = 0;
         for kept in self.queue.iter_mut().rev() {
             if kept.came {
                 overtaken += 1;
             } else if kept.times == 1 && overtaken >= OVERTAKEN {
-                kept.lost = true;
+                kept.lost = now.saturating_sub(kept.at) >= patience;
             }
         }
     }
@@ -274,9 +276,12 @@ impl Departures {
         }
     }
 
-    /// The number of the first segment that was never sent.
-    pub fn sent(&self) -> u32 {
-        self.sent
+    /// A segment of this number was sent behind our back.
+    pub fn claim(&mut self, seq: u32) {
+        let after = seq.wrapping_add(1);
+        if before(self.sent, after) {
+            self.sent = after;
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Bare {
 impl Bare {
     /// Finds the interfaces, which have these MTUs.
     pub fn new(mtu: &[u16]) -> Result<Self, String> {
-        let clock = Clock::new();
+        let clock = Clock::new().ok_or("there is no high precision event timer")?;
         interrupts::init();
         let mut transports = pci::network_cards()?;
         let (cards, wanted) = (transports.len(), mtu.len());
@@ -74,11 +74,6 @@ impl Bare {
             rails,
             turn: 0,
         })
-    }
-
-    /// Ticks of the processor's counter in a second.
-    pub fn hertz(&self) -> u64 {
-        self.clock.hertz()
     }
 }
 

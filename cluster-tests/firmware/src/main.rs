@@ -16,7 +16,7 @@ use alloc::format;
 use alloc::string::String;
 
 use podos_firmware::crypto::Key;
-use podos_firmware::run::{Machine as _, Run};
+use podos_firmware::run::Run;
 use podos_firmware::scenario::Scenario;
 
 use machine::{exit, fw_cfg, Bare, Exit};
@@ -46,9 +46,7 @@ fn run() -> Result<bool, String> {
     let text = String::from_utf8(text).map_err(|_| format!("{SCENARIO} is no text"))?;
     let scenario = Scenario::parse(&text)?;
     let key = cluster_key()?;
-    let mut bare = Bare::new(&scenario.mtu)?;
-    let hertz = bare.hertz();
-    bare.print(format_args!("fw: machine hertz={hertz}"));
+    let bare = Bare::new(&scenario.mtu)?;
     Ok(Run::new(bare, &scenario, key)?.go(&scenario))
 }
 

@@ -147,9 +147,10 @@ impl Node {
         let header = &parts.header;
         let for_us = header.to.0 == 0 || header.to.same_node(self.me.node);
         if !for_us {
-            // Frames for an earlier start of ours, which others do not know to be over.
+            // Not frames for an earlier start of ours, which others do not know to be over; nor those that
+            // answer what was said in the name of others.
             let earlier = header.to.host() == self.me.node.host();
-            if !earlier && to != BROADCAST {
+            if !earlier && to != BROADCAST && self.manners.speaks {
                 self.audit.violation(
                     "address",
                     format_args!("of {}: for {}, sent to us", header.from, header.to),

@@ -147,7 +147,8 @@ impl FirmwareBoot {
         let words = [
             ["-name", &name],
             ["-display", "none"],
-            ["-machine", "pc"],
+            // Its timer is the firmware's clock.
+            ["-machine", "pc,hpet=on"],
             ["-accel", self.accelerator.name()],
             // All that it uses, and nothing that would have to be switched on first.
             ["-cpu", "qemu64"],

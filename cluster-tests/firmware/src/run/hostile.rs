@@ -259,9 +259,11 @@ impl<M: Machine> Run<M> {
                     ..Header::new(kind::DATA, class::TEST, 2, name(number / 3), Gpid(0))
                 };
                 match self.node.me.mode {
+                    // There everybody is who he says he is.
                     Mode::Open => crate::me::plain(
                         Header {
                             key_id: 0,
+                            from: Gpid::new(STRANGER, 1, 0),
                             ..header
                         },
                         &[0x5a; 1000],

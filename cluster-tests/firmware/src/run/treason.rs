@@ -139,7 +139,7 @@ impl<M: Machine> Run<M> {
                 ..header
             };
             frames.push(self.pair(host, own)?);
-            sent.add(Reason::Misaddressed, 1);
+            sent.add(Reason::Echo, 1);
             let mut frame = self.pair(host, header)?;
             // Eight epochs away at both ends.
             frame[5] ^= 0x88;
@@ -173,14 +173,16 @@ impl<M: Machine> Run<M> {
 
     pub(super) fn abuse(&mut self, host: u32) -> Outcome {
         self.harass(host)?;
+        // Segments 1 and 2 lack, so the stream can't come to its end before the second frame.
         self.contradict(host, "a segment behind the FIN", |header| {
+            let fin = header.flags | flag::FIN;
             [
                 Header {
-                    flags: header.flags | flag::FIN,
-                    seq: 1,
+                    flags: fin,
+                    seq: 3,
                     ..header
                 },
-                Header { seq: 2, ..header },
+                Header { seq: 4, ..header },
             ]
         })?;
         self.contradict(host, "a second FIN", |header| {
@@ -337,6 +339,9 @@ impl<M: Machine> Run<M> {
         };
         let header = circuit.header(kind::DATA, ECHO, flag::ACK_VALID);
         for header in frames(header) {
+            if let Some(circuit) = self.node.circuits.get_mut(&index) {
+                circuit.out.claim(header.seq);
+            }
             let frame = self.node.pair_frame(host, header, &[]).ok_or("no key")?;
             self.send_to(host, Vec::from([frame]));
         }
