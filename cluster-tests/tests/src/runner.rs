@@ -43,6 +43,7 @@ pub fn run(options: &Options, root: &Path) -> Result<Counts> {
     let _lock = lock(&folder)?;
     let share = folder.join("share");
     podos_harness::build_guest_tool(&root, &share)?;
+    suite::prepare(&root, &tests)?;
     let limits = Limits::here(options.kernel, options.minutes);
     let image = options.image_dir.clone();
     let terms = Terms {

@@ -9,12 +9,17 @@ mod coherence;
 mod commands;
 mod dead_node;
 mod files;
+mod firmware;
 mod gipc;
 mod gpid;
 mod harness;
 mod modules;
 mod names;
 mod programs;
+
+use std::path::Path;
+
+use anyhow::Result;
 
 use crate::test::{Test, SETTINGS};
 
@@ -36,8 +41,18 @@ pub fn all() -> Vec<Test> {
     let mut tests = harness::tests();
     tests.extend(subjects.concat());
     tests.extend(cm::tests());
+    tests.extend(firmware::TESTS);
     tests.sort_by_key(|test| SETTINGS.iter().position(|setting| *setting == test.setting));
     tests
+}
+
+/// Builds what these tests need besides an image, before the first of them has its time.
+pub fn prepare(root: &Path, tests: &[Test]) -> Result<()> {
+    let boots_firmware = |test: &Test| !(test.setting.topology)().firmware.is_empty();
+    match tests.iter().any(boots_firmware) {
+        true => firmware::prepare(root),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

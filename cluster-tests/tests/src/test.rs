@@ -129,7 +129,42 @@ pub const LEGIBLE: Setting = Setting {
     wait: WaitFor::Alive,
 };
 
+/// Two members, and a place for the test firmware.
+pub const FIRMWARE_AEAD: Setting = Setting {
+    name: "firmware-aead",
+    topology: || Topology::nodes(2).firmware(9).net(Net::Switch),
+    wait: WaitFor::Alive,
+};
+
+/// The same without secrecy, on bridges.
+pub const FIRMWARE_MAC: Setting = Setting {
+    name: "firmware-mac",
+    topology: || Topology::nodes(2).firmware(9).cm_mode(CmMode::Mac),
+    wait: WaitFor::Alive,
+};
+
+/// The same without keys.
+pub const FIRMWARE_OPEN: Setting = Setting {
+    name: "firmware-open",
+    topology: || {
+        let nodes = Topology::nodes(2).firmware(9).net(Net::Switch);
+        nodes.cm_mode(CmMode::Open)
+    },
+    wait: WaitFor::Alive,
+};
+
 /// All of them, in the order in which they run.
-pub const SETTINGS: [Setting; 9] = [
-    HOST, SHARED, MODULES, DYING, FAULTY, MIXED, OUTSIDERS, OPEN, LEGIBLE,
+pub const SETTINGS: [Setting; 12] = [
+    HOST,
+    SHARED,
+    MODULES,
+    DYING,
+    FAULTY,
+    MIXED,
+    OUTSIDERS,
+    OPEN,
+    LEGIBLE,
+    FIRMWARE_AEAD,
+    FIRMWARE_MAC,
+    FIRMWARE_OPEN,
 ];

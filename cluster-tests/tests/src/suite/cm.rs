@@ -14,6 +14,7 @@ mod transfer;
 
 use anyhow::Result;
 
+pub(super) use self::transfer::Transfer;
 use crate::support::{Lab, Machine};
 use crate::test::Test;
 
@@ -36,6 +37,6 @@ fn load_module(node: Machine<'_>) -> Result<()> {
 }
 
 /// The same on all nodes.
-fn load_modules(lab: &Lab<'_>) -> Result<()> {
+pub(super) fn load_modules(lab: &Lab<'_>) -> Result<()> {
     lab.nodes().into_iter().try_for_each(load_module)
 }
