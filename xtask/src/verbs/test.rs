@@ -60,6 +60,14 @@ impl Xtask for Test {
                 .quiet()
                 .run()?)
         });
+        report.check("firmware clippy", || {
+            // For a bare machine, so the workspace's check leaves it out.
+            let offline = ctx.flags.offline.then_some("--offline");
+            let package = ["--package", "podos-firmware", "--features", "machine"];
+            Ok(cmd!(sh, "cargo clippy --quiet --locked --release {package...} --bin podos-firmware {offline...} -- -D warnings")
+                .quiet()
+                .run()?)
+        });
         for (name, arguments) in host_tests(&sh) {
             report.tests(name, || count(ctx, "cargo", &arguments, Tally::read_line));
         }
