@@ -8,6 +8,7 @@ mod cm;
 mod coherence;
 mod commands;
 mod dead_node;
+mod debug;
 mod files;
 mod firmware;
 mod gipc;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Test> {
     tests.extend(subjects.concat());
     tests.extend(cm::tests());
     tests.extend(firmware::TESTS);
+    tests.extend(debug::TESTS);
     tests.sort_by_key(|test| SETTINGS.iter().position(|setting| *setting == test.setting));
     tests
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use podos_harness::{CmMode, Net, NodeKey, Rail, Topology, WaitFor};
+use podos_harness::{CmMode, Kernel, Net, NodeKey, Rail, Topology, WaitFor};
 
 use crate::support::Lab;
 
@@ -136,10 +136,16 @@ pub const FIRMWARE_AEAD: Setting = Setting {
     wait: WaitFor::Alive,
 };
 
-/// The same without secrecy, on bridges.
+/// The same without secrecy, on bridges of different MTU.
 pub const FIRMWARE_MAC: Setting = Setting {
     name: "firmware-mac",
-    topology: || Topology::nodes(2).firmware(9).cm_mode(CmMode::Mac),
+    topology: || {
+        let rails = [4000, 1500, 9000].map(Rail::of_mtu);
+        Topology {
+            rails: rails.to_vec(),
+            ..Topology::nodes(2).firmware(9).cm_mode(CmMode::Mac)
+        }
+    },
     wait: WaitFor::Alive,
 };
 
@@ -153,8 +159,15 @@ pub const FIRMWARE_OPEN: Setting = Setting {
     wait: WaitFor::Alive,
 };
 
+/// Two members whose kernels can be told to run out of memory.
+pub const DEBUG: Setting = Setting {
+    name: "debug",
+    topology: || Topology::nodes(2).kernel(Kernel::Debug),
+    wait: WaitFor::Alive,
+};
+
 /// All of them, in the order in which they run.
-pub const SETTINGS: [Setting; 12] = [
+pub const SETTINGS: [Setting; 13] = [
     HOST,
     SHARED,
     MODULES,
@@ -167,4 +180,5 @@ pub const SETTINGS: [Setting; 12] = [
     FIRMWARE_AEAD,
     FIRMWARE_MAC,
     FIRMWARE_OPEN,
+    DEBUG,
 ];
