@@ -16,6 +16,7 @@ mod map;
 mod pattern;
 mod rail;
 mod report;
+mod soak;
 mod tally;
 mod verify;
 mod walk;
@@ -47,6 +48,7 @@ enum Verb {
     Walk(walk::Walk),
     Gpids(gpids::Gpids),
     Cm(cm::Cm),
+    Soak(soak::Soak),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Walk(verb) => verb.run(),
         Verb::Gpids(verb) => verb.run(),
         Verb::Cm(verb) => verb.run(),
+        Verb::Soak(verb) => verb.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

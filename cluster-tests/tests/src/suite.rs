@@ -17,6 +17,7 @@ mod harness;
 mod modules;
 mod names;
 mod programs;
+mod soak;
 
 use std::path::Path;
 
@@ -26,7 +27,7 @@ use crate::test::{Test, SETTINGS};
 
 /// All tests, those of one setting together.
 pub fn all() -> Vec<Test> {
-    let subjects: [&[Test]; 11] = [
+    let subjects: [&[Test]; 12] = [
         gpid::TESTS,
         names::TESTS,
         files::TESTS,
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Test> {
         attach::TESTS,
         modules::TESTS,
         dead_node::TESTS,
+        soak::TESTS,
     ];
     let mut tests = harness::tests();
     tests.extend(subjects.concat());

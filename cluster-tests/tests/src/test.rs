@@ -166,8 +166,15 @@ pub const DEBUG: Setting = Setting {
     wait: WaitFor::Alive,
 };
 
+/// Four nodes that are worked on while faults befall them.
+pub const SOAK: Setting = Setting {
+    name: "soak",
+    topology: || Topology::nodes(4).net(Net::Switch),
+    wait: WaitFor::Alive,
+};
+
 /// All of them, in the order in which they run.
-pub const SETTINGS: [Setting; 13] = [
+pub const SETTINGS: [Setting; 14] = [
     HOST,
     SHARED,
     MODULES,
@@ -181,4 +188,5 @@ pub const SETTINGS: [Setting; 13] = [
     FIRMWARE_MAC,
     FIRMWARE_OPEN,
     DEBUG,
+    SOAK,
 ];

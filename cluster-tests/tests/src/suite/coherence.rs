@@ -222,10 +222,10 @@ fn any_operations(lab: &Lab<'_>) -> Result<()> {
 }
 
 /// SplitMix64.
-struct Lots(u64);
+pub struct Lots(pub u64);
 
 impl Lots {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
