@@ -16,7 +16,6 @@ use serde::de::DeserializeOwned;
 
 pub use build_root::{BuildRootDefinition, KernelPackage};
 pub use profile::Profile;
-pub use variant::KernelVariant;
 
 /// Reads the definition `name` (a path in the checkout `root`).
 pub fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Result<T> {

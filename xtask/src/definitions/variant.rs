@@ -1,45 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Which kernel an image boots.
+//! A profile with another kernel than its own.
 
-use clap::ValueEnum;
+use podos_harness::Kernel;
 
 use super::Profile;
 
-/// A kernel of a profile: its own, or one that watches itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum KernelVariant {
-    /// The profile's own kernel
-    #[default]
-    Base,
-    /// The same with KASAN, lockdep, kmemleak and fault injection: slow, but it tells what is wrong
-    Debug,
-}
-
-impl KernelVariant {
-    /// Its name, on command lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Debug => "debug",
-        }
-    }
-
-    /// The name of a profile's image with this kernel: that of its folder in target/images.
-    pub fn image_name(self, profile: &str) -> String {
-        match self {
-            Self::Base => profile.to_owned(),
-            Self::Debug => format!("{profile}-debug"),
-        }
-    }
-}
-
 impl Profile {
-    /// The profile with another kernel; its image has a name of its own.
+    /// The profile with this kernel; its image has a name of its own.
     #[must_use]
-    pub fn with_kernel(mut self, variant: KernelVariant) -> Self {
-        self.name = variant.image_name(&self.name);
-        if variant == KernelVariant::Debug {
+    pub fn with_kernel(mut self, kernel: Kernel) -> Self {
+        self.name = kernel.image(&self.name);
+        if kernel == Kernel::Debug {
             self.kernel.fragments.push("debug".to_owned());
         }
         self
@@ -62,12 +34,12 @@ mod tests {
             name: "trial".into(),
             ..profile
         };
-        let base = profile.clone().with_kernel(KernelVariant::Base);
+        let base = profile.clone().with_kernel(Kernel::Base);
         assert_eq!(
-            (base.name, base.kernel.fragments.len()),
-            ("trial".into(), 1)
+            (base.name.as_str(), base.kernel.fragments.len()),
+            ("trial", 1)
         );
-        let debug = profile.with_kernel(KernelVariant::Debug);
+        let debug = profile.with_kernel(Kernel::Debug);
         assert_eq!(debug.name, "trial-debug");
         assert_eq!(debug.kernel.fragments, ["base", "debug"]);
     }

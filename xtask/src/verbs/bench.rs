@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{ensure, Context as _, Result};
+use podos_harness::Kernel;
 
 use crate::context::Context;
-use crate::definitions::KernelVariant;
 use crate::host::{self, Purpose};
 use crate::{verbs, Xtask};
 
@@ -144,7 +144,7 @@ fn image(ctx: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
             .canonicalize()
             .with_context(|| format!("--image-dir {}", dir.display())),
         None => {
-            verbs::image::build(ctx, PROFILE, KernelVariant::Base)?;
+            verbs::image::build(ctx, PROFILE, Kernel::Base)?;
             Ok(ctx.image_dir(PROFILE))
         }
     }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
+use podos_harness::Kernel;
 
 use crate::context::Context;
-use crate::definitions::KernelVariant;
 use crate::{verbs, Xtask};
 
 const PACKAGE: &str = "cluster-tests";
@@ -38,8 +38,8 @@ pub struct ClusterTest {
     #[arg(long)]
     list: bool,
     /// Kernel of the nodes
-    #[arg(long, value_enum, default_value_t)]
-    kernel: KernelVariant,
+    #[arg(long, value_name = "base|debug", default_value_t)]
+    kernel: Kernel,
     /// How many minutes a soak goes on
     #[arg(long, value_name = "N")]
     minutes: Option<u32>,
@@ -63,7 +63,7 @@ impl Xtask for ClusterTest {
             Some(dir) => dir
                 .canonicalize()
                 .with_context(|| format!("--image-dir {}", dir.display()))?,
-            None => ctx.image_dir(&self.kernel.image_name(PROFILE)),
+            None => ctx.image_dir(&self.kernel.image(PROFILE)),
         };
         if self.image_dir.is_none() && !self.list {
             verbs::image::build(ctx, PROFILE, self.kernel)?;
@@ -88,7 +88,7 @@ impl Xtask for ClusterTest {
                 command.args([flag, &number.to_string()]);
             }
         }
-        command.args(["--kernel", self.kernel.name()]);
+        command.args(["--kernel", &self.kernel.to_string()]);
         if let Some(dir) = &self.report_dir {
             let dir = std::path::absolute(dir)
                 .with_context(|| format!("--report-dir {}", dir.display()))?;

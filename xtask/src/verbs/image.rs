@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use podos_harness::Kernel;
 
 use crate::context::Context;
-use crate::definitions::{KernelVariant, Profile};
+use crate::definitions::Profile;
 use crate::engine::progress::duration;
 use crate::engine::Run;
 use crate::steps::image::{INITRAMFS, KERNEL};
@@ -23,8 +24,8 @@ pub struct Image {
     #[arg(long, default_value = "minimal")]
     profile: String,
     /// Its kernel; `debug` goes to target/images/PROFILE-debug
-    #[arg(long, value_enum, default_value_t)]
-    kernel: KernelVariant,
+    #[arg(long, value_name = "base|debug", default_value_t)]
+    kernel: Kernel,
 }
 
 impl Xtask for Image {
@@ -35,7 +36,7 @@ impl Xtask for Image {
 }
 
 /// Builds what is stale of the image of `profile` with that kernel, and says what it did.
-pub fn build(ctx: &Context, profile: &str, kernel: KernelVariant) -> Result<()> {
+pub fn build(ctx: &Context, profile: &str, kernel: Kernel) -> Result<()> {
     let started = Instant::now();
     let profile = Profile::load(ctx, profile)?.with_kernel(kernel);
     host::ensure(ctx)?;

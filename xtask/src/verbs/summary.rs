@@ -5,9 +5,10 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use podos_harness::Kernel;
 
 use crate::context::Context;
-use crate::definitions::{KernelVariant, Profile};
+use crate::definitions::Profile;
 use crate::engine::run::State;
 use crate::engine::Run;
 use crate::{host, pipeline, Xtask};
@@ -20,8 +21,8 @@ pub struct Summary {
     #[arg(long, default_value = "minimal")]
     profile: String,
     /// Its kernel
-    #[arg(long, value_enum, default_value_t)]
-    kernel: KernelVariant,
+    #[arg(long, value_name = "base|debug", default_value_t)]
+    kernel: Kernel,
 }
 
 impl Xtask for Summary {

@@ -9,10 +9,11 @@ use std::io::{BufRead, BufReader};
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure, Context as _, Result};
+use podos_harness::Kernel;
 use xshell::{cmd, Shell};
 
 use crate::context::Context;
-use crate::definitions::{KernelVariant, Profile};
+use crate::definitions::Profile;
 use crate::engine::job::StepFailed;
 use crate::engine::Run;
 use crate::{host, pipeline, verbs, Xtask};
@@ -77,9 +78,7 @@ impl Xtask for Test {
                 let profile = Profile::load(ctx, PROFILE)?;
                 pipeline::modules_clippy(&mut Run::build(ctx, PROFILE), &profile)
             });
-            let image = report.check("image", || {
-                verbs::image::build(ctx, PROFILE, KernelVariant::Base)
-            });
+            let image = report.check("image", || verbs::image::build(ctx, PROFILE, Kernel::Base));
             if self.no_cluster {
                 return Ok(report.end());
             }

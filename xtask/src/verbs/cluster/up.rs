@@ -7,11 +7,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use podos_harness::{Cluster, CmMode, Lifetime, Net, Rail, Rate, Topology, WaitFor};
+use podos_harness::{Cluster, CmMode, Kernel, Lifetime, Net, Rail, Rate, Topology, WaitFor};
 
 use super::Name;
 use crate::context::Context;
-use crate::definitions::KernelVariant;
 use crate::engine::progress::duration;
 use crate::{verbs, Xtask};
 
@@ -30,6 +29,7 @@ use crate::{verbs, Xtask};
     seed = 7                   # of all that the switch draws by lot\n  \
     memory-mib = 512\n  \
     profile = \"minimal\"\n  \
+    kernel = \"base\"            # or \"debug\"\n  \
     share = \"/home/me/data\"\n  \
     kernel-args = [\"loglevel=7\"]\n  \
     cm-mode = \"aead\"           # or \"mac\", \"open\"\n  \
@@ -48,6 +48,9 @@ pub struct Up {
     /// The image's profile; it is built first if need be; minimal if nothing says so
     #[arg(long, value_name = "P")]
     profile: Option<String>,
+    /// The nodes' kernel, base or debug; base if nothing says so
+    #[arg(long)]
+    kernel: Option<Kernel>,
     /// How the rails are made; bridge if nothing says so
     #[arg(long)]
     net: Option<Network>,
@@ -110,8 +113,8 @@ impl Xtask for Up {
         let image = match self.image_dir {
             Some(image) => image,
             None => {
-                verbs::image::build(ctx, &topology.profile, KernelVariant::Base)?;
-                ctx.image_dir(&topology.profile)
+                verbs::image::build(ctx, &topology.profile, topology.kernel)?;
+                ctx.image_dir(&topology.kernel.image(&topology.profile))
             }
         };
         let started = Instant::now();
@@ -161,6 +164,7 @@ impl Up {
         if let Some(profile) = &self.profile {
             topology.profile.clone_from(profile);
         }
+        topology.kernel = self.kernel.unwrap_or(topology.kernel);
         if let Some(net) = self.net {
             topology.net = match net {
                 Network::Bridge => Net::Bridge,
