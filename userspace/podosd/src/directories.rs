@@ -2,7 +2,7 @@
 
 //! The node directories: `/linusN` for every node that was ever seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -40,6 +40,8 @@ pub struct Directories {
     root: PathBuf,
     kernel: KernelFiles,
     nodes: BTreeSet<Node>,
+    /// Those that could not be made, and why, as it was told.
+    missing: BTreeMap<Node, String>,
 }
 
 impl Directories {
@@ -50,14 +52,16 @@ impl Directories {
             root,
             kernel,
             nodes: BTreeSet::new(),
+            missing: BTreeMap::new(),
         }
     }
 
-    /// Adds what is missing for the nodes of the system state table and for the own one.
+    /// Adds what is missing for the nodes of the system state table and for the own one. Whether
+    /// all are there now.
     ///
-    /// A directory that can't be made is told of and tried again with the next news; only a table
-    /// that can't be read is an error.
-    pub fn update(&mut self) -> Result<()> {
+    /// A directory that can't be made is told of, once for each reason, and may be tried again: by
+    /// hand, modules are loaded one by one. Only a table that can't be read is an error.
+    pub fn update(&mut self) -> Result<bool> {
         let seen = podos::system_state(&self.kernel.sst)?;
         let seen = seen.into_iter().map(|state| state.node);
         for node in seen.chain([self.own]) {
@@ -67,12 +71,19 @@ impl Directories {
             match self.add(node) {
                 Ok(()) => {
                     self.nodes.insert(node);
+                    self.missing.remove(&node);
                     log::info(&format!("{node} is at {}", self.path(node).display()));
                 }
-                Err(error) => log::warning(&format!("{node} has no directory: {error:#}")),
+                Err(error) => {
+                    let reason = format!("{error:#}");
+                    if self.missing.get(&node) != Some(&reason) {
+                        log::warning(&format!("{node} has no directory: {reason}"));
+                        self.missing.insert(node, reason);
+                    }
+                }
             }
         }
-        Ok(())
+        Ok(self.missing.is_empty())
     }
 
     /// Takes all of them away again.
@@ -228,10 +239,10 @@ mod tests {
         fixture.node(2);
         fs::remove_file(fixture.path("attach")).unwrap();
         let mut directories = fixture.directories();
-        directories.update().unwrap();
+        assert!(!directories.update().unwrap());
         assert_eq!(directories.nodes.len(), 1);
         fs::write(fixture.path("attach"), "").unwrap();
-        directories.update().unwrap();
+        assert!(directories.update().unwrap());
         assert_eq!(directories.nodes.len(), 2);
     }
 

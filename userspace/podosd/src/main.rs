@@ -74,14 +74,14 @@ fn serve(root: PathBuf) -> Result<()> {
     let mut watch = watch::Watch::new(&kernel.sst)?;
     let mut directories = Directories::new(own, root.clone(), kernel);
     loop {
-        directories.update()?;
-        match watch.wait()? {
+        let is_done = directories.update()?;
+        match watch.wait(is_done)? {
             Event::News => {}
             Event::Ended => break,
             Event::Gone => {
                 log::info("the modules are gone");
                 directories = Directories::new(own, root.clone(), KernelFiles::in_sysfs());
-                if watch.wait()? == Event::Ended {
+                if watch.wait(true)? == Event::Ended {
                     break;
                 }
                 log::info("the modules are back");

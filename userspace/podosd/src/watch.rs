@@ -53,8 +53,9 @@ impl Watch {
         })
     }
 
-    /// Waits for the next event. News that came since the last wait count.
-    pub fn wait(&mut self) -> Result<Event> {
+    /// Waits for the next event. News that came since the last wait count, and so does, where not
+    /// all that was wanted `is_done`, that it is time to try again.
+    pub fn wait(&mut self, is_done: bool) -> Result<Event> {
         loop {
             let woken = self.poll().context("waiting for news of the cluster")?;
             if woken.signals {
@@ -66,7 +67,7 @@ impl Watch {
                     self.generation = None;
                     return Ok(Event::Gone);
                 }
-                Some(_) if woken.generation => return Ok(Event::News),
+                Some(_) if woken.generation || !is_done => return Ok(Event::News),
                 Some(_) => {}
                 None => {
                     if let Ok(generation) = open(&self.path) {
@@ -136,8 +137,16 @@ mod tests {
         std::fs::write(&path, "1\n").unwrap();
         let mut watch = Watch::new(dir.path()).unwrap();
         watch.generation = None;
-        assert_eq!(watch.wait().unwrap(), Event::Back);
+        assert_eq!(watch.wait(true).unwrap(), Event::Back);
         assert!(watch.generation.is_some());
+    }
+
+    #[test]
+    fn what_is_not_done_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("generation"), "1\n").unwrap();
+        let mut watch = Watch::new(dir.path()).unwrap();
+        assert_eq!(watch.wait(false).unwrap(), Event::News);
     }
 
     #[test]
@@ -147,6 +156,6 @@ mod tests {
         let mut watch = Watch::new(dir.path()).unwrap();
         // SAFETY: The watch has blocked the signal in this thread, and it goes to no other.
         unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGTERM) };
-        assert_eq!(watch.wait().unwrap(), Event::Ended);
+        assert_eq!(watch.wait(true).unwrap(), Event::Ended);
     }
 }
