@@ -31,6 +31,7 @@ mod udp;
 mod until;
 
 use anyhow::Result;
+pub use rexec::by_name;
 
 /// Measure transports between two nodes
 #[derive(Debug, clap::Args)]
@@ -59,7 +60,6 @@ enum Verb {
     Echo(remote::Echo),
     Output(remote::Output),
     RexecServe(rexec::Serve),
-    Rexec(rexec::Rexec),
     Exec(exec::Exec),
 }
 
@@ -84,7 +84,6 @@ impl Bench {
             Verb::Echo(verb) => verb.run(),
             Verb::Output(verb) => verb.run(),
             Verb::RexecServe(verb) => verb.run(),
-            Verb::Rexec(verb) => verb.run(),
             Verb::Exec(verb) => verb.run(),
         }
     }

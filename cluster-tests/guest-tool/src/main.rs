@@ -52,7 +52,17 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().verb {
+    match bench::by_name().unwrap_or_else(by_verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("podos-testtool: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn by_verb() -> anyhow::Result<()> {
+    match Arguments::parse().verb {
         Verb::Bench(verb) => verb.run(),
         Verb::Write(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
@@ -64,13 +74,6 @@ fn main() -> ExitCode {
         Verb::Gpids(verb) => verb.run(),
         Verb::Cm(verb) => verb.run(),
         Verb::Soak(verb) => verb.run(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("podos-testtool: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
 

@@ -57,7 +57,7 @@ impl Bench for Gipc {
     fn notes(&self, _effort: Effort) -> Vec<String> {
         vec![
             "A launch is a command line that is started, has `/bin/echo` run at the other node, \
-             and has ended with what that said: `podos run`, `podos-testtool bench rexec`, \
+             and has ended with what that said: `podos run`, `rexec`, \
              `dbclient`. From a process that runs already, GIPC is open, write, reads to the end \
              of one file, and rexec one connection. A round trip is 64 bytes through a `/bin/cat` \
              at the other node; output is what `/bin/head` writes there, start and end of the \

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `bench rexec-serve` and `bench rexec`: a remote shell as rsh is, over TCP, and with less to do.
+//! `bench rexec-serve` and its client: a remote shell as rsh is, over TCP, and with less to do.
+//!
+//! The client is this program by the name `rexec`, as in `rexec 2 /bin/echo hello`: the time that a
+//! large command line takes to be understood would be the peer's.
 //!
 //! The program's standard streams are the connection itself, so that nobody stands between them.
 //! rsh has a second connection, asks who the caller is, and has a shell take the command line apart;
@@ -11,10 +14,11 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 
 use super::tcp;
 use crate::report::say;
@@ -91,36 +95,40 @@ fn receive(from: &mut impl Read) -> io::Result<Vec<OsString>> {
     Ok(strings.map(|s| OsString::from_vec(s.to_vec())).collect())
 }
 
-/// Run a program on another node; output and input are ours
-#[derive(Debug, clap::Args)]
-pub struct Rexec {
-    /// Host id of the node
-    host: u32,
-    /// The program and its arguments
-    #[arg(last = true, required = true)]
-    command: Vec<OsString>,
+/// What this program is called to be the client.
+const NAME: &str = "rexec";
+
+/// The client's end, if that is what this program was called as.
+pub fn by_name() -> Option<Result<()>> {
+    let mut args = std::env::args_os();
+    let called = args.next()?;
+    (Path::new(&called).file_name()? == NAME).then(|| client(&args.collect::<Vec<_>>()))
 }
 
-impl Rexec {
-    pub fn run(&self) -> Result<()> {
-        let mut stream = connect(self.host)?;
-        stream.write_all(&encode(&self.command))?;
-        let input = stream.try_clone()?;
-        // Input that nobody takes any more is not waited for: our end ends it.
-        thread::spawn(move || pass_on(io::stdin().lock(), &input));
-        let mut out = io::stdout().lock();
-        let mut buffer = vec![0; 65536];
-        loop {
-            match stream.read(&mut buffer)? {
-                0 => break,
-                len => {
-                    out.write_all(&buffer[..len])?;
-                    out.flush()?;
-                }
+/// Runs a program on another node; output and input are ours.
+fn client(args: &[OsString]) -> Result<()> {
+    let (host, command) = match args {
+        [host, command @ ..] if !command.is_empty() => (host, command),
+        _ => bail!("usage: {NAME} HOST PROGRAM [ARGUMENT...]"),
+    };
+    let host = host.to_str().and_then(|host| host.parse().ok());
+    let mut stream = connect(host.with_context(|| format!("{args:?}: no host id"))?)?;
+    stream.write_all(&encode(command))?;
+    let input = stream.try_clone()?;
+    // Input that nobody takes any more is not waited for: our end ends it.
+    thread::spawn(move || pass_on(io::stdin().lock(), &input));
+    let mut out = io::stdout().lock();
+    let mut buffer = vec![0; 65536];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => break,
+            len => {
+                out.write_all(&buffer[..len])?;
+                out.flush()?;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Our input to its end.

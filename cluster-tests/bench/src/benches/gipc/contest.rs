@@ -6,10 +6,12 @@ use podos_harness::CmMode;
 
 use super::{ssh, SERVER};
 use crate::benches::stack::mode_name;
-use crate::lab::TOOL;
 use crate::measure::Key;
 use crate::paper_table::{LineSpec, TableSpec, Whose};
 use crate::row::RowSpec;
+
+/// The client of the rsh-like server: a link to the guest's tool, which goes by its name.
+pub const REXEC: &str = "/tmp/rexec";
 
 /// A contestant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Who {
         let (host, node) = (SERVER.to_string(), format!("linus{SERVER}"));
         let (before, command): (Vec<&str>, _) = match self {
             Self::Gipc(_) => (vec!["podos", "run", &node, "--"], command.to_vec()),
-            Self::Rexec => (vec![TOOL, "bench", "rexec", &host, "--"], command.to_vec()),
+            Self::Rexec => (vec![REXEC, &host], command.to_vec()),
             Self::Ssh => return ssh::line(command),
         };
         let words = before.into_iter().chain(command);
@@ -179,10 +181,7 @@ mod tests {
             line(Who::Gipc(CmMode::Open)),
             "podos run linus2 -- /bin/echo ok"
         );
-        assert_eq!(
-            line(Who::Rexec),
-            "/tmp/podos-testtool bench rexec 2 -- /bin/echo ok"
-        );
+        assert_eq!(line(Who::Rexec), "/tmp/rexec 2 /bin/echo ok");
         assert!(line(Who::Ssh).ends_with("root@10.80.0.2 /bin/echo ok"));
     }
 

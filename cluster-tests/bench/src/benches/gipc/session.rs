@@ -5,12 +5,12 @@
 use anyhow::{Context, Result};
 use podos_harness::CmMode;
 
-use super::contest::{Case, Who, CASES, PAIRS};
+use super::contest::{Case, Who, CASES, PAIRS, REXEC};
 use super::{ssh, CLIENT, SERVER};
 use crate::answers::Answers;
 use crate::bench::{Effort, Repeat, Session};
 use crate::benches::stack::{self, mode_name, Key, SERVICES};
-use crate::lab::{Background, Lab};
+use crate::lab::{Background, Lab, TOOL};
 use crate::measure::Measurements;
 
 /// What is launched, and what it says.
@@ -28,6 +28,8 @@ pub struct GipcSession<'a> {
 impl<'a> GipcSession<'a> {
     /// Has the peers serve.
     pub fn start(lab: &'a Lab, effort: Effort) -> Result<Self> {
+        let link = format!("ln -s {TOOL} {REXEC}");
+        lab.node(CLIENT)?.shell(&link)?;
         let servers = vec![ssh::serve(lab)?, lab.start(SERVER, &["rexec-serve"])?];
         Ok(Self {
             lab,
