@@ -48,6 +48,7 @@ mod switch;
 mod timeline;
 mod topology;
 mod trouble;
+mod tsc;
 mod vm;
 mod watch;
 

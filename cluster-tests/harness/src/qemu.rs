@@ -26,6 +26,8 @@ pub(crate) struct Boot {
     pub accelerator: Accelerator,
     /// File with the node's cluster key, if it is not that of the image.
     pub key: Option<PathBuf>,
+    /// How fast the host's time stamp counter counts, in kHz, if it has one.
+    pub tsc_khz: Option<u32>,
 }
 
 /// The connected sockets that a QEMU inherits.
@@ -187,6 +189,8 @@ fn kernel_command_line(config: &Config, boot: &Boot) -> String {
         // On a busy machine TCG delivers no timer interrupt in the time in which the kernel
         // looks for one, which then panics.
         words.push("no_timer_check".into());
+        // Nor would it measure its clock well.
+        words.extend(boot.tsc_khz.map(|khz| format!("tsc_early_khz={khz}")));
     }
     if config.topology.share.is_some() {
         words.push("podos.share".into());
@@ -219,6 +223,7 @@ mod tests {
             sequence: 5,
             accelerator: Accelerator::Tcg,
             key: Some("/run/keys/cluster".into()),
+            tsc_khz: Some(2_600_000),
         };
         let mut sockets = Sockets {
             agent: 10,
@@ -229,7 +234,7 @@ mod tests {
         let args = arguments(&config, &boot, &sockets);
         let has = |words: &[&str]| args.windows(words.len()).any(|window| window == words);
         let line = "console=ttyS0 panic=-1 podos.node=2 podos.boot=5 podos.cm-mode=aead \
-                    no_timer_check podos.share";
+                    no_timer_check tsc_early_khz=2600000 podos.share";
         assert!(has(&["-append", line]));
         assert!(has(&[
             "-device",

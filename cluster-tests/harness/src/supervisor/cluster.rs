@@ -32,6 +32,7 @@ use crate::state::StateDir;
 use crate::timeline::Events;
 use crate::topology::{node_name, Topology};
 use crate::trouble::{is_trouble, Trouble};
+use crate::tsc;
 use crate::vm::{self, Vm};
 
 /// How long killed QEMUs may take to be gone.
@@ -212,6 +213,7 @@ impl Cluster {
             sequence,
             accelerator: self.accelerator,
             key: keys::file(&self.state.keys(), &self.config.image, self.topology(), id),
+            tsc_khz: tsc::khz(),
         };
         let plugs = self.network.plugs(id);
         let plugs = plugs.context(|| format!("plug {name} into its rails"))?;
