@@ -60,7 +60,7 @@ fn ask(cluster: &Cluster, id: u32) {
         Err(why) => note(&format!("{why}: its kernel is asked over its console")),
     }
     match by_console(cluster, id, limit(PONG), limit(TELLS)) {
-        Ok(()) => note("asked for over its console"),
+        Ok(way) => note(&format!("asked for over its console, by {way}")),
         Err(why) => {
             note(&format!("{why}: its registers are read"));
             registers(cluster, id, note);
@@ -108,8 +108,13 @@ fn answers(
 }
 
 /// Asks the kernel itself, by a break on the serial line and a key; one that takes no keys there
-/// may still have the login shell on that line do it.
-fn by_console(cluster: &Cluster, id: u32, hears: Duration, tells: Duration) -> Result<(), String> {
+/// may still have the login shell on that line do it. By which of them it was.
+fn by_console(
+    cluster: &Cluster,
+    id: u32,
+    hears: Duration,
+    tells: Duration,
+) -> Result<&'static str, String> {
     let console = cluster.console(id).map_err(|_| "no console".to_owned())?;
     let by_break = |key: &str| {
         let sent = cluster.ask_monitor(id, "chardev-send-break", &json!({ "id": "console" }));
@@ -131,7 +136,8 @@ fn by_console(cluster: &Cluster, id: u32, hears: Duration, tells: Duration) -> R
             quiet(&output, ECHO, hears, tells)
         })
     };
-    all(&by_break).or_else(|_| all(&by_shell))
+    let by_break = all(&by_break).map(|()| "a break");
+    by_break.or_else(|_| all(&by_shell).map(|()| "the shell there"))
 }
 
 /// Waits until a console has said `first`, and then nothing for a while.

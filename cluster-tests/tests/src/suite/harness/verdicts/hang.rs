@@ -89,7 +89,7 @@ pub fn agent(lab: &Lab<'_>) -> Result<()> {
         "TIME LIMIT of ",
         "linus2 * STACKS: its agent did not answer within ",
         "sysrq: Show State",
-        "linus2 * STACKS: asked for over its console",
+        "linus2 * STACKS: asked for over its console, by a break",
         "SIGTERM to what the agents run",
     ])?;
     red.tells(&["linus1 * STACKS: asked for by its agent"])?;
