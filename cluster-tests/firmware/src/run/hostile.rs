@@ -12,6 +12,7 @@ use crate::body::{Handshake, Hello};
 use crate::check::{inspect, Parts, Reason};
 use crate::crypto;
 use crate::me::Mode;
+use crate::node::Node;
 use crate::scenario::Flood;
 use crate::wire::{class, flag, kind, Gpid, Header, BROADCAST, ETHERNET, NONE};
 
@@ -19,6 +20,10 @@ use crate::wire::{class, flag, kind, Gpid, Header, BROADCAST, ETHERNET, NONE};
 /// is to be lost for want of room.
 const BURST: usize = 8;
 const REST: u64 = 10_000;
+
+/// Frames that are sent before it is waited for the receivers, and for how many microseconds at most.
+const LOAD: usize = 96;
+const PATIENCE: u64 = 5_000_000;
 
 /// Frames that a flood sends before anything else is done.
 const WAVE: usize = 64;
@@ -29,11 +34,25 @@ impl<M: Machine> Run<M> {
         for (number, frame) in frames.into_iter().enumerate() {
             let rail = number % self.node.rails.len();
             self.node.send_raw(rail, BROADCAST, &frame);
-            if number % BURST == BURST - 1 {
-                self.stay(REST);
-            }
+            self.rest(number);
         }
         self.stay(REST);
+    }
+
+    /// Lets the receivers take what was sent: a moment after a burst, and now and then until each
+    /// of them shows that it runs. On a crowded host it may stand still for longer than its cards
+    /// have room.
+    fn rest(&mut self, number: usize) {
+        if number % BURST == BURST - 1 {
+            self.stay(REST);
+        }
+        if number % LOAD == LOAD - 1 {
+            let hellos = |node: &Node| node.audit.counted("hellos_seen");
+            let each = self.hellos().len() * self.node.rails.len();
+            let wanted = hellos(&self.node) + each as u64;
+            let deadline = self.machine.now() + PATIENCE;
+            self.until(|node, now| hellos(node) >= wanted || now > deadline);
+        }
     }
 
     pub(super) fn bad(&mut self, count: usize) -> Outcome {
@@ -303,9 +322,7 @@ impl<M: Machine> Run<M> {
             let rail = number % self.node.rails.len();
             let mac = self.node.address(host, rail);
             self.node.send_raw(rail, mac, &frame);
-            if number % BURST == BURST - 1 {
-                self.stay(REST);
-            }
+            self.rest(number);
         }
         self.stay(REST);
     }

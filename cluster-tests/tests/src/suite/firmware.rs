@@ -22,7 +22,13 @@ const PLACE: u32 = 9;
 
 /// What nodes may drop when a member comes and goes: frames that were under way on another rail
 /// while keys changed or a circuit ended.
-const PASSING: [&str; 4] = ["unknown_session", "replayed", "not_fresh", "no_circuit"];
+const PASSING: [&str; 5] = [
+    "unknown_session",
+    "replayed",
+    "not_fresh",
+    "no_circuit",
+    "peer",
+];
 
 /// The program, once it is built.
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -46,6 +52,11 @@ pub const TESTS: &[Test] = &[
         "firmware.has_a_narrow_window",
         FIRMWARE_AEAD,
         members::narrow,
+    ),
+    test(
+        "firmware.knows_rails_of_different_mtu",
+        FIRMWARE_MAC,
+        members::mixed,
     ),
     test(
         "firmware.sends_bad_frames_in_aead",

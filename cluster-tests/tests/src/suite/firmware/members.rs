@@ -70,3 +70,15 @@ pub fn narrow(lab: &Lab<'_>) -> Result<()> {
     server.kill()?;
     since.are(&Default::default(), &PASSING)
 }
+
+/// On rails of different MTU: its segments fit one of them only, those of the node any; what does
+/// not fit the rail that it takes goes in pieces, both ways.
+pub fn mixed(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    let server = lab.node(1)?.start_tool(&["cm", "echo-server"])?;
+    server.ready()?;
+    let script = "segment 6000\njoin 1 2\n\
+                  echo 1 op=2 circuits=4 count=8 size=100000\nleave\n";
+    finish(boot(lab, script)?)?;
+    server.kill()
+}
