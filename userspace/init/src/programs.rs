@@ -22,19 +22,30 @@ pub fn end_all() {
 }
 
 fn end(programs: impl Fn() -> Vec<Pid>) {
-    // A shell at a terminal ends for a hang-up only, and a stopped program for neither.
-    let ask = [Signal::TERM, Signal::HUP, Signal::CONT];
-    if !signal_until_gone(&programs, &ask, GRACE) {
-        signal_until_gone(&programs, &[Signal::KILL], LAST);
+    if !tell_until_gone(&programs, ask, GRACE) {
+        tell_until_gone(&programs, |pid| send(pid, Signal::KILL), LAST);
     }
 }
 
-/// Sends the signals to every program once, those started meanwhile as well; whether all ended.
-fn signal_until_gone(
-    programs: &impl Fn() -> Vec<Pid>,
-    signals: &[Signal],
-    limit: Duration,
-) -> bool {
+/// Asks a program to end.
+fn ask(pid: Pid) {
+    send(pid, Signal::TERM);
+    // A shell at a terminal ends for a hang-up only. Others may be in the middle of ending as they
+    // were asked, and know no hang-up.
+    if has_terminal(pid) {
+        send(pid, Signal::HUP);
+    }
+    // One that was stopped hears of neither.
+    send(pid, Signal::CONT);
+}
+
+/// It may have ended by now.
+fn send(pid: Pid, signal: Signal) {
+    let _ = kill_process(pid, signal);
+}
+
+/// Tells every program once, those started meanwhile as well; whether all ended.
+fn tell_until_gone(programs: &impl Fn() -> Vec<Pid>, tell: impl Fn(Pid), limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     let mut told = BTreeSet::new();
     loop {
@@ -47,10 +58,7 @@ fn signal_until_gone(
         }
         for pid in left {
             if told.insert(pid.as_raw_nonzero()) {
-                for signal in signals {
-                    // It may have ended by now.
-                    let _ = kill_process(pid, *signal);
-                }
+                tell(pid);
             }
         }
         sleep(PAUSE);
@@ -71,16 +79,28 @@ fn has_program(pid: Pid) -> bool {
     fs::read(path).is_ok_and(|line| !line.is_empty())
 }
 
+/// Whether a process has a controlling terminal: the fifth number behind its name, which may hold
+/// anything.
+fn has_terminal(pid: Pid) -> bool {
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    let stat = fs::read_to_string(path).unwrap_or_default();
+    let behind = stat.rsplit(')').next().unwrap_or_default();
+    behind
+        .split_whitespace()
+        .nth(4)
+        .is_some_and(|tty| tty != "0")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
 
-    /// A shell that has come as far as to say so.
+    /// A shell without a terminal that has come as far as to say so.
     fn start(script: &str) -> Child {
-        let mut command = Command::new("sh");
-        let command = command.args(["-c", script]).stdout(Stdio::piped());
+        let mut command = Command::new("setsid");
+        let command = command.args(["sh", "-c", script]).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut String::new()).unwrap();
@@ -92,7 +112,11 @@ mod tests {
         let wait = "echo ready; while :; do sleep 0.01; done";
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("asked");
-        let polite = format!("trap 'echo asked > {}; exit' TERM; {wait}", file.display());
+        // It takes its time to end, and would not survive a hang-up.
+        let polite = format!(
+            "trap 'sleep 0.2; echo asked > {}; exit' TERM; {wait}",
+            file.display()
+        );
         let mut shells = [start(&polite), start(&format!("trap '' TERM; {wait}"))];
         let children = [0, 1].map(|index| Pid::from_child(&shells[index]));
         let known = running();
@@ -102,11 +126,11 @@ mod tests {
             left.copied().collect::<Vec<_>>()
         };
         let limit = Duration::from_secs(2);
-        assert!(!signal_until_gone(&left, &[Signal::TERM], limit));
+        assert!(!tell_until_gone(&left, ask, limit));
         assert_eq!(fs::read_to_string(&file).unwrap(), "asked\n");
         assert_eq!(left(), [children[1]]);
         let limit = Duration::from_secs(60);
-        assert!(signal_until_gone(&left, &[Signal::KILL], limit));
+        assert!(tell_until_gone(&left, |pid| send(pid, Signal::KILL), limit));
         assert!(shells.iter_mut().all(|shell| shell.wait().is_ok()));
     }
 }
