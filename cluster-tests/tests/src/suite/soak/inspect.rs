@@ -11,7 +11,7 @@ use super::files::{File, Limbo};
 use super::guest::Failure;
 use super::ledger::Seat;
 use super::weather::path_from;
-use super::worker::{number_in, Worker};
+use super::worker::{number_in, taken_for_dead, Worker};
 
 /// What was found where somebody looked, if he could.
 type Look = Option<Option<Vec<u8>>>;
@@ -110,7 +110,8 @@ impl Worker<'_> {
                 Err(failure) => failure,
             };
             let weather = &self.shared.weather;
-            let excused = weather.excuses(failure.errno(), [client, home], began);
+            let errno = failure.errno();
+            let excused = weather.excuses(errno, [client, home], began) || taken_for_dead(errno);
             if !excused || (at_the_end && began > deadline) {
                 let what = format!("linus{client}: {line}: it {failure}");
                 self.shared.violation(what);

@@ -40,6 +40,9 @@ pub enum Operation {
     Refused,
     /// Of whatever kind, with an end that nobody knows.
     Interrupted,
+    /// The same, and nothing had befallen the nodes: they took each other for dead, as nodes do
+    /// that get no processor for a second. Hosts are crowded; what it leaves is checked as well.
+    Unexplained,
 }
 
 impl fmt::Display for Operation {
@@ -56,6 +59,7 @@ impl fmt::Display for Operation {
             Self::Lock => "lock",
             Self::Refused => "lock refused",
             Self::Interrupted => "interrupted",
+            Self::Unexplained => "interrupted without a fault",
         })
     }
 }
@@ -346,6 +350,8 @@ impl<'a> Worker<'a> {
         };
         if self.shared.weather.excuses(errno, [client, home], began) {
             self.counts.add(Operation::Interrupted);
+        } else if taken_for_dead(errno) {
+            self.counts.add(Operation::Unexplained);
         } else {
             self.shared
                 .violation(format!("linus{client}: {line}: it ended with {found:?}"));
@@ -441,13 +447,17 @@ impl<'a> Worker<'a> {
             }
             _ => {}
         }
-        self.counts.add(Operation::Interrupted);
         let weather = &self.shared.weather;
         let excused = match &failure {
             Failure::Hung(_) => false,
             failure => weather.excuses(failure.errno(), [client, home], began),
         };
-        if !excused {
+        let unexplained = !excused && taken_for_dead(failure.errno());
+        self.counts.add(match unexplained {
+            true => Operation::Unexplained,
+            false => Operation::Interrupted,
+        });
+        if !excused && !unexplained {
             let took = began.elapsed().as_secs_f64();
             self.shared.violation(format!(
                 "linus{client}: {line}: it {failure}, after {took:.1} s"
@@ -455,6 +465,12 @@ impl<'a> Worker<'a> {
         }
         Ok(Outcome::Failed(failure))
     }
+}
+
+/// Whether a call failed because a node seemed to be dead.
+pub(super) fn taken_for_dead(errno: Option<i32>) -> bool {
+    use libc::{ECONNRESET, EHOSTDOWN, ETIMEDOUT};
+    matches!(errno, Some(EHOSTDOWN | ECONNRESET | ETIMEDOUT))
 }
 
 /// The number that a lock guards.
