@@ -13,7 +13,7 @@ use crate::firmware::firmware_name;
 use crate::keys;
 use crate::namespace;
 use crate::spawn::Config;
-use crate::topology::{mac, Topology};
+use crate::topology::{mac, Kernel, Topology};
 
 /// The QEMU that runs the nodes.
 pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
@@ -191,6 +191,11 @@ fn kernel_command_line(config: &Config, boot: &Boot) -> String {
         words.push("no_timer_check".into());
         // Nor would it measure its clock well.
         words.extend(boot.tsc_khz.map(|khz| format!("tsc_early_khz={khz}")));
+        if config.topology.kernel == Kernel::Debug {
+            // ACPI's table of interrupt routes is a program, which takes half a minute for each
+            // device when every allocation is watched. All devices have message interrupts.
+            words.push("acpi=noirq".into());
+        }
     }
     if config.topology.share.is_some() {
         words.push("podos.share".into());
