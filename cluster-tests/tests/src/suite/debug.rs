@@ -58,7 +58,7 @@ fn watches(lab: &Lab<'_>) -> Result<()> {
         let lockdep = node.sh("awk '/debug_locks:/ { print $2 }' /proc/lockdep_stats")?;
         ensure!(lockdep == "1", "lockdep is off: debug_locks {lockdep}");
         node.sh(&format!("echo scan > {DEBUGFS}/kmemleak"))?;
-        node.sh("dmesg | grep -q 'kasan: KernelAddressSanitizer initialized'")?;
+        node.sh("dmesg | grep -q 'KernelAddressSanitizer initialized'")?;
         for file in ["failslab", "fail_page_alloc", "podos_faults"] {
             node.sh(&format!("test -d {DEBUGFS}/{file}"))?;
         }
