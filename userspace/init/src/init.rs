@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use crate::agent::{self, Agent};
 use crate::boot::Boot;
 use crate::cmdline::CommandLine;
-use crate::power::Power;
+use crate::power::{self, Power};
 use crate::services::Service;
 use crate::signals::Signals;
 use crate::watch::{self, Watch};
@@ -23,8 +23,8 @@ enum Token {
     Agent(agent::Token),
 }
 
-/// Boots the node and serves until it is to end.
-pub fn run() -> Result<Power> {
+/// Boots the node, serves until it is to end, and ends it; returns only if the kernel refuses.
+pub fn run() -> Result<()> {
     let mut problems = mounts::mount_base();
     let line = CommandLine::of_kernel();
     problems.extend(line.problems.iter().cloned());
@@ -39,7 +39,7 @@ pub fn run() -> Result<Power> {
     let boot = Boot::start(&line).context("the boot process can't be started")?;
     let agent = Agent::new(line.node.unwrap_or(0))
         .context("the kernel's device events can't be listened to")?;
-    let init = Init {
+    let mut init = Init {
         problems,
         signals,
         agent,
@@ -47,7 +47,11 @@ pub fn run() -> Result<Power> {
         podosd: Service::podosd(),
         shell: Service::shell(),
     };
-    init.serve()
+    let power = init.serve()?;
+    // While the pipes of the agent's commands are open: one that says something as it ends is not
+    // to die of it.
+    power::end(power);
+    Ok(())
 }
 
 struct Init {
@@ -61,7 +65,7 @@ struct Init {
 }
 
 impl Init {
-    fn serve(mut self) -> Result<Power> {
+    fn serve(&mut self) -> Result<Power> {
         self.shell.turn_on(Instant::now());
         loop {
             self.start_what_is_due();

@@ -34,9 +34,8 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    match init::run() {
-        Ok(power) => power::end(power),
-        Err(error) => console::say(&format!("the node can't go on: {error:#}")),
+    if let Err(error) = init::run() {
+        console::say(&format!("the node can't go on: {error:#}"));
     }
     // The kernel panics when process 1 ends, which is what a node without one deserves.
     ExitCode::FAILURE

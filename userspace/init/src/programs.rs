@@ -2,7 +2,6 @@
 
 //! The end of all programs, before the node's.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -22,8 +21,10 @@ pub fn end_all() {
 }
 
 fn end(programs: impl Fn() -> Vec<Pid>) {
-    if !tell_until_gone(&programs, ask, GRACE) {
-        tell_until_gone(&programs, |pid| send(pid, Signal::KILL), LAST);
+    // Those that start now may be what others need for their end.
+    programs().into_iter().for_each(ask);
+    if !are_gone(&programs, |_| {}, GRACE) {
+        are_gone(&programs, |pid| send(pid, Signal::KILL), LAST);
     }
 }
 
@@ -44,10 +45,10 @@ fn send(pid: Pid, signal: Signal) {
     let _ = kill_process(pid, signal);
 }
 
-/// Tells every program once, those started meanwhile as well; whether all ended.
-fn tell_until_gone(programs: &impl Fn() -> Vec<Pid>, tell: impl Fn(Pid), limit: Duration) -> bool {
+/// Waits until all programs are gone, no longer than `limit`, and says a word `to_each` meanwhile.
+/// Whether they are.
+fn are_gone(programs: &impl Fn() -> Vec<Pid>, to_each: impl Fn(Pid), limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
-    let mut told = BTreeSet::new();
     loop {
         let left = programs();
         if left.is_empty() {
@@ -56,11 +57,7 @@ fn tell_until_gone(programs: &impl Fn() -> Vec<Pid>, tell: impl Fn(Pid), limit: 
         if Instant::now() > deadline {
             return false;
         }
-        for pid in left {
-            if told.insert(pid.as_raw_nonzero()) {
-                tell(pid);
-            }
-        }
+        left.into_iter().for_each(&to_each);
         sleep(PAUSE);
     }
 }
@@ -126,11 +123,12 @@ mod tests {
             left.copied().collect::<Vec<_>>()
         };
         let limit = Duration::from_secs(2);
-        assert!(!tell_until_gone(&left, ask, limit));
+        left().into_iter().for_each(ask);
+        assert!(!are_gone(&left, |_| {}, limit));
         assert_eq!(fs::read_to_string(&file).unwrap(), "asked\n");
         assert_eq!(left(), [children[1]]);
         let limit = Duration::from_secs(60);
-        assert!(tell_until_gone(&left, |pid| send(pid, Signal::KILL), limit));
+        assert!(are_gone(&left, |pid| send(pid, Signal::KILL), limit));
         assert!(shells.iter_mut().all(|shell| shell.wait().is_ok()));
     }
 }
