@@ -101,6 +101,21 @@ impl Weather {
         .map(drop)
     }
 
+    /// Waits until a node that booted has found those that are there: until then their directories
+    /// are empty ones of its own. Not for long, since they may go meanwhile.
+    fn introduce(&self, node: Node<'_>) -> podos_harness::Result<()> {
+        let mut others = self.present();
+        others.remove(&node.id());
+        let others: Vec<_> = others.iter().map(u32::to_string).collect();
+        let others = others.join(" ");
+        node.shell(&format!(
+            "now() {{ cut -d. -f1 /proc/uptime; }}; end=$(($(now) + {})); for host in {others}; do \
+             until [ -e /linus$host/etc/hostname ] || [ $(now) -gt $end ]; do usleep 50000; done; done",
+            AFTERMATH.as_secs()
+        ))
+        .map(drop)
+    }
+
     /// Removes what earlier runs left, and makes what this one needs.
     pub fn prepare_all(cluster: &Cluster) -> Result<()> {
         for node in cluster.nodes() {
@@ -144,6 +159,7 @@ impl Witness for Weather {
 
     fn revived(&self, node: Node<'_>) -> podos_harness::Result<()> {
         Self::prepare(node)?;
+        self.introduce(node)?;
         self.lock().entry(node.id()).or_default().epoch += 1;
         Ok(())
     }
