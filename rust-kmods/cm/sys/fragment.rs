@@ -64,7 +64,10 @@ impl Fragment {
     /// `ENOMEM`.
     pub(crate) fn new_atomic(wanted: usize) -> Result<Self> {
         let len = u16::try_from(wanted)?;
-        let order = wanted.div_ceil(PAGE_SIZE).next_power_of_two().trailing_zeros();
+        let order = wanted
+            .div_ceil(PAGE_SIZE)
+            .next_power_of_two()
+            .trailing_zeros();
         let flags = bindings::GFP_ATOMIC | 1 << bindings::___GFP_COMP_BIT;
         // SAFETY: Plain FFI call; the pages are one compound page, that is, they are freed together.
         let page = unsafe { bindings::alloc_pages(flags, order) };
