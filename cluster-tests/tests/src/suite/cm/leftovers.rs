@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{ensure, Context, Result};
+use podos_harness::Kernel;
 
 use super::load_modules;
 use crate::check::ensure_eq;
@@ -66,6 +67,11 @@ fn ten_thousand(lab: &Lab<'_>) -> Result<()> {
     }
     let after = [slabs(one)?, slabs(two)?];
     server.kill()?;
+    if lab.terms().kernel == Kernel::Debug {
+        // KASAN keeps what was freed for a while, so the counts say nothing; `kmemleak.shared`
+        // looks for what was lost.
+        return Ok(());
+    }
     for (before, after) in before.iter().zip(&after) {
         for (cache, used) in after {
             // Other parts of the kernel live, too: far less than one object in ten circuits.
