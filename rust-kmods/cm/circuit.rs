@@ -211,7 +211,7 @@ impl Circuit {
         let mut segments = message.into_segments();
         let mut next = segments.next();
         loop {
-            let sent = self.entry.drive(node, |circuit, _| {
+            let sent = self.entry.drive(node, |circuit| {
                 for _ in 0..BATCH {
                     let Some((segment, end)) = next.take() else {
                         break;
@@ -264,7 +264,7 @@ impl Circuit {
         loop {
             match self
                 .entry
-                .drive(node, |circuit, _| circuit.send(op, end, payload))
+                .drive(node, |circuit| circuit.send(op, end, payload))
             {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full(unsent)) => payload = unsent,
@@ -304,7 +304,7 @@ impl Circuit {
 
     /// What [`Circuit::recv`] would return without waiting; `None` if it would wait.
     pub(crate) fn take_next(&self, node: &Node) -> Option<Result<Option<Incoming>>> {
-        self.entry.drive(node, |circuit, _| {
+        self.entry.drive(node, |circuit| {
             if let Some(segment) = circuit.recv() {
                 return Some(Ok(Some(segment.into())));
             }
@@ -398,7 +398,7 @@ impl Circuit {
     ) -> Result<ReceiveState> {
         let node = NODE.get()?;
         self.wait_readable(wake)?;
-        Ok(self.entry.drive(node, |circuit, _| {
+        Ok(self.entry.drive(node, |circuit| {
             for place in batch {
                 let segment = circuit.recv().map(Incoming::from);
                 let last = segment.as_ref().is_none_or(Incoming::is_end);
@@ -414,7 +414,7 @@ impl Circuit {
     /// Sends nothing more: when it has received everything the other end sees `None`.
     pub fn shutdown(&self) {
         if let Ok(node) = NODE.get() {
-            self.entry.drive(node, |circuit, _| circuit.shutdown());
+            self.entry.drive(node, |circuit| circuit.shutdown());
         }
     }
 

@@ -8,7 +8,6 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
-use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, Kind, ResetReason};
 use podos_proto::Gpid;
@@ -96,44 +95,53 @@ impl Entry {
     pub(crate) fn drive<R>(
         self: &Arc<Self>,
         node: &Node,
-        change: impl FnOnce(&mut Circuit<SegmentData>, Instant) -> R,
+        change: impl FnOnce(&mut Circuit<SegmentData>) -> R,
     ) -> R {
-        let now = node.now();
-        let rails = node.rail_view(self.peer.host());
-        let mut frames = [const { SkbQueue::new() }; MAX_RAILS];
+        let mut frames = SkbQueue::new();
         let (result, done) = {
             let mut state = self.state.lock();
             let State { circuit, armed } = &mut *state;
-            let result = change(circuit, now);
-            while let Some(out) = circuit.poll_transmit(now, &rails) {
-                if out.header.kind == Kind::Data {
-                    let segment = TracedSegment {
-                        remote: out.header.to,
-                        index: self.index,
-                        rail: out.rail,
-                        header: &out.header,
-                    };
-                    trace::segment_sent(segment, out.again);
-                }
-                // A frame that finds no memory is as good as lost: it will be sent again.
-                if let Ok(frame) = transmit::frame(&out.header, out.payload) {
-                    if let Some(queue) = frames.get_mut(out.rail) {
-                        queue.push(frame);
-                    }
-                }
+            let result = change(circuit);
+            if circuit.wants_to_transmit() {
+                self.fetch(node, circuit, &mut frames);
             }
-            self.set_timer(armed, circuit.deadline(), now);
+            self.set_timer(node, armed, circuit.deadline());
             (result, circuit.is_done())
         };
-        for (rail, mut frames) in frames.into_iter().enumerate() {
-            while let Some(frame) = frames.pop() {
-                node.transmit_to(self.peer.host(), rail, frame);
-            }
+        while let Some((rail, frame)) = frames.pop() {
+            node.transmit_to(self.peer.host(), usize::from(rail), frame);
         }
         if done {
             node.table().remove(self.index);
         }
         result
+    }
+
+    /// Appends what the circuit has to send now.
+    fn fetch(&self, node: &Node, circuit: &mut Circuit<SegmentData>, frames: &mut SkbQueue) {
+        let now = node.now();
+        let rails = node.rail_view(self.peer.host());
+        while let Some(out) = circuit.poll_transmit(now, &rails) {
+            if out.header.kind == Kind::Data {
+                let segment = TracedSegment {
+                    remote: out.header.to,
+                    index: self.index,
+                    rail: out.rail,
+                    header: &out.header,
+                };
+                trace::segment_sent(segment, out.again);
+            }
+            // A frame that finds no memory is as good as lost: it will be sent again.
+            if let Ok(frame) = transmit::frame(&out.header, out.payload) {
+                // No node has more than MAX_RAILS.
+                frames.push(out.rail as u8, frame);
+            }
+        }
+    }
+
+    /// Lets the circuit see that the rails to the other end changed.
+    pub(crate) fn reroute(self: &Arc<Self>, node: &Node) {
+        self.drive(node, Circuit::reroute);
     }
 
     /// Has the timer run out at `deadline` at the latest; `armed` is when it does now.
@@ -142,14 +150,14 @@ impl Entry {
     /// armed anew then.
     fn set_timer(
         self: &Arc<Self>,
+        node: &Node,
         armed: &mut Option<Instant>,
         deadline: Option<Instant>,
-        now: Instant,
     ) {
         match (deadline, *armed) {
             (Some(deadline), Some(earlier)) if earlier <= deadline => {}
             (Some(deadline), _) => {
-                let delay = deadline.saturating_duration_since(now);
+                let delay = deadline.saturating_duration_since(node.now());
                 self.timer.arm(self, delay);
                 *armed = Some(deadline);
             }
@@ -166,7 +174,7 @@ impl Entry {
     fn drive_and_wake(
         self: &Arc<Self>,
         node: &Node,
-        change: impl FnOnce(&mut Circuit<SegmentData>, Instant) -> Activity,
+        change: impl FnOnce(&mut Circuit<SegmentData>) -> Activity,
     ) {
         if self.drive(node, change).is_some() {
             self.waiters.wake_all();
@@ -192,7 +200,8 @@ impl Entry {
         }
         let owned = self.owned.load(Ordering::Acquire);
         let mut round_trip = None;
-        self.drive_and_wake(node, |circuit, now| {
+        let now = node.now();
+        self.drive_and_wake(node, |circuit| {
             let activity = circuit.receive(now, rail, header, payload);
             round_trip = circuit.take_rtt_sample();
             if !owned {
@@ -229,7 +238,7 @@ impl Entry {
 
     /// Breaks the circuit at both ends, and has the other one told why.
     pub(crate) fn abort_because(self: &Arc<Self>, node: &Node, reason: ResetReason) {
-        self.drive_and_wake(node, |circuit, _| {
+        self.drive_and_wake(node, |circuit| {
             circuit.abort(reason);
             Activity::ALL
         });
@@ -237,13 +246,13 @@ impl Entry {
 
     /// Breaks the circuit at this end; the other one is gone.
     pub(crate) fn fail(self: &Arc<Self>, node: &Node, reason: ResetReason) {
-        self.drive_and_wake(node, |circuit, _| circuit.fail(reason));
+        self.drive_and_wake(node, |circuit| circuit.fail(reason));
     }
 
     /// Finishes the circuit on behalf of nobody: what still arrives is thrown away.
     pub(crate) fn disown(self: &Arc<Self>, node: &Node) {
         self.owned.store(false, Ordering::Release);
-        self.drive(node, |circuit, _| {
+        self.drive(node, |circuit| {
             circuit.shutdown();
             discard(circuit);
         });
@@ -262,8 +271,9 @@ impl Expire for Entry {
         let Ok(node) = NODE.get() else {
             return;
         };
+        let now = node.now();
         self.state.lock().armed = None;
-        self.drive_and_wake(node, |circuit, now| circuit.on_timeout(now));
+        self.drive_and_wake(node, |circuit| circuit.on_timeout(now));
     }
 }
 

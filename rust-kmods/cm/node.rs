@@ -3,7 +3,8 @@
 //! This node: what the communication manager knows and the ways between its parts.
 //!
 //! None of its locks is held while a frame is handed to a device or a callback runs. Each is taken
-//! alone, but for `opening`, under which table and peers are; see docs/architecture.md.
+//! alone, but for peers and devices under a circuit's, and table and peers under `opening`; see
+//! docs/architecture.md.
 
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
@@ -202,5 +203,6 @@ impl Node {
 impl NetDeviceObserver for Node {
     fn notify(&self, event: NetDeviceEvent, dev: NetDevice) {
         self.rails.update(event, dev);
+        self.peers.reroute(self);
     }
 }

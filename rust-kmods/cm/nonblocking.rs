@@ -52,7 +52,7 @@ impl Circuit {
             payload.freeze(data.len())
         };
         self.entry()
-            .drive(NODE.get()?, |circuit, _| circuit.send(op, end, payload))
+            .drive(NODE.get()?, |circuit| circuit.send(op, end, payload))
             .map_err(|unsent| send_error(&unsent))
     }
 

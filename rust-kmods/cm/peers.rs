@@ -129,7 +129,7 @@ impl Peers {
     }
 
     /// Has the clock thread look at circuits whose rails changed.
-    fn reroute(&self, node: &Node) {
+    pub(crate) fn reroute(&self, node: &Node) {
         self.rerouted.store(true, Ordering::Release);
         node.clock().not_later_than(node.now());
     }
@@ -152,8 +152,7 @@ impl Peers {
             }
         }
         if self.rerouted.swap(false, Ordering::AcqRel) {
-            node.table()
-                .for_each(|_| true, |entry| entry.drive(node, |_, _| ()));
+            node.table().for_each(|_| true, |entry| entry.reroute(node));
         }
         if self.changed.swap(false, Ordering::AcqRel) {
             self.tell();

@@ -70,6 +70,8 @@ impl Rails {
                 Some(dev)
             }
             NetDeviceEvent::Unregistering => None,
+            // Who looks at a rail asks its device.
+            NetDeviceEvent::Changed => return,
         };
         let old = core::mem::replace(&mut self.devices.lock()[rail], new);
         // Outside of the lock: the last reference may do some work.

@@ -14,6 +14,8 @@ use super::NetDevice;
 pub(crate) enum NetDeviceEvent {
     /// It is there. Every device there is at registration is told so too.
     Registered,
+    /// It can send from now on, or can no longer.
+    Changed,
     /// It is going: references have to be given up.
     Unregistering,
 }
@@ -86,6 +88,9 @@ unsafe extern "C" fn notify<O: NetDeviceObserver>(
     let event = match event as u32 {
         bindings::netdev_cmd_NETDEV_REGISTER => NetDeviceEvent::Registered,
         bindings::netdev_cmd_NETDEV_UNREGISTER => NetDeviceEvent::Unregistering,
+        bindings::netdev_cmd_NETDEV_UP
+        | bindings::netdev_cmd_NETDEV_DOWN
+        | bindings::netdev_cmd_NETDEV_CHANGE => NetDeviceEvent::Changed,
         _ => return bindings::NOTIFY_DONE as c_int,
     };
     // SAFETY: `info` is the core's, with a valid device.

@@ -336,11 +336,12 @@ pub(super) unsafe fn set_prev(skb: NonNull<bindings::sk_buff>, prev: NonNull<bin
     unsafe { (*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.prev = prev.as_ptr() };
 }
 
-/// Buffers in the order in which they were put in, linked through themselves.
+/// Buffers in the order in which they were put in, each with its rail, linked through themselves.
 ///
 /// # Invariants
 ///
-/// `ends` are the first and the last of a list of buffers that are ours, each linked to the next.
+/// `ends` are the first and the last of a list of buffers that are ours, each linked to the next;
+/// the first byte of each one's `cb`, which is its owner's, is the rail.
 pub(crate) struct SkbQueue {
     ends: Option<(NonNull<bindings::sk_buff>, NonNull<bindings::sk_buff>)>,
 }
@@ -350,10 +351,11 @@ impl SkbQueue {
         Self { ends: None }
     }
 
-    pub(crate) fn push(&mut self, skb: SkBuff) {
+    pub(crate) fn push(&mut self, rail: u8, skb: SkBuff) {
         let new = skb.into_raw();
         // SAFETY: `new` is ours, and by the type invariant so is `last`.
         unsafe {
+            (*new.as_ptr()).cb[0] = rail;
             set_next(new, None);
             if let Some((_, last)) = self.ends {
                 set_next(last, Some(new));
@@ -364,13 +366,15 @@ impl SkbQueue {
         self.ends = Some((first, new));
     }
 
-    pub(crate) fn pop(&mut self) -> Option<SkBuff> {
+    pub(crate) fn pop(&mut self) -> Option<(u8, SkBuff)> {
         let (first, last) = self.ends?;
-        // SAFETY: By the type invariant `first` is ours, and the list gives it up.
+        // SAFETY: By the type invariant `first` is ours, and the list gives it up. Who is given it
+        // finds `cb` as in a new buffer.
         unsafe {
             self.ends = next(first).map(|second| (second, last));
             set_next(first, None);
-            Some(SkBuff::from_raw(first))
+            let rail = core::mem::take(&mut (*first.as_ptr()).cb[0]);
+            Some((rail, SkBuff::from_raw(first)))
         }
     }
 }

@@ -6,8 +6,9 @@
 //! A circuit is a state machine without I/O. Its owner
 //!
 //! - hands in what came: [`Circuit::receive`];
+//! - says when the rails to the other end change: [`Circuit::reroute`];
 //! - fetches what is to go out with [`Circuit::poll_transmit`] until there is nothing, after every
-//!   other call that changes the circuit, and when the rails to the other end change;
+//!   other call that changes the circuit, if it [wants to](Circuit::wants_to_transmit);
 //! - sleeps until [`Circuit::deadline`] and then calls [`Circuit::on_timeout`].
 
 mod config;
@@ -71,6 +72,8 @@ pub struct Circuit<B: Payload> {
     idle_since: Option<Instant>,
     /// Since when an answer is overdue without which there is no progress.
     waiting_since: Option<Instant>,
+    /// The rails to the other end are not what they were.
+    rerouted: bool,
     /// When to look for a rail again; set while there was none for something to be sent.
     stranded_until: Option<Instant>,
     /// The rail over which the other end last sent what it wants to be acknowledged.
@@ -196,6 +199,7 @@ impl<B: Payload> Circuit<B> {
             nudged: false,
             idle_since: None,
             waiting_since: None,
+            rerouted: false,
             stranded_until: None,
             heard_on: None,
             sample: None,
@@ -287,6 +291,12 @@ impl<B: Payload> Circuit<B> {
     /// Whether a segment would be taken now.
     pub fn can_send(&self) -> bool {
         self.reset.is_none() && self.send.has_room()
+    }
+
+    /// Has [`Circuit::poll_transmit`] look at the rails, since they changed: what is under way on one
+    /// that is gone has to be sent again.
+    pub fn reroute(&mut self) {
+        self.rerouted = true;
     }
 
     /// Puts a segment into the window. It goes out by [`Circuit::poll_transmit`].

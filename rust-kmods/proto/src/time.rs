@@ -31,12 +31,14 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Instant;
 
+    #[inline]
     fn add(self, delay: Duration) -> Instant {
         Instant(self.0.saturating_add(nanos(delay)))
     }
 }
 
 /// `Duration::as_nanos()` without its 128 bits, which the kernel cannot divide.
+#[inline]
 pub(crate) const fn nanos(duration: Duration) -> u64 {
     duration
         .as_secs()

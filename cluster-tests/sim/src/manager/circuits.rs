@@ -155,10 +155,13 @@ impl Manager {
             *smoothed = (*smoothed / 8 * 7 + micros / 8).max(1);
         }
         let peer = end.peer;
-        let rails = self.rails_to(ether, peer.host());
+        let wants = end.circuit.wants_to_transmit();
+        let rails = wants.then(|| self.rails_to(ether, peer.host()));
         let end = self.ends.get_mut(&id)?;
         let mut frames = Vec::new();
-        protocol::fetch(&mut end.circuit, ether.now, &rails, &mut frames);
+        if let Some(rails) = rails {
+            protocol::fetch(&mut end.circuit, ether.now, &rails, &mut frames);
+        }
         end.deadline = deadline(&end.circuit);
         let (done, next) = (end.circuit.is_done(), end.deadline);
         let conversation = end.conversation;
@@ -182,7 +185,7 @@ impl Manager {
         let ends = self.ends.iter().filter(|(_, end)| concerned(end));
         let ends: Vec<u64> = ends.map(|(&id, _)| id).collect();
         for id in ends {
-            self.drive(ether, id, |_, _| ());
+            self.drive(ether, id, |circuit, _| circuit.reroute());
         }
     }
 

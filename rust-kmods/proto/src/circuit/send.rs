@@ -246,6 +246,15 @@ impl<B: Payload> SendHalf<B> {
         }
     }
 
+    /// Whether something is to be sent now, or to be decided about what can't be; `opening`: the other
+    /// end's index is not known yet, `nudged`: it was asked for.
+    pub(super) fn has_work(&self, opening: bool, nudged: bool) -> bool {
+        self.lacks_memory()
+            || self.next_to_send(opening).is_some()
+            || (opening && !nudged && self.waits_behind_open())
+            || self.lacks_room()
+    }
+
     /// The segment to send now; `opening`: the other end's index is not known yet.
     pub(super) fn next_to_send(&self, opening: bool) -> Option<u32> {
         if let Some(rest) = self.rest {
@@ -509,10 +518,15 @@ impl<B: Payload> SendHalf<B> {
 
     /// Starts the timer of the probe that asks for room, if that is what is missing.
     pub(super) fn watch_window(&mut self, now: Instant) {
-        let blocked = !self.is_outstanding() && self.unsent != self.next && !self.fits(self.unsent);
-        if blocked && self.timer.is_none() {
+        if self.lacks_room() {
             self.timer = Some(now + self.rtt.timeout(self.backoff));
         }
+    }
+
+    /// Whether room is what is missing and no timer runs.
+    fn lacks_room(&self) -> bool {
+        let is_blocked = || self.unsent != self.next && !self.fits(self.unsent);
+        self.timer.is_none() && !self.is_outstanding() && is_blocked()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -8,6 +8,20 @@ use crate::time::Instant;
 use crate::wire::{Flags, Header, Kind, ResetReason};
 
 impl<B: Payload> Circuit<B> {
+    /// Whether [`Circuit::poll_transmit`] has something to do: something to send, or to decide about
+    /// what can't be sent. While not, nobody needs to look at the rails.
+    pub fn wants_to_transmit(&self) -> bool {
+        if self.reset_due.is_some() {
+            return true;
+        }
+        let is_due = self.rerouted
+            || self.probe_due
+            || self.stranded_until.is_some()
+            || self.recv.ack_due_now()
+            || self.send.has_work(self.passive.is_none(), self.nudged);
+        self.reset.is_none() && is_due
+    }
+
     /// The next frame to send, with its data; to be called until there is none.
     ///
     /// `rails` are the rails to the other end. While there is none nothing is sent, and nothing lost.
@@ -19,6 +33,7 @@ impl<B: Payload> Circuit<B> {
             return None;
         }
         self.stranded_until = None;
+        self.rerouted = false;
         self.send.look(now, rails);
         if self.send.lacks_memory() {
             self.strand(now);

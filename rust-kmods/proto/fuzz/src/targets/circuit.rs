@@ -193,8 +193,8 @@ impl Pair {
                 }
                 1 => {
                     self.usable = (0..2).filter(|rail| argument >> rail & 2 != 0).collect();
-                    self.drive(0, |_, _| ());
-                    self.drive(1, |_, _| ());
+                    self.drive(0, |circuit, _| circuit.reroute());
+                    self.drive(1, |circuit, _| circuit.reroute());
                 }
                 _ => self.read(end, usize::from(argument >> 1)),
             },
@@ -210,6 +210,7 @@ impl Pair {
         let rails = rails(self.usable);
         let circuit = self.ends[end].circuit.as_mut()?;
         let result = change(circuit, self.now);
+        let wanted = circuit.wants_to_transmit();
         let mut count = 0;
         while let Some(next) = circuit.poll_transmit(self.now, &rails) {
             let start = usize::from(next.header.offset);
@@ -225,6 +226,7 @@ impl Pair {
                 rail: next.rail,
                 bytes,
             });
+            assert!(wanted, "a circuit that sends what it did not want to");
             count += 1;
             // All pieces of a whole window, once again, and then some.
             assert!(count < WINDOW * 64, "a circuit that never stops sending");

@@ -11,7 +11,7 @@ use std::vec::Vec;
 use crate::cdt::CdtIndex;
 use crate::circuit::{Circuit, Config, Payload, ReceiveState, Segment, Transmit};
 use crate::gpid::Gpid;
-use crate::tgroup::{Group, GroupKind, RailStatus, RailView};
+use crate::tgroup::{Group, GroupKind, RailSet, RailStatus, RailView};
 use crate::time::{nanos, Duration, Instant};
 use crate::wire::{Class, Header, ResetReason, HEADER_LEN};
 
@@ -163,6 +163,8 @@ pub(super) struct Node {
     /// The circuit's index was given back, so its frames are answered with resets.
     closed: bool,
     script: Script,
+    /// The rails that it could use when it last looked.
+    usable: RailSet,
     sent: usize,
     pub(super) received: Vec<Segment<Vec<u8>>>,
     /// When it last got something to read, and the longest that it ever waited for it.
@@ -178,6 +180,7 @@ impl Node {
             circuit: None,
             closed: false,
             script,
+            usable: RailSet::EMPTY,
             sent: 0,
             received: Vec::new(),
             last_received: Instant::default(),
@@ -362,12 +365,23 @@ impl World {
             let mut any = false;
             loop {
                 let view = self.view(from);
-                let Some(circuit) = &mut self.nodes[from].circuit else {
+                let node = &mut self.nodes[from];
+                let Some(circuit) = &mut node.circuit else {
                     return;
                 };
+                if node.usable != view.usable() {
+                    node.usable = view.usable();
+                    circuit.reroute();
+                }
+                // Who does not want to must have nothing to send and nothing to wait for.
+                let wanted = circuit.wants_to_transmit();
+                let deadline = circuit.deadline();
                 let Some(out) = circuit.poll_transmit(now, &view) else {
+                    assert!(wanted || circuit.deadline() == deadline);
+                    assert!(!circuit.wants_to_transmit() || view.usable().is_empty());
                     break;
                 };
+                assert!(wanted);
                 any = true;
                 assert!(view.usable().contains(out.rail));
                 assert!(out.header.len <= view.room(out.rail));
