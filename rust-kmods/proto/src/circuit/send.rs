@@ -3,7 +3,11 @@
 //! The sending half: keeps segments until they are acknowledged, and decides which one goes next
 //! and over which rail.
 
+mod acknowledge;
 mod slot;
+mod timeout;
+
+pub(in crate::circuit) use acknowledge::NeverSent;
 
 use core::ops::Range;
 
@@ -11,7 +15,7 @@ use super::ring::Ring;
 use super::rtt::Rtt;
 use super::ways::Ways;
 use super::{Config, Payload, SendError, WINDOW};
-use crate::tgroup::{Group, RailSet, RailView, MAX_RAILS};
+use crate::tgroup::{Group, RailView};
 use crate::time::{Duration, Instant};
 
 use slot::{Shape, Tick, TxSlot};
@@ -37,19 +41,6 @@ pub(super) struct Transmission<'a, B> {
     /// Nothing more can follow before an acknowledgement comes.
     pub(super) last_for_now: bool,
 }
-
-/// What an acknowledgement told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Acknowledged {
-    /// It moved the window's start.
-    pub(super) progress: bool,
-    /// How long a segment took that was sent once only, and over which rail.
-    pub(super) sample: Option<(usize, Duration)>,
-}
-
-/// The other end acknowledges what was never sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NeverSent;
 
 /// A segment of which some pieces went out and others did not.
 #[derive(Clone, Copy, Debug)]
@@ -345,52 +336,6 @@ impl<B: Payload> SendHalf<B> {
         }
     }
 
-    /// Takes an acknowledgement in. Bit `i` of `sack`: segment `ack + 1 + i` came.
-    pub(super) fn acknowledge(
-        &mut self,
-        now: Instant,
-        ack: u32,
-        sack: u64,
-        window: u16,
-    ) -> Result<Acknowledged, NeverSent> {
-        let ahead = ack.wrapping_sub(self.una) as i32;
-        if ahead > self.outstanding() as i32 {
-            return Err(NeverSent);
-        }
-        let progress = ahead > 0;
-        let mut news = News::default();
-        while (ack.wrapping_sub(self.una) as i32) > 0 {
-            let place = place(self.una);
-            self.arrived(now, &mut news, place);
-            if let Some(slot) = self.slots.get_mut(place) {
-                *slot = TxSlot::empty();
-            }
-            self.una = self.una.wrapping_add(1);
-        }
-        if sack != 0 {
-            self.take_sack(now, &mut news, ack, sack);
-        }
-        self.widen(ack, window);
-        if let Some((_, round_trip)) = news.sample {
-            self.rtt.sample(round_trip);
-            // Karn: what was sent again measures nothing. Until something else did, the time-out
-            // stays as long as it has become, or a queue that is longer than it would fill with
-            // copies.
-            self.backoff = 0;
-        }
-        if news.count > 0 {
-            self.find_losses();
-            self.grow(news.count);
-        }
-        if progress || !self.is_outstanding() {
-            self.restart_timer(now);
-        }
-        Ok(Acknowledged {
-            progress,
-            sample: news.sample,
-        })
-    }
-
     /// The other end has room for `window` segments from `from` on. Room is never taken back, so
     /// late news does no harm.
     pub(super) fn widen(&mut self, from: u32, window: u16) {
@@ -402,46 +347,6 @@ impl<B: Payload> SendHalf<B> {
                 self.timer = None;
             }
         }
-    }
-
-    fn take_sack(&mut self, now: Instant, news: &mut News, ack: u32, sack: u64) {
-        // Bit `i`: segment `una + i`. `una` is not behind `ack`.
-        let behind = self.una.wrapping_sub(ack);
-        let came = match behind {
-            0 => sack << 1,
-            _ => sack.checked_shr(behind - 1).unwrap_or(0),
-        };
-        let unknown = (self.flight | self.lost).rotate_right(self.una);
-        for place in places((came & unknown).rotate_left(self.una)) {
-            self.arrived(now, news, place);
-        }
-    }
-
-    /// Counts a segment that was sent as arrived.
-    fn arrived(&mut self, now: Instant, news: &mut News, place: usize) {
-        let bit = 1 << place;
-        let Some(slot) = self.slots.get(place) else {
-            return;
-        };
-        if self.flight & bit != 0 {
-            self.flight &= !bit;
-            self.ways.left(slot.rail(), slot.len());
-        } else if self.lost & bit != 0 {
-            self.lost &= !bit;
-        } else {
-            return;
-        }
-        news.count += 1;
-        // Karn: what was sent twice does not tell which one was answered.
-        let round_trip = (!slot.is_again()).then(|| slot.sent_at.age(now));
-        let sent = (slot.rail(), slot.number);
-        self.ways.arrived(now, sent, slot.len(), round_trip);
-        if let Some(round_trip) = round_trip {
-            if news.sample.is_none_or(|(_, least)| round_trip < least) {
-                news.sample = Some((slot.rail(), round_trip));
-            }
-        }
-        self.drop_rest(place);
     }
 
     /// Counts a segment that is under way as lost.
@@ -464,50 +369,10 @@ impl<B: Payload> SendHalf<B> {
         }
     }
 
-    /// What was sent well before something that arrived over the same rail is lost. Over another
-    /// rail it may just have had the longer way.
-    fn find_losses(&mut self) {
-        let rails = self.ways.with_gaps();
-        if rails.is_empty() {
-            return;
-        }
-        let mut found = false;
-        let mut fresh = false;
-        for place in places(self.flight) {
-            let Some(slot) = self.slots.get(place) else {
-                continue;
-            };
-            if rails.contains(slot.rail()) && self.ways.is_overtaken(slot.rail(), slot.number) {
-                self.lose(place);
-                found = true;
-                let seq = self.seq_at(place);
-                fresh |= seq.wrapping_sub(self.recover) as i32 >= 0;
-            }
-        }
-        if found && fresh {
-            self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
-            self.cwnd = self.ssthresh;
-            self.recover = self.unsent;
-        }
-    }
-
     /// The number of the segment, of those from `una` on, that is in a slot.
     fn seq_at(&self, place: usize) -> u32 {
         let ahead = (place as u32).wrapping_sub(self.una) % WINDOW as u32;
         self.una.wrapping_add(ahead)
-    }
-
-    fn grow(&mut self, count: u32) {
-        if self.cwnd < self.ssthresh {
-            self.cwnd += count;
-        } else {
-            self.grown_by += count;
-            if self.grown_by >= self.cwnd {
-                self.grown_by = 0;
-                self.cwnd += 1;
-            }
-        }
-        self.cwnd = self.cwnd.min(WINDOW as u32);
     }
 
     fn restart_timer(&mut self, now: Instant) {
@@ -543,58 +408,6 @@ impl<B: Payload> SendHalf<B> {
         if let Some(rail) = self.rail() {
             self.ways.missed(now, rail, 1);
         }
-    }
-
-    /// The timer ran out: what is under way for long counts as lost.
-    pub(super) fn on_timeout(&mut self, now: Instant) {
-        let patience = self.rtt.timeout(self.backoff);
-        self.backoff = self.backoff.saturating_add(1);
-        if self.is_outstanding() {
-            let mut lost = [0u32; MAX_RAILS];
-            let oldest = place(self.una);
-            for place in places(self.flight) {
-                let Some(slot) = self.slots.get(place) else {
-                    continue;
-                };
-                if place == oldest || slot.sent_at.age(now) >= patience {
-                    if let Some(count) = lost.get_mut(slot.rail()) {
-                        *count += 1;
-                    }
-                    self.lose(place);
-                }
-            }
-            // The oldest is what the other end misses, whatever it said.
-            self.lose(oldest);
-            self.slow_down(now, &lost);
-        }
-        self.timer = Some(now + self.rtt.timeout(self.backoff));
-    }
-
-    /// Draws the conclusions from what a time-out found `lost`, by rail.
-    fn slow_down(&mut self, now: Instant, lost: &[u32; MAX_RAILS]) {
-        let hit = || lost.iter().enumerate().filter(|(_, count)| **count > 0);
-        let mut left = RailSet::EMPTY;
-        for (rail, count) in hit() {
-            if self.ways.avoids(rail) || self.ways.missed(now, rail, *count) {
-                left.insert(rail);
-            }
-        }
-        for place in places(self.flight) {
-            let rail = self.slots.get(place).map_or(0, TxSlot::rail);
-            if left.contains(rail) {
-                self.lose(place);
-            }
-        }
-        if !left.is_empty() {
-            // Another rail is not to be waited for as long as this one was.
-            self.backoff = 0;
-        }
-        // That a rail is dead says nothing of how much the others carry.
-        if left.is_empty() || hit().any(|(rail, _)| !left.contains(rail)) {
-            self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
-            self.cwnd = RESTART_CWND;
-        }
-        self.recover = self.unsent;
     }
 
     /// Counts everything as arrived.
@@ -638,15 +451,6 @@ impl<B: Payload> SendHalf<B> {
         assert!(is_clear || self.timer.is_some() || !self.is_outstanding());
         assert!((1..=WINDOW as u32).contains(&self.cwnd));
     }
-}
-
-/// What one acknowledgement brought.
-#[derive(Default)]
-struct News {
-    /// Segments that had not been known to have arrived.
-    count: u32,
-    /// The latest of them that was sent only once: its rail, and how long ago it went out.
-    sample: Option<(usize, Duration)>,
 }
 
 /// The places of the bits that are set.

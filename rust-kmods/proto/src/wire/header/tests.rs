@@ -10,6 +10,7 @@ use std::{format, vec};
 use proptest::prelude::*;
 
 use super::*;
+use crate::wire::*;
 
 const FROM: Gpid = Gpid::new(1, 2, 3);
 const TO: Gpid = Gpid::new(4, 5, 6);
@@ -386,7 +387,7 @@ fn the_document_tells_the_same_layout() {
         .iter()
         .map(|(offset, size, field)| format!("| {offset} | {size} | `{field}` |"))
         .collect();
-    let document = include_str!("../../../../docs/wire-protocol.md");
+    let document = include_str!("../../../../../docs/wire-protocol.md");
     let (_, table) = document
         .split_once("<!-- header -->")
         .expect("the header's table is marked");

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What it means that no acknowledgement comes.
+
+use super::{place, places, Payload, SendHalf, TxSlot, MIN_CWND, RESTART_CWND};
+use crate::tgroup::{RailSet, MAX_RAILS};
+use crate::time::Instant;
+
+impl<B: Payload> SendHalf<B> {
+    /// The timer ran out: what is under way for long counts as lost.
+    pub(in crate::circuit) fn on_timeout(&mut self, now: Instant) {
+        let patience = self.rtt.timeout(self.backoff);
+        self.backoff = self.backoff.saturating_add(1);
+        if self.is_outstanding() {
+            let mut lost = [0u32; MAX_RAILS];
+            let oldest = place(self.una);
+            for place in places(self.flight) {
+                let Some(slot) = self.slots.get(place) else {
+                    continue;
+                };
+                if place == oldest || slot.sent_at.age(now) >= patience {
+                    if let Some(count) = lost.get_mut(slot.rail()) {
+                        *count += 1;
+                    }
+                    self.lose(place);
+                }
+            }
+            // The oldest is what the other end misses, whatever it said.
+            self.lose(oldest);
+            self.slow_down(now, &lost);
+        }
+        self.timer = Some(now + self.rtt.timeout(self.backoff));
+    }
+
+    /// Draws the conclusions from what a time-out found `lost`, by rail.
+    fn slow_down(&mut self, now: Instant, lost: &[u32; MAX_RAILS]) {
+        let hit = || lost.iter().enumerate().filter(|(_, count)| **count > 0);
+        let mut left = RailSet::EMPTY;
+        for (rail, count) in hit() {
+            if self.ways.avoids(rail) || self.ways.missed(now, rail, *count) {
+                left.insert(rail);
+            }
+        }
+        for place in places(self.flight) {
+            let rail = self.slots.get(place).map_or(0, TxSlot::rail);
+            if left.contains(rail) {
+                self.lose(place);
+            }
+        }
+        if !left.is_empty() {
+            // Another rail is not to be waited for as long as this one was.
+            self.backoff = 0;
+        }
+        // That a rail is dead says nothing of how much the others carry.
+        if left.is_empty() || hit().any(|(rail, _)| !left.contains(rail)) {
+            self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
+            self.cwnd = RESTART_CWND;
+        }
+        self.recover = self.unsent;
+    }
+}
