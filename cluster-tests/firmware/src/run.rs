@@ -294,19 +294,20 @@ impl<M: Machine> Run<M> {
         let now = self.machine.now();
         let index = self.node.open(host, class, 1, b"anybody?", now);
         let index = index.ok_or_else(|| format!("{host} is not known"))?;
+        match self.last_state(index) {
+            Some(State::Broken(reset::REFUSED)) => Ok("it was".into()),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    /// Waits until a circuit is open no longer, and lets go of it: how it ended, or still is.
+    fn last_state(&mut self, index: u32) -> Option<State> {
         self.until(|node, _| {
             let circuit = node.circuits.get(&index);
             circuit.is_none_or(|circuit| circuit.state != State::Open)
         });
-        match self
-            .node
-            .circuits
-            .remove(&index)
-            .map(|circuit| circuit.state)
-        {
-            Some(State::Broken(reset::REFUSED)) => Ok("it was".into()),
-            other => Err(format!("{other:?}")),
-        }
+        let circuit = self.node.circuits.remove(&index)?;
+        Some(circuit.state)
     }
 
     fn rekey(&mut self) -> Outcome {

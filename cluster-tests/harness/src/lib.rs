@@ -23,6 +23,7 @@
 mod accel;
 mod agent;
 mod alarm;
+mod cargo;
 mod clock;
 mod cluster;
 mod console;

@@ -310,17 +310,7 @@ impl<M: Machine> Run<M> {
         if let Some(circuit) = self.node.circuits.get_mut(&index) {
             circuit.finish();
         }
-        let over = |node: &crate::node::Node| {
-            let circuit = node.circuits.get(&index);
-            circuit.is_none_or(|circuit| circuit.state != State::Open)
-        };
-        self.until(|node, _| over(node));
-        match self
-            .node
-            .circuits
-            .remove(&index)
-            .map(|circuit| circuit.state)
-        {
+        match self.last_state(index) {
             Some(State::Done) => Ok(()),
             other => Err(format!("the circuit ended as {other:?}")),
         }
@@ -345,16 +335,7 @@ impl<M: Machine> Run<M> {
             let frame = self.node.pair_frame(host, header, &[]).ok_or("no key")?;
             self.send_to(host, Vec::from([frame]));
         }
-        self.until(|node, _| {
-            let circuit = node.circuits.get(&index);
-            circuit.is_none_or(|circuit| circuit.state != State::Open)
-        });
-        match self
-            .node
-            .circuits
-            .remove(&index)
-            .map(|circuit| circuit.state)
-        {
+        match self.last_state(index) {
             Some(State::Broken(reset::PROTOCOL)) => Ok(()),
             other => Err(format!("after {what} the circuit is {other:?}")),
         }
