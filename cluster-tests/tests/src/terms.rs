@@ -3,6 +3,7 @@
 //! What all tests of a run are run with.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use podos_harness::Kernel;
 
@@ -29,7 +30,15 @@ pub struct Terms {
     pub limits: Limits,
 }
 
+/// How long the others may wait for the news that a node is dead, with an ordinary kernel.
+const NEWS: Duration = Duration::from_secs(2);
+
 impl Terms {
+    /// How long a call may take that can't be answered any more.
+    pub fn in_time(&self) -> Duration {
+        self.kernel.scale(NEWS)
+    }
+
     /// The command that runs these tests again as they ran. The image is up to who types it.
     pub fn replay(&self, filter: &str) -> String {
         let mut line = format!(

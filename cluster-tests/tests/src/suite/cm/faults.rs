@@ -170,8 +170,6 @@ fn has_sent(host: u32, bytes: u64) -> String {
 }
 
 fn dead_node(lab: &Lab<'_>) -> Result<()> {
-    // How long the others may wait for the news, in milliseconds.
-    const IN_TIME: u64 = 2000;
     load_modules(lab)?;
     let (one, two, three) = (lab.node(1)?, lab.node(2)?, lab.node(3)?);
     let long = 4_000 * MB;
@@ -182,10 +180,7 @@ fn dead_node(lab: &Lab<'_>) -> Result<()> {
     let start = Instant::now();
     doomed.breaks(libc::EHOSTDOWN)?;
     let time = start.elapsed();
-    ensure!(
-        time < Duration::from_millis(IN_TIME),
-        "the news took {time:?}"
-    );
+    ensure!(time < lab.terms().in_time(), "the news took {time:?}");
     other.finish()?;
     // What is opened now fails at once, and other nodes are as near as before.
     let answers = one.tool(&["cm", "open-close", "3", "1"])?;

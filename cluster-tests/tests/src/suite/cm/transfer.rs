@@ -38,15 +38,22 @@ impl<'a> Transfer<'a> {
     /// Waits for its end; an error unless all bytes came, and the same. What the sender tells.
     pub fn finish(self) -> Result<Answers> {
         let (sent, received) = (self.sender.finish()?, self.receiver.finish()?);
-        sent.expect_errno(0)?;
-        received.expect_errno(0)?;
-        received.expect("bytes", self.bytes)?;
-        ensure_eq!(
-            received.text("sha256")?,
-            sent.text("sha256")?,
-            "what was received"
-        );
+        came_whole(self.bytes, &sent, &received)?;
         Ok(sent)
+    }
+
+    /// As [`Transfer::finish`], but one node may have lost the other from sight, which is told by a
+    /// name; whether all bytes came.
+    pub fn finish_unless_apart(self) -> Result<bool> {
+        let (sent, received) = (self.sender.finish()?, self.receiver.finish()?);
+        let apart = [libc::EHOSTDOWN, libc::ECONNRESET, libc::ETIMEDOUT];
+        for end in [&sent, &received] {
+            if apart.contains(&end.number("errno")?) {
+                return Ok(false);
+            }
+        }
+        came_whole(self.bytes, &sent, &received)?;
+        Ok(true)
     }
 
     /// Waits for its end, which has to be this error at both ends; what the sender tells.
@@ -60,4 +67,17 @@ impl<'a> Transfer<'a> {
         // The receiver may be gone with its node.
         Ok(sent)
     }
+}
+
+/// An error unless what both ends tell is that all bytes came, and the same.
+fn came_whole(bytes: u64, sent: &Answers, received: &Answers) -> Result<()> {
+    sent.expect_errno(0)?;
+    received.expect_errno(0)?;
+    received.expect("bytes", bytes)?;
+    ensure_eq!(
+        received.text("sha256")?,
+        sent.text("sha256")?,
+        "what was received"
+    );
+    Ok(())
 }

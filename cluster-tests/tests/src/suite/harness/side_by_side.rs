@@ -17,7 +17,9 @@ pub fn side_by_side(lab: &Lab<'_>) -> Result<()> {
     // Every frame of an open cluster would be heard by who is on its rails.
     let topology = Topology {
         nodes: vec![1, 7],
-        ..Topology::nodes(2).cm_mode(CmMode::Open)
+        ..Topology::nodes(2)
+            .cm_mode(CmMode::Open)
+            .kernel(lab.terms().kernel)
     };
     let second = podos_harness::Cluster::up(&Up::new(&name, image, topology))?;
     let outcome = apart(lab, &second);
