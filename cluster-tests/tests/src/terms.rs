@@ -39,6 +39,14 @@ impl Terms {
         self.kernel.scale(NEWS)
     }
 
+    /// How much a node does at least in the time in which it does so much with an ordinary kernel.
+    pub fn at_least(&self, count: u64) -> u64 {
+        match self.kernel {
+            Kernel::Base => count,
+            Kernel::Debug => (count / 10).max(1),
+        }
+    }
+
     /// The command that runs these tests again as they ran. The image is up to who types it.
     pub fn replay(&self, filter: &str) -> String {
         let mut line = format!(

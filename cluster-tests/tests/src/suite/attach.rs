@@ -3,7 +3,6 @@
 //! Directories that become nodes', and their own again.
 
 use anyhow::{ensure, Result};
-use podos_harness::Kernel;
 
 use crate::check::ensure_eq;
 use crate::support::Lab;
@@ -146,13 +145,11 @@ fn while_others_walk(lab: &Lab<'_>) -> Result<()> {
          echo '2 {own}' > {ATTACH} && cat {own}/etc/hostname > /dev/null && echo {own} > {DETACH} || exit 1; \
          n=$((n + 1)); done; echo $n"
     ))?;
-    let least = match lab.terms().kernel {
-        Kernel::Base => 4,
-        // Each takes up to a second, with six threads that walk.
-        Kernel::Debug => 1,
-    };
-    let rounds: u32 = rounds.parse()?;
-    ensure!(rounds >= least, "only {rounds} rounds in 3 s");
+    let least = lab.terms().at_least(4);
+    ensure!(
+        rounds.parse::<u64>()? >= least,
+        "only {rounds} rounds in 3 s"
+    );
     let answers = walker.finish()?;
     // The directory is always either of the two: nobody ever finds nothing.
     for errno in [libc::ENOENT, libc::EINVAL, libc::EIO, libc::ENOTDIR] {
@@ -161,7 +158,7 @@ fn while_others_walk(lab: &Lab<'_>) -> Result<()> {
     }
     answers.expect("wrong", 0)?;
     ensure!(
-        answers.number::<u64>("ok")? > 100,
+        answers.number::<u64>("ok")? >= lab.terms().at_least(100),
         "hardly any walks: {answers:?}"
     );
     node.until(&format!("[ $(cat {own}/etc/hostname) = own ]"))

@@ -49,7 +49,7 @@ fn slabs(node: Machine<'_>) -> Result<BTreeMap<String, u64>> {
 }
 
 fn ten_thousand(lab: &Lab<'_>) -> Result<()> {
-    const COUNT: u64 = 10_000;
+    let count = lab.terms().at_least(10_000);
     load_modules(lab)?;
     let (one, two) = (lab.node(1)?, lab.node(2)?);
     let server = two.start_tool(&["cm", "echo-server"])?;
@@ -61,7 +61,7 @@ fn ten_thousand(lab: &Lab<'_>) -> Result<()> {
         node.until(empty)?;
     }
     let before = [slabs(one)?, slabs(two)?];
-    some(COUNT)?.expect("ok", COUNT)?;
+    some(count)?.expect("ok", count)?;
     for node in [one, two] {
         node.until(empty)?;
     }
@@ -75,7 +75,7 @@ fn ten_thousand(lab: &Lab<'_>) -> Result<()> {
     for (before, after) in before.iter().zip(&after) {
         for (cache, used) in after {
             // Other parts of the kernel live, too: far less than one object in ten circuits.
-            let limit = before.get(cache).copied().unwrap_or(0) + COUNT / 10;
+            let limit = before.get(cache).copied().unwrap_or(0) + count / 10;
             ensure!(
                 *used < limit,
                 "{cache} grew to {used} objects from {before:?}"
