@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::files::{File, Limbo};
-use super::guest::Failure;
 use super::ledger::Seat;
 use super::weather::path_from;
 use super::worker::{number_in, taken_for_dead, Worker};
@@ -106,11 +105,13 @@ impl Worker<'_> {
             let began = Instant::now();
             let failure = match self.guests.ask(client, &line)? {
                 Ok(found) => return Ok(Some(Some(found))),
-                Err(Failure::Errno(libc::ENOENT, _)) => return Ok(Some(None)),
                 Err(failure) => failure,
             };
+            let errno = self.cause(&failure, client, home)?;
+            if errno == Some(libc::ENOENT) {
+                return Ok(Some(None));
+            }
             let weather = &self.shared.weather;
-            let errno = failure.errno();
             let excused = weather.excuses(errno, [client, home], began) || taken_for_dead(errno);
             if !excused || (at_the_end && began > deadline) {
                 let what = format!("linus{client}: {line}: it {failure}");

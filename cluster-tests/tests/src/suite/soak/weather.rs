@@ -66,6 +66,11 @@ impl Weather {
     /// Whether a call that began then, from the one node to the other, may have failed so.
     pub fn excuses(&self, errno: Option<i32>, nodes: [u32; 2], began: Instant) -> bool {
         let inner = self.lock();
+        let lost = |node| inner.get(node).is_some_and(|sky| sky.epoch % 2 == 1);
+        if errno == Some(libc::ENOENT) {
+            // Its folder is gone, and not made again yet.
+            return nodes.iter().any(lost);
+        }
         let skies = nodes.iter().filter_map(|node| inner.get(node));
         let mut kinds = skies.flat_map(|sky| {
             let before = sky.before.filter(|(_, ended)| *ended + AFTERMATH > began);

@@ -447,12 +447,12 @@ impl<'a> Worker<'a> {
             }
             _ => {}
         }
-        let weather = &self.shared.weather;
+        let errno = self.cause(&failure, client, home)?;
         let excused = match &failure {
             Failure::Hung(_) => false,
-            failure => weather.excuses(failure.errno(), [client, home], began),
+            _ => self.shared.weather.excuses(errno, [client, home], began),
         };
-        let unexplained = !excused && taken_for_dead(failure.errno());
+        let unexplained = !excused && taken_for_dead(errno);
         self.counts.add(match unexplained {
             true => Operation::Unexplained,
             false => Operation::Interrupted,
@@ -464,6 +464,25 @@ impl<'a> Worker<'a> {
             ));
         }
         Ok(Outcome::Failed(failure))
+    }
+
+    /// What a call failed by: a file that is not there may be missing because its node is not. To a
+    /// node that has not met another one since it booted, that one's directory is empty.
+    pub(super) fn cause(
+        &mut self,
+        failure: &Failure,
+        client: u32,
+        home: u32,
+    ) -> Result<Option<i32>> {
+        let errno = failure.errno();
+        if errno != Some(libc::ENOENT) || client == home {
+            return Ok(errno);
+        }
+        let line = format!("read {}", path_from(client, home, "/etc/hostname"));
+        Ok(match self.guests.ask(client, &line)? {
+            Err(Failure::Errno(libc::ENOENT, _)) => Some(libc::EHOSTDOWN),
+            _ => errno,
+        })
     }
 }
 
