@@ -17,7 +17,7 @@ const FILL: &str = "cd \"$1\" || exit
         echo 'its file system has no limit: name a folder on another one' >&2
         exit 1
     fi
-    : > .podos-full || exit
+    rm -f .podos-full
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         cat /dev/zero >> .podos-full 2> /dev/null
         left=$(stat -f -c %a .)
