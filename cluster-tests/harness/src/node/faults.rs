@@ -11,7 +11,8 @@ use super::Node;
 use crate::control::{NodeFault, Request};
 use crate::error::{Error, Result};
 
-/// The file that takes all room; others may give some back meanwhile. A file system without a limit has none, or takes all memory.
+/// The file that takes all room; others may give some back meanwhile. A file system without a limit
+/// has none, or takes all memory.
 const FILL: &str = "cd \"$1\" || exit
     if [ \"$(stat -f -c %b .)\" = 0 ]; then
         echo 'its file system has no limit: name a folder on another one' >&2
