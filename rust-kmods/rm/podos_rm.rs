@@ -50,7 +50,7 @@ impl kernel::Module for Rm {
         let heard = move |from, op, body: &[u8]| heard.hear(from, op, body);
         let beacons = podos_cm::on_ephemeral(Class::Rm, KBox::new(heard, GFP_KERNEL)?)?;
 
-        let changed = move |_host, _up| state.poke();
+        let changed = move |host, up| state.met(host, up);
         let peers = podos_cm::on_peer(KBox::new(changed, GFP_KERNEL)?)?;
         Ok(Self {
             _peers: peers,

@@ -133,6 +133,15 @@ impl State {
         self.table.lock().expire(sys::now()).for_each(drop);
     }
 
+    /// A host came or went. One that comes back says anew that it is alive: what it said before it
+    /// went would let it live until that is too old, and die then.
+    pub(crate) fn met(&self, host: u32, up: bool) {
+        if !up {
+            self.table.lock().lose(host);
+        }
+        self.poke();
+    }
+
     /// Has the herald look. Context: any.
     pub(crate) fn poke(&self) {
         self.news.store(true, Ordering::Release);

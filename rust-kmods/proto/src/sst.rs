@@ -34,9 +34,9 @@ impl Entry {
         self.heard_at
     }
 
-    /// Whether that is not too long ago.
+    /// Whether that is not too long ago, and the node was not lost since.
     pub fn is_alive(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.heard_at) < BEACON_LIFETIME
+        self.alive && now.saturating_duration_since(self.heard_at) < BEACON_LIFETIME
     }
 }
 
@@ -98,6 +98,14 @@ impl<S: DerefMut<Target = [SstSlot]>> Sst<S> {
             SstEvent::Refreshed
         } else {
             SstEvent::Returned
+        }
+    }
+
+    /// Takes note that `host` is gone: what it said last counts no longer, and its next beacon is
+    /// that of a node that returns.
+    pub fn lose(&mut self, host: u32) {
+        if let Some(entry) = self.map.get_mut(host) {
+            entry.alive = false;
         }
     }
 
@@ -181,6 +189,19 @@ mod tests {
         assert_eq!(sst.expire(at(2001)).count(), 0);
         assert_eq!(sst.update(at(3000), node, &beacon(0)), SstEvent::Returned);
         assert!(sst.alive(2, at(3000)));
+    }
+
+    #[test]
+    fn who_is_lost_lives_on_by_a_new_beacon_only() {
+        let mut sst = sst(4);
+        let node = Gpid::new(2, 7, 0);
+        sst.update(at(0), node, &beacon(5));
+        sst.lose(2);
+        sst.lose(3);
+        assert!(!sst.alive(2, at(1)));
+        assert_eq!(sst.expire(at(2000)).count(), 0);
+        assert_eq!(sst.update(at(2), node, &beacon(1)), SstEvent::Returned);
+        assert!(sst.alive(2, at(3)));
     }
 
     #[test]
