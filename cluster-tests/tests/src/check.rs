@@ -18,6 +18,12 @@ macro_rules! ensure_eq {
 
 pub(crate) use ensure_eq;
 
+/// Whether a call failed because a node seemed to be dead.
+pub fn taken_for_dead(errno: Option<i32>) -> bool {
+    use libc::{ECONNRESET, EHOSTDOWN, ETIMEDOUT};
+    matches!(errno, Some(EHOSTDOWN | ECONNRESET | ETIMEDOUT))
+}
+
 #[cfg(test)]
 mod tests {
     fn compare(a: &str, b: &str) -> anyhow::Result<()> {

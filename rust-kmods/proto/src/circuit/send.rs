@@ -238,12 +238,9 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// Whether something is to be sent now, or to be decided about what can't be; `opening`: the other
-    /// end's index is not known yet, `nudged`: it was asked for.
-    pub(super) fn has_work(&self, opening: bool, nudged: bool) -> bool {
-        self.lacks_memory()
-            || self.next_to_send(opening).is_some()
-            || (opening && !nudged && self.waits_behind_open())
-            || self.lacks_room()
+    /// end's index is not known yet.
+    pub(super) fn has_work(&self, opening: bool) -> bool {
+        self.lacks_memory() || self.next_to_send(opening).is_some() || self.lacks_room()
     }
 
     /// The segment to send now; `opening`: the other end's index is not known yet.

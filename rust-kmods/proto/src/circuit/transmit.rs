@@ -18,8 +18,14 @@ impl<B: Payload> Circuit<B> {
             || self.probe_due
             || self.stranded_until.is_some()
             || self.recv.ack_due_now()
-            || self.send.has_work(self.passive.is_none(), self.nudged);
+            || self.lacks_index()
+            || self.send.has_work(self.passive.is_none());
         self.reset.is_none() && is_due
+    }
+
+    /// Whether something waits for the passive index, and nobody has asked for that.
+    fn lacks_index(&self) -> bool {
+        self.passive.is_none() && !self.nudged && self.send.waits_behind_open()
     }
 
     /// The next frame to send, with its data; to be called until there is none.
@@ -47,7 +53,7 @@ impl<B: Payload> Circuit<B> {
             self.idle_since.get_or_insert(now);
             return self.transmit(now, seq, rails);
         }
-        if opening && !self.nudged && self.send.waits_behind_open() {
+        if self.lacks_index() {
             self.nudged = true;
             self.probe_due = true;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{ensure, Result};
 
 use crate::answers::Answers;
-use crate::check::ensure_eq;
+use crate::check::{ensure_eq, taken_for_dead};
 use crate::support::{Background, Machine};
 
 /// How long one may take: on bad rails, and with all nodes on few processors.
@@ -46,9 +46,8 @@ impl<'a> Transfer<'a> {
     /// name; whether all bytes came.
     pub fn finish_unless_apart(self) -> Result<bool> {
         let (sent, received) = (self.sender.finish()?, self.receiver.finish()?);
-        let apart = [libc::EHOSTDOWN, libc::ECONNRESET, libc::ETIMEDOUT];
         for end in [&sent, &received] {
-            if apart.contains(&end.number("errno")?) {
+            if taken_for_dead(Some(end.number("errno")?)) {
                 return Ok(false);
             }
         }

@@ -10,7 +10,8 @@ use anyhow::Result;
 use super::files::{File, Limbo};
 use super::ledger::Seat;
 use super::weather::path_from;
-use super::worker::{number_in, taken_for_dead, Worker};
+use super::worker::{number_in, Worker};
+use crate::check::taken_for_dead;
 
 /// What was found where somebody looked, if he could.
 type Look = Option<Option<Vec<u8>>>;

@@ -15,6 +15,7 @@ use super::guest::{Failure, Guests};
 use super::ledger::Seat;
 use super::run::Shared;
 use super::weather::{path_from, FOLDER};
+use crate::check::taken_for_dead;
 
 /// Files of one worker at a time, and their longest.
 const FILES: usize = 6;
@@ -484,12 +485,6 @@ impl<'a> Worker<'a> {
             _ => errno,
         })
     }
-}
-
-/// Whether a call failed because a node seemed to be dead.
-pub(super) fn taken_for_dead(errno: Option<i32>) -> bool {
-    use libc::{ECONNRESET, EHOSTDOWN, ETIMEDOUT};
-    matches!(errno, Some(EHOSTDOWN | ECONNRESET | ETIMEDOUT))
 }
 
 /// The number that a lock guards.
