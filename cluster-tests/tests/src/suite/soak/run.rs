@@ -48,6 +48,7 @@ pub struct Shared<'a> {
     until: Until,
     began: Instant,
     violations: Mutex<Vec<String>>,
+    unexplained: Mutex<Vec<String>>,
 }
 
 /// What came of it.
@@ -57,6 +58,8 @@ pub struct Report {
     pub operations: Counts<Operation>,
     faults: Counts<Kind>,
     unpunctual: u64,
+    /// Calls that were interrupted, though nothing had befallen the nodes.
+    unexplained: Vec<String>,
     pub violations: Vec<String>,
 }
 
@@ -83,9 +86,16 @@ impl Shared<'_> {
         self.points.end();
     }
 
+    /// A call ended as if a node had died, and none had.
+    pub fn unexplained(&self, what: String) {
+        let _ = self.cluster.mark(format!("UNEXPLAINED: {what}"));
+        let after = self.began.elapsed().as_secs();
+        let mut unexplained = lock(&self.unexplained);
+        unexplained.push(format!("at {after} s: {what}"));
+    }
+
     fn violations(&self) -> MutexGuard<'_, Vec<String>> {
-        let violations = self.violations.lock();
-        violations.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.violations)
     }
 }
 
@@ -107,6 +117,7 @@ impl Soak {
             until: self.until,
             began: Instant::now(),
             violations: Mutex::default(),
+            unexplained: Mutex::default(),
         };
         let mut workers = Vec::from_iter((0..WORKERS).map(|number| Worker::new(&shared, number)));
         let faults = self.let_work(&shared, &mut workers)?;
@@ -124,6 +135,7 @@ impl Soak {
         for worker in workers {
             operations.merge(worker.counts);
         }
+        let unexplained = std::mem::take(&mut *lock(&shared.unexplained));
         let violations = std::mem::take(&mut *shared.violations());
         if violations.is_empty() {
             Weather::clean_up(cluster)?;
@@ -134,6 +146,7 @@ impl Soak {
             operations,
             faults: faults.0,
             unpunctual: faults.1,
+            unexplained,
             violations,
         })
     }
@@ -182,6 +195,10 @@ impl Soak {
     }
 }
 
+fn lock(list: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Changes a byte of a file behind everybody's back.
 fn sabotage(cluster: &Cluster, workers: &[Worker<'_>]) -> Result<()> {
     let files = workers.iter().flat_map(|worker| &worker.files);
@@ -205,6 +222,11 @@ impl fmt::Display for Report {
         if self.unpunctual > 0 {
             let late = self.unpunctual;
             writeln!(f, "  {late} steps of faults did not wait for their point")?;
+        }
+        if !self.unexplained.is_empty() {
+            writeln!(f, "  interrupted without a fault:")?;
+            let mut unexplained = self.unexplained.iter();
+            unexplained.try_for_each(|what| writeln!(f, "    {what}"))?;
         }
         let count = self.violations.len();
         write!(f, "  {count} violations")?;

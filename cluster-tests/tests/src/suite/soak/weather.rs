@@ -33,8 +33,8 @@ pub struct Weather {
 struct Sky {
     /// The faults that strike it.
     striking: Vec<Kind>,
-    /// The last ones, and when they ended.
-    before: Option<(Kind, Instant)>,
+    /// When the last one of each kind ended.
+    ended: BTreeMap<Kind, Instant>,
     /// How often its memory was lost, twice: odd from before that until it is up again.
     epoch: u64,
     /// It can't be asked for anything.
@@ -73,16 +73,16 @@ impl Weather {
         }
         let skies = nodes.iter().filter_map(|node| inner.get(node));
         let mut kinds = skies.flat_map(|sky| {
-            let before = sky.before.filter(|(_, ended)| *ended + AFTERMATH > began);
-            let before = before.map(|(kind, _)| kind);
-            sky.striking.iter().copied().chain(before)
+            let ended = sky.ended.iter();
+            let felt = ended.filter(|(_, ended)| **ended + AFTERMATH > began);
+            sky.striking.iter().chain(felt.map(|(kind, _)| kind))
         });
         kinds.any(|kind| match errno {
             // The caller itself went.
             None => true,
-            Some(libc::EHOSTDOWN) => kind != Kind::Disk,
-            Some(libc::ENOSPC) => kind == Kind::Disk,
-            Some(libc::ENOMEM) => kind == Kind::Memory,
+            Some(libc::EHOSTDOWN) => *kind != Kind::Disk,
+            Some(libc::ENOSPC) => *kind == Kind::Disk,
+            Some(libc::ENOMEM) => *kind == Kind::Memory,
             Some(_) => false,
         })
     }
@@ -92,8 +92,8 @@ impl Weather {
         let inner = self.lock();
         let mut skies = nodes.iter().filter_map(|node| inner.get(node));
         skies.all(|sky| {
-            let before = sky.before.is_none_or(|(_, ended)| ended.elapsed() > CALM);
-            sky.striking.is_empty() && !sky.away && before
+            let mut ended = sky.ended.values();
+            sky.striking.is_empty() && !sky.away && ended.all(|ended| ended.elapsed() > CALM)
         })
     }
 
@@ -176,7 +176,7 @@ impl Witness for Weather {
             if let Some(at) = sky.striking.iter().position(|kind| *kind == fault.kind) {
                 sky.striking.remove(at);
             }
-            sky.before = Some((fault.kind, Instant::now()));
+            sky.ended.insert(fault.kind, Instant::now());
             if fault.ends_a_boot() || fault.kind == Kind::Pause {
                 sky.away = false;
             }

@@ -351,11 +351,9 @@ impl<'a> Worker<'a> {
         };
         if self.shared.weather.excuses(errno, [client, home], began) {
             self.counts.add(Operation::Interrupted);
-        } else if taken_for_dead(errno) {
-            self.counts.add(Operation::Unexplained);
         } else {
-            self.shared
-                .violation(format!("linus{client}: {line}: it ended with {found:?}"));
+            let what = format!("linus{client}: {line}: it ended with {found:?}");
+            self.without_excuse(errno, what);
         }
         self.shared.ledger.interrupt(seat, RUNS, word);
         Ok(())
@@ -453,18 +451,24 @@ impl<'a> Worker<'a> {
             Failure::Hung(_) => false,
             _ => self.shared.weather.excuses(errno, [client, home], began),
         };
-        let unexplained = !excused && taken_for_dead(errno);
-        self.counts.add(match unexplained {
-            true => Operation::Unexplained,
-            false => Operation::Interrupted,
-        });
-        if !excused && !unexplained {
+        if excused {
+            self.counts.add(Operation::Interrupted);
+        } else {
             let took = began.elapsed().as_secs_f64();
-            self.shared.violation(format!(
-                "linus{client}: {line}: it {failure}, after {took:.1} s"
-            ));
+            let what = format!("linus{client}: {line}: it {failure}, after {took:.1} s");
+            self.without_excuse(errno, what);
         }
         Ok(Outcome::Failed(failure))
+    }
+
+    /// A call failed, and nothing that befell the nodes accounts for it.
+    fn without_excuse(&mut self, errno: Option<i32>, what: String) {
+        if taken_for_dead(errno) {
+            self.counts.add(Operation::Unexplained);
+            self.shared.unexplained(what);
+        } else {
+            self.shared.violation(what);
+        }
     }
 
     /// What a call failed by: a file that is not there may be missing because its node is not. To a
