@@ -316,10 +316,19 @@ impl<M: Machine> Run<M> {
             .unwrap_or_default()
     }
 
-    /// So many copies of the frames, to one rail of one node.
+    /// Sends frames to a node over its rails in turn; they may arrive in another order.
     pub(super) fn send_to(&mut self, host: u32, frames: Vec<Vec<u8>>) {
-        for (number, frame) in frames.into_iter().enumerate() {
-            let rail = number % self.node.rails.len();
+        let rails = self.node.rails.len();
+        self.send_over(host, (0..rails).cycle().zip(frames));
+    }
+
+    /// Sends frames to a node over one rail, which keeps their order.
+    pub(super) fn send_in_order(&mut self, host: u32, frames: Vec<Vec<u8>>) {
+        self.send_over(host, core::iter::repeat(0).zip(frames));
+    }
+
+    fn send_over(&mut self, host: u32, frames: impl Iterator<Item = (usize, Vec<u8>)>) {
+        for (number, (rail, frame)) in frames.enumerate() {
             let mac = self.node.address(host, rail);
             self.node.send_raw(rail, mac, &frame);
             self.rest(number);

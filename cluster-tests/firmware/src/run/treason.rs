@@ -25,6 +25,8 @@ impl<M: Machine> Run<M> {
             return Err("without keys there is nothing to betray".into());
         }
         let mut sent = Sent::default();
+        let frames = self.late(host, &mut sent)?;
+        self.send_in_order(host, frames);
         let frames = self.copies(host, count, &mut sent)?;
         self.send_to(host, frames);
         let frames = self.wrong_tags(host, count, &mut sent)?;
@@ -56,19 +58,23 @@ impl<M: Machine> Run<M> {
         frame.ok_or_else(|| format!("no key is shared with {host}"))
     }
 
-    /// Frames that come more than once, and one with a counter from long ago.
-    fn copies(&mut self, host: u32, count: usize, sent: &mut Sent) -> Result<Vec<Vec<u8>>, String> {
+    /// A frame that was never sent before, behind one that makes its counter one from long ago.
+    fn late(&mut self, host: u32, sent: &mut Sent) -> Result<Vec<Vec<u8>>, String> {
         let header = self.harmless(host)?;
-        let first = self.pair(host, header)?;
+        let old = self.pair(host, header)?;
         // Numbers may be left out.
         for _ in 0..1100 {
             self.pair(host, header)?;
         }
         let ahead = self.pair(host, header)?;
-        let mut frames = Vec::from([ahead]);
-        // Never sent before, but too old.
-        frames.push(first);
         sent.add(Reason::Replayed, 1);
+        Ok(Vec::from([ahead, old]))
+    }
+
+    /// Frames that come more than once.
+    fn copies(&mut self, host: u32, count: usize, sent: &mut Sent) -> Result<Vec<Vec<u8>>, String> {
+        let header = self.harmless(host)?;
+        let mut frames = Vec::new();
         let shout = Header::new(
             kind::EPHEMERAL,
             class::TEST,
