@@ -14,6 +14,7 @@ mod cpio;
 mod debian;
 mod definitions;
 mod engine;
+mod git;
 mod host;
 mod kconfig;
 mod lock;

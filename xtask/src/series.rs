@@ -3,10 +3,13 @@
 //! The patch series: `linux-patches/series` and the patches it names, in order.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
+
+use crate::git::Git;
 
 /// The folder of the series in the checkout.
 pub const DIR: &str = "linux-patches";
@@ -196,21 +199,10 @@ pub fn apply(source: &Path, patches: &[Patch], dir: &Path) -> Result<Touched> {
         let file = temp.path().join(&patch.file);
         fs::write(&file, &patch.text)?;
         // No repository around the directory may take part, wherever the cache is.
-        let output = duct::cmd!("git", "apply", "--whitespace=nowarn", "-p1", &file)
-            .dir(dir)
-            .env("GIT_CEILING_DIRECTORIES", dir.parent().unwrap_or(dir))
-            .env("LC_ALL", "C")
-            .stdin_null()
-            .stdout_null()
-            .stderr_capture()
-            .unchecked()
-            .run()
-            .context("cannot start git")?;
-        if !output.status.success() {
-            let message = String::from_utf8_lossy(&output.stderr);
-            let message: Vec<_> = message.trim().lines().collect();
-            bail!("{} does not apply: {}", patch.name(), message.join("; "));
-        }
+        let options = ["apply", "--whitespace=nowarn", "-p1"].map(OsStr::new);
+        Git::outside(dir)
+            .run(options.into_iter().chain([file.as_os_str()]))
+            .with_context(|| format!("{} does not apply", patch.name()))?;
     }
     Ok(Touched { paths })
 }
@@ -302,7 +294,7 @@ index 1111111..2222222 100644
         // patch(1) with its usual fuzz would take this.
         let (source, out) = (tree("ONE\ntwo\nthree\n")?, tempfile::tempdir()?);
         let error = apply(source.path(), &[patch(GOOD)], out.path()).expect_err("must not apply");
-        let message = error.to_string();
+        let message = format!("{error:#}");
         assert!(
             message.starts_with("linux-patches/0001-trial.patch does not apply"),
             "{message}"

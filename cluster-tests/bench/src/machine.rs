@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -44,21 +43,16 @@ impl Machine {
     }
 }
 
-/// The versions of what runs on the host: the checkout and QEMU.
-pub fn versions(root: &Path) -> BTreeMap<String, String> {
+/// The versions of what runs on the host: the checkout, as we were told it, and QEMU.
+pub fn versions(podos: &str) -> BTreeMap<String, String> {
     let first_line = |command: &mut Command| {
         let output = command.output().ok().filter(|out| out.status.success())?;
         let text = String::from_utf8_lossy(&output.stdout);
         Some(text.lines().next()?.trim().to_owned())
     };
-    let git = first_line(
-        Command::new("git")
-            .args(["describe", "--always", "--dirty", "--exclude=*"])
-            .current_dir(root),
-    );
     let qemu = first_line(Command::new("qemu-system-x86_64").arg("--version"));
     let qemu = qemu.and_then(|line| Some(line.split_once("version ")?.1.to_owned()));
-    [("podos", git), ("qemu", qemu)]
+    [("podos", Some(podos.to_owned())), ("qemu", qemu)]
         .map(|(name, version)| (name.into(), version.unwrap_or_else(unknown)))
         .into()
 }

@@ -70,6 +70,9 @@ struct Run {
     /// Folder of the image
     #[arg(long)]
     image_dir: PathBuf,
+    /// Version of the checkout
+    #[arg(long, value_name = "VERSION")]
+    podos: String,
 }
 
 fn main() -> ExitCode {
@@ -117,6 +120,7 @@ fn all(arguments: &Run, root: PathBuf) -> Result<ExitCode> {
     let chosen = run::select(&arguments.names, arguments.all)?;
     let options = Options {
         root,
+        podos: arguments.podos.clone(),
         image: arguments.image_dir.clone(),
         rounds: arguments.rounds.map(|rounds| rounds as usize),
         effort: match arguments.quick {

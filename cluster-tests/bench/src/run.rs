@@ -29,6 +29,8 @@ const PROFILE_LINES: usize = 40;
 pub struct Options {
     /// The checkout.
     pub root: PathBuf,
+    /// Its version.
+    pub podos: String,
     /// Folder of the image that the nodes boot.
     pub image: PathBuf,
     /// As many rounds; the bench's own number if unset.
@@ -86,7 +88,7 @@ fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
         &share,
         &logs,
     )?;
-    let mut versions = versions(&options.root);
+    let mut versions = versions(&options.podos);
     versions.extend(peers);
     let release = lab.node(1)?.shell("uname -r")?;
     versions.insert("kernel of the nodes".into(), release.trim().to_owned());

@@ -3,9 +3,11 @@
 //! Keys: the hash of a step's declared inputs, and the words for what changed between two of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::store::Output;
+use crate::git::Git;
 
 /// The inputs of a step by name. File contents count, paths outside the checkout and times do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +60,12 @@ impl Inputs {
     pub fn file(&mut self, root: &Path, name: &Path) -> Result<&mut Self> {
         let path = root.join(name);
         let digest = digest_entry(&path)?;
-        self.entries.insert(name.display().to_string(), digest);
+        let name = match name.to_str() {
+            Some(name) => name.to_owned(),
+            // Two that differ in a byte that is no character must not become one.
+            None => format!("{name:?}"),
+        };
+        self.entries.insert(name, digest);
         Ok(self)
     }
 
@@ -118,17 +126,14 @@ fn is_digest(value: &str) -> bool {
 /// all where there is no git (an unpacked archive).
 pub fn list_files(root: &Path, dir: &str) -> Result<Vec<PathBuf>> {
     let mut files = if root.join(".git").exists() {
-        let sh = xshell::Shell::new()?;
-        sh.change_dir(root);
-        let list = xshell::cmd!(
-            sh,
-            "git ls-files -z --cached --others --exclude-standard -- {dir}"
-        )
-        .quiet()
-        .read()?;
-        list.split('\0')
+        // A checkout may be another user's (root builds in the developer's): what is read is the
+        // names of files, and nothing of the repository's own is run.
+        let which = ["-z", "--cached", "--others", "--exclude-standard"];
+        let command = ["ls-files"].into_iter().chain(which).chain(["--", dir]);
+        let list = Git::at(root).of_whomever().read(command)?;
+        list.split(|byte| *byte == 0)
             .filter(|name| !name.is_empty())
-            .map(PathBuf::from)
+            .map(|name| PathBuf::from(OsStr::from_bytes(name)))
             .collect()
     } else {
         let mut files = Vec::new();

@@ -10,6 +10,7 @@ use anyhow::{ensure, Context as _, Result};
 use podos_harness::Kernel;
 
 use crate::context::Context;
+use crate::git::Git;
 use crate::host::{self, Purpose};
 use crate::{verbs, Xtask};
 
@@ -131,6 +132,7 @@ impl Xtask for Bench {
                     arguments.extend(["--rounds".into(), rounds.to_string().into()]);
                 }
                 arguments.extend(["--image-dir".into(), image(ctx, self.image_dir)?.into()]);
+                arguments.extend(["--podos".into(), version(ctx).into()]);
             }
         }
         start(ctx, &arguments)
@@ -148,6 +150,14 @@ fn image(ctx: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
             Ok(ctx.image_dir(PROFILE))
         }
     }
+}
+
+/// The version of the checkout, as far as it can be told.
+fn version(ctx: &Context) -> String {
+    let describe = ["describe", "--always", "--dirty", "--exclude=*"];
+    let said = Git::at(ctx.root()).of_whomever().read(describe);
+    let version = said.ok().and_then(|said| String::from_utf8(said).ok());
+    version.map_or_else(|| "unknown".into(), |version| version.trim().to_owned())
 }
 
 /// Runs the benches' program: one of its own, as that of the cluster tests is.

@@ -5,7 +5,8 @@
 mod check;
 mod checkout;
 mod export;
-mod git;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,6 +66,9 @@ impl Xtask for Patches {
         Ok(ExitCode::SUCCESS)
     }
 }
+
+/// Name of the commit below the patches.
+const BASE: &str = "podos-base";
 
 /// The pristine kernel source, fetched when it is not cached.
 fn pristine(ctx: &Context) -> Result<Output> {

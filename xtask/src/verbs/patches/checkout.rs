@@ -2,14 +2,15 @@
 
 //! `patches checkout`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
-use xshell::cmd;
 
-use super::git::{self, BASE};
+use super::BASE;
 use crate::context::Context;
+use crate::git::Git;
 use crate::series::{self, Patch, PROJECT_EMAIL, PROJECT_NAME};
 
 /// Makes a git tree at `dir`: the pristine source, and one commit per patch.
@@ -41,33 +42,31 @@ pub fn checkout(ctx: &Context, dir: &Path) -> Result<()> {
 
 /// Makes `tree` a git repository with the series on top.
 pub(super) fn make_repository(tree: &Path, root: &Path, patches: &[Patch]) -> Result<()> {
-    let sh = git::shell(tree)?;
-    cmd!(sh, "git init -q -b podos").quiet().run()?;
-    cmd!(sh, "git config user.name {PROJECT_NAME}")
-        .quiet()
-        .run()?;
-    cmd!(sh, "git config user.email {PROJECT_EMAIL}")
-        .quiet()
-        .run()?;
-    cmd!(sh, "git config maintenance.auto false")
-        .quiet()
-        .run()?;
+    let git = Git::at(tree);
+    // Hooks that the machine's administrator has new repositories get are for people.
+    git.run(["init", "-q", "--template=", "--initial-branch=podos"])?;
+    git.run(["config", "user.name", PROJECT_NAME])?;
+    git.run(["config", "user.email", PROJECT_EMAIL])?;
+    git.run(["config", "maintenance.auto", "false"])?;
     // Also what the kernel's .gitignore names: the tree is to be the source to the last file.
-    cmd!(sh, "git add --all --force").quiet().run()?;
-    cmd!(sh, "git commit -q -m")
-        .arg("linux: the source below the series")
-        .quiet()
-        .run()?;
-    cmd!(sh, "git tag {BASE}").quiet().run()?;
+    git.run(["add", "--all", "--force"])?;
+    git.run(["commit", "-q", "-m", "linux: the source below the series"])?;
+    git.run(["tag", BASE])?;
     for patch in patches {
         let file = root.join(patch.name());
-        cmd!(
-            sh,
-            "git am -q --keep-cr --whitespace=nowarn --committer-date-is-author-date {file}"
+        let options = [
+            "am",
+            "-q",
+            "--keep-cr",
+            "--whitespace=nowarn",
+            "--committer-date-is-author-date",
+        ];
+        git.run(
+            options
+                .map(OsStr::new)
+                .into_iter()
+                .chain([file.as_os_str()]),
         )
-        .quiet()
-        .ignore_stdout()
-        .run()
         .with_context(|| format!("{} does not apply", patch.name()))?;
     }
     Ok(())

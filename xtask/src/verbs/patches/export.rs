@@ -3,14 +3,15 @@
 //! `patches export`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
-use xshell::cmd;
 
-use super::git::{self, BASE};
+use super::BASE;
 use crate::context::Context;
+use crate::git::Git;
 use crate::series::{DIR, SERIES};
 
 /// Writes the commits of the tree `dir` to the series of the checkout.
@@ -40,24 +41,52 @@ pub fn export(ctx: &Context, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// How commits become files. Nothing of a commit's hash, of git's version or of the tree's settings
+/// may stand in one, or two exports differ.
+const FORMAT: &[&str] = &[
+    "format-patch",
+    "-q",
+    "-N",
+    "--zero-commit",
+    "--no-signature",
+    "--abbrev=12",
+    "--stat=72",
+    "--summary",
+    "-p",
+    "--subject-prefix=PATCH",
+    "--suffix=.patch",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--no-attach",
+    "--no-thread",
+    "--no-cover-letter",
+    "--no-base",
+    "--no-from",
+    "--no-notes",
+    "--no-signoff",
+    "--no-to",
+    "--no-cc",
+    "--no-add-header",
+    "--encode-email-headers",
+    "--no-ext-diff",
+];
+
 /// The commits of `dir` above the base, as files.
-fn format(dir: &Path) -> Result<BTreeMap<String, String>> {
-    let sh = git::shell(dir)?;
-    let dirty = cmd!(sh, "git status --porcelain --untracked-files=no")
-        .quiet()
-        .read()?;
+pub(super) fn format(dir: &Path) -> Result<BTreeMap<String, String>> {
+    let git = Git::at(dir);
+    let dirty = git.read(["status", "--porcelain", "--untracked-files=no"])?;
     if !dirty.is_empty() {
         bail!(
-            "{} has changes that are not committed:\n{dirty}",
-            dir.display()
+            "{} has changes that are not committed:\n{}",
+            dir.display(),
+            String::from_utf8_lossy(&dirty).trim_end()
         );
     }
     let out = tempfile::tempdir()?;
     let to = out.path();
-    // Nothing of the commit's hash or git's version may stand in a file, or two exports differ.
-    cmd!(sh, "git format-patch -q -N --zero-commit --no-signature --abbrev=12 --stat=72 --summary -p -o {to} {BASE}..HEAD")
-        .quiet()
-        .run()
+    let range = format!("{BASE}..HEAD");
+    let options = FORMAT.iter().map(OsStr::new);
+    git.run(options.chain([OsStr::new("-o"), to.as_os_str(), OsStr::new(&range)]))
         .with_context(|| format!("{} was not made by `patches checkout`", dir.display()))?;
     let mut patches = BTreeMap::new();
     for entry in fs::read_dir(to)? {
@@ -69,7 +98,7 @@ fn format(dir: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 /// Brings the files of the series to `patches`; tells what changed.
-fn write(root: &Path, patches: &BTreeMap<String, String>) -> Result<Vec<String>> {
+pub(super) fn write(root: &Path, patches: &BTreeMap<String, String>) -> Result<Vec<String>> {
     let dir = root.join(DIR);
     let mut changes = Vec::new();
     for (name, text) in patches {
@@ -97,84 +126,4 @@ fn write(root: &Path, patches: &BTreeMap<String, String>) -> Result<Vec<String>>
         changes.push(format!("wrote {SERIES}"));
     }
     Ok(changes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::checkout::make_repository;
-    use super::*;
-    use crate::series;
-
-    /// A checkout with a series of two patches, made by export itself from two commits.
-    fn checkout_with_series(lab: &Path) -> Result<()> {
-        let tree = lab.join("first");
-        fs::create_dir_all(&tree)?;
-        fs::write(tree.join("file"), "one\ntwo\nthree\n")?;
-        make_repository(&tree, lab, &[])?;
-        let sh = git::shell(&tree)?;
-        for (line, subject) in [("zwei", "fs: say zwei"), ("deux", "fs: say deux")] {
-            fs::write(tree.join("file"), format!("one\n{line}\nthree\n"))?;
-            cmd!(sh, "git commit -q -a -s -m {subject} -m")
-                .arg("A reason.")
-                .quiet()
-                .run()?;
-        }
-        fs::create_dir_all(lab.join(DIR))?;
-        fs::write(
-            lab.join(SERIES),
-            "# SPDX-License-Identifier: GPL-2.0-only\n\n",
-        )?;
-        write(lab, &format(&tree)?)?;
-        Ok(())
-    }
-
-    #[test]
-    fn checkout_and_export_change_nothing() -> Result<()> {
-        let lab = tempfile::tempdir()?;
-        checkout_with_series(lab.path())?;
-        let patches = series::load(lab.path())?;
-        let names: Vec<_> = patches.iter().map(|patch| patch.file.as_str()).collect();
-        assert_eq!(names, ["0001-fs-say-zwei.patch", "0002-fs-say-deux.patch"]);
-        assert_eq!(
-            patches
-                .iter()
-                .flat_map(|p| p.message_faults())
-                .collect::<Vec<_>>(),
-            [""; 0]
-        );
-        let again = lab.path().join("again");
-        fs::create_dir(&again)?;
-        fs::write(again.join("file"), "one\ntwo\nthree\n")?;
-        make_repository(&again, lab.path(), &patches)?;
-        assert_eq!(
-            fs::read_to_string(again.join("file"))?,
-            "one\ndeux\nthree\n"
-        );
-        assert_eq!(write(lab.path(), &format(&again)?)?, [""; 0]);
-        Ok(())
-    }
-
-    #[test]
-    fn a_dropped_commit_drops_its_patch_and_a_dirty_tree_is_refused() -> Result<()> {
-        let lab = tempfile::tempdir()?;
-        checkout_with_series(lab.path())?;
-        let tree = lab.path().join("first");
-        let sh = git::shell(&tree)?;
-        cmd!(sh, "git reset -q --hard HEAD^").quiet().run()?;
-        assert_eq!(
-            write(lab.path(), &format(&tree)?)?,
-            [
-                "removed linux-patches/0002-fs-say-deux.patch",
-                "wrote linux-patches/series"
-            ]
-        );
-        assert_eq!(series::load(lab.path())?.len(), 1);
-        fs::write(tree.join("file"), "not committed\n")?;
-        let error = format(&tree).expect_err("the tree is dirty").to_string();
-        assert!(
-            error.contains("not committed") && error.contains("file"),
-            "{error}"
-        );
-        Ok(())
-    }
 }
