@@ -11,11 +11,8 @@ use std::io::{self, Write};
 /// One entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A folder; `sticky` for one that all may write to, as /tmp.
-    Directory {
-        /// Whether everyone may create files in it, and only remove his own.
-        sticky: bool,
-    },
+    /// A folder.
+    Directory(Access),
     /// A file's contents.
     File {
         /// The contents.
@@ -36,6 +33,27 @@ pub enum Entry {
     },
 }
 
+/// What everyone may do with a folder of root's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Look into it.
+    Read,
+    /// Create files in it, and remove his own: /tmp.
+    Write,
+    /// Nothing: /root.
+    Nothing,
+}
+
+impl Access {
+    fn mode(self) -> u32 {
+        match self {
+            Access::Read => 0o755,
+            Access::Write => 0o1777,
+            Access::Nothing => 0o700,
+        }
+    }
+}
+
 /// A tree by absolute path; folders that a path needs are made on writing.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
@@ -49,7 +67,7 @@ impl Tree {
         for (at, _) in path.match_indices('/') {
             self.entries
                 .entry(path[..at].to_owned())
-                .or_insert(Entry::Directory { sticky: false });
+                .or_insert(Entry::Directory(Access::Read));
         }
         self.entries.insert(path, entry);
     }
@@ -60,14 +78,20 @@ impl Tree {
     }
 
     /// Writes the archive; every entry gets the time `mtime` (seconds since 1970).
+    ///
+    /// The root comes first: the kernel unpacks over a tmpfs, whose own root everyone may write to.
     pub fn write(&self, out: &mut impl Write, mtime: u32) -> io::Result<()> {
         let mut ino = 0;
-        for (path, entry) in &self.entries {
+        let root = (".", &Entry::Directory(Access::Read));
+        let entries = self
+            .entries
+            .iter()
+            .map(|(path, entry)| (path.as_str(), entry));
+        for (path, entry) in [root].into_iter().chain(entries) {
             ino += 1;
             let none: &[u8] = &[];
             let (mode, links, data, device) = match entry {
-                Entry::Directory { sticky: false } => (0o040_755, 2, none, (0, 0)),
-                Entry::Directory { sticky: true } => (0o041_777, 2, none, (0, 0)),
+                Entry::Directory(access) => (0o040_000 | access.mode(), 2, none, (0, 0)),
                 Entry::File {
                     data,
                     executable: false,
@@ -140,7 +164,8 @@ mod tests {
             ),
             ("/bin", Entry::Symlink("usr/bin".into())),
             ("/dev/console", Entry::Device { major: 5, minor: 1 }),
-            ("/tmp", Entry::Directory { sticky: true }),
+            ("/tmp", Entry::Directory(Access::Write)),
+            ("/root", Entry::Directory(Access::Nothing)),
         ];
         let mut tree = Tree::default();
         for &index in order {
@@ -159,40 +184,45 @@ mod tests {
     #[test]
     fn the_same_tree_gives_the_same_bytes_in_whatever_order_it_was_made() {
         assert_eq!(
-            bytes(&tree(&[0, 1, 2, 3, 4])),
-            bytes(&tree(&[4, 2, 0, 3, 1]))
+            bytes(&tree(&[0, 1, 2, 3, 4, 5])),
+            bytes(&tree(&[4, 2, 5, 0, 3, 1]))
         );
     }
 
     #[test]
-    fn every_part_is_aligned_and_the_trailer_is_last() {
-        let out = bytes(&tree(&[0, 1, 2, 3, 4]));
+    fn every_part_is_aligned_the_root_is_first_and_the_trailer_last() {
+        let out = bytes(&tree(&[0, 1, 2, 3, 4, 5]));
         assert_eq!(out.len() % 4, 0);
         let mut at = 0;
-        let mut names = Vec::new();
+        let mut entries = Vec::new();
         while at < out.len() {
             assert_eq!(&out[at..at + 6], b"070701");
             let field = |n: usize| {
                 let text = std::str::from_utf8(&out[at + 6 + 8 * n..at + 14 + 8 * n]).expect("hex");
                 usize::from_str_radix(text, 16).expect("hex")
             };
-            let (size, name_size) = (field(6), field(11));
+            let (mode, owner, size, name_size) =
+                (field(1), [field(2), field(3)], field(6), field(11));
             let name = &out[at + 110..at + 110 + name_size - 1];
-            names.push(String::from_utf8(name.to_vec()).expect("ASCII"));
+            let name = String::from_utf8(name.to_vec()).expect("ASCII");
+            assert_eq!(owner, [0, 0], "{name}");
+            entries.push(format!("{mode:o} {name}"));
             at = (at + 110 + name_size).next_multiple_of(4);
             at = (at + size).next_multiple_of(4);
         }
         assert_eq!(
-            names,
+            entries,
             [
-                "bin",
-                "dev",
-                "dev/console",
-                "etc",
-                "etc/motd",
-                "init",
-                "tmp",
-                "TRAILER!!!"
+                "40755 .",
+                "120777 bin",
+                "40755 dev",
+                "20600 dev/console",
+                "40755 etc",
+                "100644 etc/motd",
+                "100755 init",
+                "40700 root",
+                "41777 tmp",
+                "0 TRAILER!!!"
             ]
         );
     }
@@ -200,7 +230,7 @@ mod tests {
     #[test]
     fn cpio_reads_it_where_there_is_one() {
         let listing = duct::cmd!("cpio", "-itv")
-            .stdin_bytes(bytes(&tree(&[0, 1, 2, 3, 4])))
+            .stdin_bytes(bytes(&tree(&[0, 1, 2, 3, 4, 5])))
             .stderr_null()
             .read();
         let Ok(listing) = listing else { return };

@@ -11,7 +11,7 @@ use anyhow::{bail, Context as _, Result};
 use serde::Serialize;
 
 use super::{build_root, source};
-use crate::cpio::{Entry, Tree};
+use crate::cpio::{Access, Entry, Tree};
 use crate::definitions::Profile;
 use crate::engine::key::digest_file;
 use crate::engine::sandbox::SOURCE_DATE_EPOCH;
@@ -28,8 +28,14 @@ pub const MANIFEST: &str = "manifest.toml";
 /// Where a node finds what its Communication Manager is to do.
 const CM_CONFIG: &str = "/etc/podos/cm.toml";
 
-/// Folders that everyone may write to.
-const STICKY: &[&str] = &["/tmp", "/var/tmp"];
+/// What everyone may do with an empty folder of a profile.
+fn access(directory: &str) -> Access {
+    match directory {
+        "/tmp" | "/var/tmp" => Access::Write,
+        "/root" => Access::Nothing,
+        _ => Access::Read,
+    }
+}
 
 /// Makes `bzImage`, `initramfs.cpio.zst` and `manifest.toml`.
 #[derive(Debug)]
@@ -88,8 +94,7 @@ impl Image<'_> {
         let profile = self.profile;
         let mut tree = Tree::default();
         for directory in &profile.rootfs.directories {
-            let sticky = STICKY.contains(&directory.as_str());
-            tree.insert(directory, Entry::Directory { sticky });
+            tree.insert(directory, Entry::Directory(access(directory)));
         }
         for (place, target) in &profile.rootfs.symlinks {
             tree.insert(place, Entry::Symlink(target.clone()));
@@ -148,7 +153,7 @@ impl Step for Image<'_> {
 
     fn inputs(&self) -> Result<Inputs> {
         let mut inputs = Inputs::default();
-        inputs.value("recipe", 2);
+        inputs.value("recipe", 3);
         for part in self.parts() {
             inputs.output(part);
         }
