@@ -2,13 +2,17 @@
 
 //! `cluster console`.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
-use rustix::termios::{isatty, tcgetattr, tcsetattr, OptionalActions, Termios};
+use anyhow::{bail, Context as _, Result};
+use podos::Signals;
+use rustix::event::{poll, PollFd, PollFlags};
+use rustix::process::{getpgrp, getpid, kill_process, Signal};
+use rustix::termios::{isatty, tcgetattr, tcgetpgrp, tcsetattr, OptionalActions, Termios};
 
 use super::Name;
 use crate::context::Context;
@@ -16,6 +20,17 @@ use crate::Xtask;
 
 /// Ctrl-], as in telnet.
 const ESCAPE: u8 = 0x1d;
+
+/// What ends a program, or stops it, and would leave the terminal raw. A write to the terminal
+/// from the background sends the last one, unless it is blocked.
+const ENDS: [i32; 6] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGTSTP,
+    libc::SIGTTOU,
+];
 
 /// Use a node's serial console from this terminal. Ctrl-] leaves it.
 #[derive(clap::Args)]
@@ -31,23 +46,86 @@ pub struct Console {
 
 impl Xtask for Console {
     fn run(self, _: &Context) -> Result<ExitCode> {
+        // Before any thread is there to which they could go.
+        let signals = Signals::block(&ENDS).context("signals can't be taken over")?;
         let cluster = podos_harness::Cluster::find(&self.name.name)?;
         let node = cluster.node_named(&self.node)?;
         let stream = node.attach_console()?;
-        let raw = RawTerminal::enter()?;
-        if raw.is_some() {
-            eprint!("console of {}; Ctrl-] leaves it\r\n", node.name());
-        }
+        attend(stream, &node.name(), signals)?;
+        eprintln!("");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Joins the terminal to a console, until either ends, or a signal ends us.
+///
+/// What blocks is done by threads that may stay where they are: output that nobody takes, or a
+/// node that reads nothing, does not keep the terminal from being given back.
+fn attend(stream: UnixStream, name: &str, mut signals: Signals) -> Result<()> {
+    let mut raw = RawTerminal::enter()?;
+    if raw.is_some() {
+        eprintln!("console of {name}; Ctrl-] leaves it\r");
+    }
+    // To read the terminal's keys would stop us while others have it.
+    if raw.is_some() || !is_terminal() {
         let typed = stream
             .try_clone()
             .context("share the console's connection")?;
-        // Not joined: it may sit in a read of the terminal.
         std::thread::spawn(move || type_in(typed));
-        print(stream)?;
-        drop(raw);
-        eprintln!();
-        Ok(ExitCode::SUCCESS)
     }
+    let (ended, end) = UnixStream::pair().context("make a socket")?;
+    let printer = std::thread::spawn(move || {
+        let _end = end;
+        print(stream)
+    });
+    loop {
+        let mut fds = [
+            PollFd::new(&signals, PollFlags::IN),
+            PollFd::new(&ended, PollFlags::IN),
+        ];
+        match poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("wait for the console"),
+        }
+        if !fds[0].revents().is_empty() {
+            let signal = signals.wait().context("read a signal")?;
+            if is_ignored(signal) {
+                continue;
+            }
+            drop(raw.take());
+            match Signal::from_named_raw(signal) {
+                Some(Signal::TSTP) => {
+                    kill_process(getpid(), Signal::STOP).context("stop")?;
+                    raw = RawTerminal::enter()?;
+                    continue;
+                }
+                // As if nothing had kept it from us: our end tells why.
+                Some(signal) => {
+                    drop(signals);
+                    kill_process(getpid(), signal).context("end by a signal")?;
+                }
+                None => {}
+            }
+            bail!("signal {signal} has not ended the console");
+        }
+        if !fds[1].revents().is_empty() {
+            drop(raw);
+            return printer
+                .join()
+                .unwrap_or_else(|_| bail!("the console's thread has failed"));
+        }
+    }
+}
+
+/// Whether whoever started us had us ignore a signal, as `nohup` does. One that is blocked comes
+/// all the same.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Sends the keys, until the escape or the end, and then ends the connection.
@@ -74,8 +152,14 @@ fn print(mut from: UnixStream) -> Result<()> {
         match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(count) => {
-                stdout.write_all(&buffer[..count])?;
-                stdout.flush()?;
+                let written = stdout
+                    .write_all(&buffer[..count])
+                    .and_then(|()| stdout.flush());
+                match written {
+                    // Who read it has left.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                    written => written.context("write what the console says")?,
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
@@ -84,14 +168,19 @@ fn print(mut from: UnixStream) -> Result<()> {
     }
 }
 
+fn is_terminal() -> bool {
+    isatty(io::stdin())
+}
+
 /// The terminal, without line editing and signals while this lives.
 struct RawTerminal(Termios);
 
 impl RawTerminal {
-    /// `None` when standard input is no terminal.
+    /// `None` when standard input is no terminal, or is one that is not ours now: we are in the
+    /// background.
     fn enter() -> Result<Option<Self>> {
         let stdin = io::stdin();
-        if !isatty(&stdin) {
+        if !is_terminal() || tcgetpgrp(&stdin).ok() != Some(getpgrp()) {
             return Ok(None);
         }
         let before = tcgetattr(&stdin).context("read the terminal's settings")?;
@@ -104,7 +193,7 @@ impl RawTerminal {
 
 impl Drop for RawTerminal {
     fn drop(&mut self) {
-        // There is nobody to tell.
+        // There is nobody to tell. SIGTTOU is blocked, so that this works in the background, too.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }
