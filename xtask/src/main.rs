@@ -6,7 +6,7 @@
 //! caches and publishes steps (`engine/`).
 
 #[macro_use]
-mod terminal;
+extern crate podos_harness;
 
 mod cluster_key;
 mod context;

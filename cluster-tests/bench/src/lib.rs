@@ -5,6 +5,9 @@
 //! A [`bench::Bench`] says what it compares and measures it round by round; [`run::run`] boots its
 //! cluster, and leaves a [`report::Report`] as JSON, Markdown and pictures.
 
+#[macro_use]
+extern crate podos_harness;
+
 mod answers;
 pub mod bench;
 pub mod benches;

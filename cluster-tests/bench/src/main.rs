@@ -2,6 +2,9 @@
 
 //! `cargo xtask bench` runs this program.
 
+#[macro_use]
+extern crate podos_harness;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;

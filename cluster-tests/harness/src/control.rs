@@ -90,6 +90,7 @@ pub(crate) enum Request {
     /// Boot the test firmware at a place of its own.
     Firmware {
         place: u32,
+        #[serde(with = "crate::paths")]
         program: PathBuf,
         script: String,
     },
@@ -167,10 +168,12 @@ pub(crate) enum SwitchRequest {
     /// Begin a capture, or end it.
     Capture {
         rail: u8,
+        #[serde(with = "crate::paths::optional", default)]
         file: Option<PathBuf>,
     },
     /// Write the last frames of each rail to one of these, in order.
     Recent {
+        #[serde(with = "crate::paths::list")]
         files: Vec<PathBuf>,
     },
     Counters,
@@ -226,6 +229,7 @@ pub struct Status {
     /// Process id of the supervisor.
     pub supervisor: u32,
     /// Folder of the consoles and the control socket.
+    #[serde(with = "crate::paths")]
     pub folder: PathBuf,
     /// The nodes, in the topology's order.
     pub nodes: Vec<NodeStatus>,
@@ -279,6 +283,7 @@ pub struct NodeStatus {
     /// How often it was started.
     pub boots: u16,
     /// Its console's file.
+    #[serde(with = "crate::paths")]
     pub console: PathBuf,
 }
 

@@ -31,6 +31,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FirmwareState {
     /// Its console's file, over all its boots.
+    #[serde(with = "crate::paths")]
     pub console: PathBuf,
     /// How its last QEMU ended; `None` while it runs.
     pub ended: Option<String>,

@@ -11,9 +11,12 @@ use crate::error::{Error, Result};
 /// Kernel and root of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Image {
+    #[serde(with = "crate::paths")]
     pub kernel: PathBuf,
+    #[serde(with = "crate::paths")]
     pub initramfs: PathBuf,
     /// The cluster key that was made with it, if there is one.
+    #[serde(with = "crate::paths::optional", default)]
     pub key: Option<PathBuf>,
 }
 

@@ -20,6 +20,9 @@
 //! The supervisor is this very executable started again, so every program
 //! that calls [`Cluster::up`] begins its `main` with [`supervisor::enter`].
 
+#[macro_use]
+pub mod terminal;
+
 mod accel;
 mod agent;
 mod alarm;
@@ -40,6 +43,7 @@ mod keys;
 mod namespace;
 pub mod nemesis;
 mod node;
+mod paths;
 mod qemu;
 mod qmp;
 mod spawn;

@@ -12,6 +12,7 @@ use crate::accel::Accelerator;
 use crate::firmware::firmware_name;
 use crate::keys;
 use crate::namespace;
+use crate::paths::option_value;
 use crate::spawn::Config;
 use crate::topology::{mac, Kernel, Topology};
 
@@ -100,12 +101,12 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
     args.extend(["-initrd".into(), config.image.initramfs.clone().into()]);
     if let Some(key) = &boot.key {
         let mut file = OsString::from(format!("name={},file=", keys::NAME));
-        file.push(key);
+        file.push(option_value(key));
         args.extend(["-fw_cfg".into(), file]);
     }
     if let Some(share) = &config.topology.share {
         let mut local = OsString::from("local,id=share,security_model=none,multidevs=remap,path=");
-        local.push(share);
+        local.push(option_value(share));
         args.extend(["-fsdev".into(), local]);
         args.extend(["-device", "virtio-9p-pci,fsdev=share,mount_tag=podos_share"].map(Into::into));
     }
@@ -169,7 +170,7 @@ impl FirmwareBoot {
         let key = self.key.as_ref().map(|key| (keys::NAME, key));
         for (name, path) in [scenario].into_iter().chain(key) {
             let mut file = OsString::from(format!("name={name},file="));
-            file.push(path);
+            file.push(option_value(path));
             args.extend(["-fw_cfg".into(), file]);
         }
         args.extend(["-kernel".into(), self.program.clone().into()]);
@@ -206,6 +207,9 @@ fn kernel_command_line(config: &Config, boot: &Boot) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
     use crate::image::Image;
     use crate::Topology;
@@ -217,7 +221,7 @@ mod tests {
             initramfs: "/i/initramfs".into(),
             key: None,
         };
-        let topology = Topology::nodes(3).share("/srv");
+        let topology = Topology::nodes(3).share(OsStr::from_bytes(b"/srv/a,b \xff"));
         let config = Config {
             name: "t".into(),
             topology,
@@ -227,7 +231,7 @@ mod tests {
             node: 2,
             sequence: 5,
             accelerator: Accelerator::Tcg,
-            key: Some("/run/keys/cluster".into()),
+            key: Some("/run/ke,ys/cluster".into()),
             tsc_khz: Some(2_600_000),
         };
         let mut sockets = Sockets {
@@ -246,13 +250,11 @@ mod tests {
             "virtio-net-pci,netdev=rail2,mac=52:54:00:50:02:02,host_mtu=1500,romfile="
         ]));
         assert!(has(&["-kernel", "/i/bzImage", "-initrd", "/i/initramfs"]));
-        assert!(has(&[
-            "-fsdev",
-            "local,id=share,security_model=none,multidevs=remap,path=/srv"
-        ]));
+        let shared = b"local,id=share,security_model=none,multidevs=remap,path=/srv/a,,b \xff";
+        assert!(args.contains(&OsStr::from_bytes(shared).to_owned()));
         assert!(has(&[
             "-fw_cfg",
-            "name=opt/podos/cluster-key,file=/run/keys/cluster"
+            "name=opt/podos/cluster-key,file=/run/ke,,ys/cluster"
         ]));
         assert!(has(&[
             "-netdev",

@@ -71,6 +71,7 @@ pub struct Trouble {
     /// The line that told.
     pub line: String,
     /// The console's file.
+    #[serde(with = "crate::paths")]
     pub console: PathBuf,
     /// The console's last lines when the trouble was looked at.
     pub tail: Vec<String>,

@@ -6,6 +6,9 @@
 //! subject; `support` is what they say to nodes; the runner gives every test a cluster, watches
 //! the consoles while it runs, and writes down what happened when it does not pass.
 
+#[macro_use]
+extern crate podos_harness;
+
 mod answers;
 mod attempt;
 mod check;

@@ -2,6 +2,9 @@
 
 //! `cargo xtask cluster-test` runs this program; see [`cluster_tests::run`].
 
+#[macro_use]
+extern crate podos_harness;
+
 use std::path::Path;
 use std::process::ExitCode;
 

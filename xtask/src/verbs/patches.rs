@@ -42,16 +42,14 @@ enum What {
     /// Make a git tree of the kernel with one commit per patch.
     #[command(after_help = "Example:\n  cargo xtask patches checkout target/linux")]
     Checkout {
-        /// Where; must not be there yet.
-        #[arg(default_value = "target/linux")]
-        dir: PathBuf,
+        /// Where, must not be there yet; target/linux of the checkout if left out
+        dir: Option<PathBuf>,
     },
     /// Write the commits of such a tree back to linux-patches.
     #[command(after_help = "Example:\n  cargo xtask patches export target/linux")]
     Export {
-        /// The tree that `checkout` made.
-        #[arg(default_value = "target/linux")]
-        dir: PathBuf,
+        /// The tree that `checkout` made; target/linux of the checkout if left out
+        dir: Option<PathBuf>,
     },
 }
 
@@ -60,10 +58,20 @@ impl Xtask for Patches {
         host::ensure(ctx)?;
         match self.what {
             What::Check { each } => check(ctx, each)?,
-            What::Checkout { dir } => checkout::checkout(ctx, &ctx.path(dir))?,
-            What::Export { dir } => export::export(ctx, &ctx.path(dir))?,
+            What::Checkout { dir } => checkout::checkout(ctx, &tree(ctx, dir)?)?,
+            What::Export { dir } => export::export(ctx, &tree(ctx, dir)?)?,
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The git tree of a verb: what is given is so from where the caller stands.
+fn tree(ctx: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
+    match given {
+        Some(dir) => {
+            std::path::absolute(&dir).with_context(|| format!("cannot find {}", dir.display()))
+        }
+        None => Ok(ctx.path("target/linux")),
     }
 }
 

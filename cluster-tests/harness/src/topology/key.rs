@@ -46,5 +46,5 @@ pub enum NodeKey {
     /// The one that was made with the image.
     Image,
     /// The one in this file: 64 hexadecimal digits.
-    File(PathBuf),
+    File(#[serde(with = "crate::paths")] PathBuf),
 }

@@ -2,7 +2,8 @@
 
 //! `cluster exec`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -26,7 +27,7 @@ pub struct Exec {
     cwd: Option<OsString>,
     /// A variable in its environment
     #[arg(long, value_name = "NAME=VALUE")]
-    env: Vec<String>,
+    env: Vec<OsString>,
     /// The node: linus2, or 2
     node: String,
     /// The program and its arguments
@@ -58,9 +59,12 @@ impl Exec {
         let (program, args) = self.command.split_first().context("CMD is missing")?;
         let mut exec = cluster.node_named(&self.node)?.command(program).args(args);
         for pair in &self.env {
-            let (name, value) = pair
-                .split_once('=')
-                .with_context(|| format!("--env {pair}: NAME=VALUE is wanted"))?;
+            let bytes = pair.as_bytes();
+            let at = bytes.iter().position(|byte| *byte == b'=');
+            let at = at.filter(|at| *at > 0).with_context(|| {
+                format!("--env {}: NAME=VALUE is wanted", pair.to_string_lossy())
+            })?;
+            let [name, value] = [&bytes[..at], &bytes[at + 1..]].map(OsStr::from_bytes);
             exec = exec.env(name, value);
         }
         if let Some(cwd) = &self.cwd {
