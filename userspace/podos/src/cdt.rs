@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use podos::{CircuitState, Cm, Gpid, Node};
 use serde::Serialize;
 
+use crate::output;
 use crate::table::{bytes, maybe, milliseconds, Side, Table};
 
 /// List this node's circuits: its communication descriptor table
@@ -37,8 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     } else {
         table(&circuits)
     };
-    print!("{text}");
-    Ok(())
+    output::print(text)
 }
 
 /// A circuit in `--json`: the names and units of the kernel's table.

@@ -4,6 +4,8 @@
 
 use anyhow::{Context, Result};
 
+use crate::output;
+
 /// Print the global process id of a process
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  podos gpid 1")]
@@ -19,6 +21,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .unwrap_or_else(std::os::unix::process::parent_id);
     let gpid = podos::gpid_of(Some(pid))
         .with_context(|| format!("the GPID of process {pid} can't be read"))?;
-    println!("{gpid}");
-    Ok(())
+    output::print(format_args!("{gpid}\n"))
 }

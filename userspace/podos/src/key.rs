@@ -13,6 +13,7 @@ use clap::Subcommand;
 use podos::{ClusterKey, Fingerprint, KeyFile, Node};
 use serde::Serialize;
 
+use crate::output;
 use crate::table::{Side, Table};
 use ring::{LocalRing, Ring};
 
@@ -92,20 +93,14 @@ pub fn run(arguments: Arguments) -> Result<()> {
             let key = ClusterKey::generate().context("the kernel gives no random numbers")?;
             let fingerprint = key.fingerprint();
             KeyFile::of(key).create(&file)?;
-            println!("{fingerprint}");
-            Ok(())
+            output::print(format_args!("{fingerprint}\n"))
         }
         Verb::List { json } => {
             let keys = ring.list()?;
-            print!(
-                "{}",
-                if json {
-                    self::json(&keys)?
-                } else {
-                    table(&keys)
-                }
-            );
-            Ok(())
+            output::print(match json {
+                true => self::json(&keys)?,
+                false => table(&keys),
+            })
         }
         Verb::Add { file } => ring.add(&read(&file)?),
         Verb::Use { fingerprint } => ring.promote(fingerprint),

@@ -6,6 +6,7 @@ mod cdt;
 mod gpid;
 mod key;
 mod nodes;
+mod output;
 mod rails;
 mod run;
 mod table;
@@ -42,10 +43,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("podos: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => output::fail(&error, 1),
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use podos::NodeState;
 use serde::Serialize;
 
+use crate::output;
 use crate::table::{Side, Table};
 
 /// List the nodes of the cluster, their state and their load
@@ -30,8 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     } else {
         table(&states)
     };
-    print!("{text}");
-    Ok(())
+    output::print(text)
 }
 
 /// A node in `--json`: the names and units of the files in sysfs.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use podos::{Cm, OwnRail, PeerRail};
 use serde::Serialize;
 
+use crate::output;
 use crate::table::{bytes, maybe, milliseconds, Side, Table};
 
 /// List this node's rails, and on which rails it hears the other nodes
@@ -32,8 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     } else {
         tables(&rails, &peers)
     };
-    print!("{text}");
-    Ok(())
+    output::print(text)
 }
 
 /// `--json`: the names and units of the kernel's tables.

@@ -2,15 +2,19 @@
 
 //! `podos run`: a program on another node, as if it ran here.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{anyhow, Context, Result};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use podos::{Child, Error, ProgramAt, Record, Signals, Target};
 use rustix::event::{poll, PollFd, PollFlags};
+
+use crate::output::{self, unread};
 
 /// The signals that are passed on to the program and those that it started.
 const FORWARDED: [i32; 6] = [
@@ -45,7 +49,8 @@ pub struct Arguments {
     on: Option<String>,
 
     /// A variable of the program's environment
-    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    #[arg(short, long = "env", value_name = "NAME=VALUE",
+        value_parser = OsStringValueParser::new().try_map(variable))]
     env: Vec<(OsString, OsString)>,
 
     /// The program's working directory on its node
@@ -61,10 +66,15 @@ pub struct Arguments {
     command: Vec<OsString>,
 }
 
-fn variable(text: &str) -> Result<(OsString, OsString), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
-        _ => Err("not of the form NAME=VALUE".to_owned()),
+/// Splits a variable; both halves are bytes, as everything in an environment.
+fn variable(pair: OsString) -> Result<(OsString, OsString), &'static str> {
+    let bytes = pair.as_bytes();
+    match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) if at > 0 => {
+            let [name, value] = [&bytes[..at], &bytes[at + 1..]].map(OsStr::from_bytes);
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("not of the form NAME=VALUE"),
     }
 }
 
@@ -93,15 +103,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match remotely(&arguments) {
         Ok(status) => ExitCode::from(code_of(status)),
         Err(error) => {
-            if is_broken_pipe(&error) {
-                return ExitCode::from(code_of(ExitStatus::from_raw(libc::SIGPIPE)));
-            }
             let error = match error.downcast_ref() {
                 Some(Error::OwnNode(_)) => here(&arguments),
                 _ => error,
             };
-            eprintln!("podos: {error:#}");
-            ExitCode::from(code_of_error(&error))
+            output::fail(&error, code_of_error(&error))
         }
     }
 }
@@ -118,12 +124,6 @@ fn here(arguments: &Arguments) -> anyhow::Error {
         program: arguments.command[0].to_string_lossy().into_owned(),
         source,
     })
-}
-
-/// Nobody reads our output any more: what ends any other program at once and without a word.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let source = error.downcast_ref::<io::Error>();
-    source.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn code_of(status: ExitStatus) -> u8 {
@@ -255,12 +255,10 @@ impl Session {
             Err(error) => return Err(error.into()),
         };
         match record {
-            Some(Record::Stdout(data)) => {
-                write(&mut io::stdout().lock(), data).context("standard output can't be written")?
-            }
-            Some(Record::Stderr(data)) => {
-                write(&mut io::stderr().lock(), data).context("standard error can't be written")?
-            }
+            Some(Record::Stdout(data)) => unread(write(&mut io::stdout().lock(), data))
+                .context("standard output can't be written")?,
+            Some(Record::Stderr(data)) => unread(write(&mut io::stderr().lock(), data))
+                .context("standard error can't be written")?,
             Some(Record::Exit(_)) => {}
             None => return Ok(true),
         }
@@ -313,12 +311,33 @@ mod tests {
     }
 
     #[test]
+    fn bytes_need_not_be_text() {
+        let bytes = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+        let line = [
+            bytes(b"run"),
+            bytes(b"2"),
+            bytes(b"-e"),
+            bytes(b"A\xff=\xfe="),
+            bytes(b"-C"),
+            bytes(b"/\xff"),
+            bytes(b"--"),
+            bytes(b"\xc3"),
+        ];
+        let command = Cli::try_parse_from(line).unwrap().arguments.command();
+        let program = command.program();
+        assert_eq!(program.env, [(bytes(b"A\xff"), bytes(b"\xfe="))]);
+        assert_eq!(program.cwd, Some(bytes(b"/\xff")));
+        assert_eq!(program.args, [bytes(b"\xc3")]);
+    }
+
+    #[test]
     fn command_lines_that_lack_something() {
         for line in [
             &["linus2"][..],
             &["--", "uname"],
             &["linus2", "--"],
             &["linus2", "-e", "A", "--", "x"],
+            &["linus2", "-e", "=A", "--", "x"],
             &["linus2", "--on", "linus3", "--", "x"],
         ] {
             assert!(parse(line).is_err(), "{line:?}");
@@ -339,8 +358,6 @@ mod tests {
         assert_eq!(code_of_error(&exec(libc::ENOENT)), 127);
         assert_eq!(code_of_error(&exec(libc::EACCES)), 126);
         assert_eq!(code_of_error(&exec(libc::ENOEXEC)), 126);
-        let pipe = anyhow!(io::Error::from_raw_os_error(libc::EPIPE)).context("output");
-        assert!(is_broken_pipe(&pipe) && !is_broken_pipe(&exec(libc::EPIPE)));
         assert_eq!(code_of_error(&anyhow!(Error::NoNode)), 255);
         assert_eq!(code_of_error(&anyhow!("anything")), 255);
     }

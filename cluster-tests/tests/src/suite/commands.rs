@@ -65,6 +65,12 @@ pub const TESTS: &[Test] = &[
         limit: None,
         run: gpid,
     },
+    Test {
+        name: "commands.outputs_that_cannot_be_written",
+        setting: SHARED,
+        limit: None,
+        run: unwritten,
+    },
 ];
 
 fn run_here(lab: &Lab<'_>) -> Result<()> {
@@ -75,6 +81,10 @@ fn run_here(lab: &Lab<'_>) -> Result<()> {
         ("podos run --on linus2 -- uname -n", "linus2"),
         ("podos run linus1 -- uname -n", "linus1"),
         ("podos run linus2 -e A='b c' -- sh -c 'echo $A'", "b c"),
+        (
+            "podos run linus2 -e A=$(printf '\\377\\376') -- sh -c 'printf %s \"$A\"' | od -An -tx1",
+            " ff fe",
+        ),
         ("podos run linus2 -C /etc -- cat hostname", "linus2"),
         ("podos run linus2 -- sh -c 'echo \"$1\"' x ''", ""),
         (
@@ -350,6 +360,51 @@ fn gpid(lab: &Lab<'_>) -> Result<()> {
     ensure!(
         said.contains("65000"),
         "a process that is not there: {said:?}"
+    );
+    Ok(())
+}
+
+/// A reader that has left ends a command without a word; a full disk with one.
+fn unwritten(lab: &Lab<'_>) -> Result<()> {
+    let node = lab.node(1)?;
+    let dir = lab.scratch()?;
+    // A pipe that nobody reads: its last reader goes before the command starts.
+    node.sh(&format!("mkfifo {dir}/pipe"))?;
+    let pipe = format!("exec 3<>{dir}/pipe 4>{dir}/pipe 3<&-");
+    let closed =
+        |command: &str| format!("{pipe}; {command} >&4 4>&- 2>{dir}/said; echo $?; cat {dir}/said");
+    for command in [
+        "podos nodes",
+        "podos nodes --json",
+        "podos rails",
+        "podos rails --json",
+        "podos cdt",
+        "podos cdt --json",
+        "podos key list",
+        "podos key list --json",
+        "podos gpid 1",
+        &format!("podos key generate {dir}/key"),
+        "podos run linus2 -- echo x",
+    ] {
+        ensure_eq!(node.sh(&closed(command))?, "141", "`{command}`, not read");
+    }
+    for command in ["podos nodes", "podos gpid 1", "podos run linus2 -- echo x"] {
+        let line = format!("{command} > /dev/full");
+        let output = node.try_sh(&line)?;
+        ensure!(
+            !output.exit.success() && output.stderr.contains("standard output can't be written"),
+            "`{line}` ended with {}: {}",
+            output.exit,
+            output.stderr
+        );
+    }
+    // Nor does an error that nobody hears become another one.
+    ensure_eq!(
+        node.sh(&format!(
+            "{pipe}; podos run nowhere -- true >&4 2>&4; echo $?"
+        ))?,
+        "255",
+        "an error that nobody hears"
     );
     Ok(())
 }

@@ -9,6 +9,7 @@ use anyhow::{anyhow, Context, Result};
 use podos::{ClusterKey, Fingerprint, Node};
 
 use super::ring::{LocalRing, RemoteRing, Ring};
+use crate::output;
 
 /// How far a node is. A node goes on only when all nodes have come as far as it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +65,8 @@ pub fn run(key: &ClusterKey, without: &[Node]) -> Result<()> {
         without,
         reached: BTreeMap::new(),
     }
-    .run(|line| println!("{line}"))
+    // Who reads this may have left; a key that is half replaced would be worse.
+    .run(|line| drop(output::print(format_args!("{line}\n"))))
 }
 
 struct Replacement<'a> {

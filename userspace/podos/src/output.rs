@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Standard output and standard error, whose readers may leave at any time.
+//!
+//! The standard macros panic then.
+
+use std::error::Error;
+use std::fmt::{self, Display};
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+/// The exit status of a program that SIGPIPE has ended, as shells show it.
+const BROKEN_PIPE: u8 = 128 + libc::SIGPIPE as u8;
+
+/// Nobody reads our output any more: what ends any other program at once and without a word.
+#[derive(Debug)]
+pub struct NoReader;
+
+impl fmt::Display for NoReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads the output any more")
+    }
+}
+
+impl Error for NoReader {}
+
+/// Prints a listing.
+pub fn print(text: impl Display) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let written = write!(out, "{text}").and_then(|()| out.flush());
+    unread(written).context("standard output can't be written")
+}
+
+/// Tells a reader that has left from what else can go wrong with an output of ours.
+pub fn unread(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NoReader.into()),
+        written => Ok(written?),
+    }
+}
+
+/// The exit status for an error, which is told, unless it is that nobody listens.
+pub fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
+    if error.downcast_ref::<NoReader>().is_some() {
+        return ExitCode::from(BROKEN_PIPE);
+    }
+    // There is nobody to tell if that fails, too.
+    let _ = writeln!(io::stderr(), "podos: {error:#}");
+    ExitCode::from(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_reader_that_left_is_no_error_to_tell() {
+        let errno = |errno| unread(Err(io::Error::from_raw_os_error(errno))).unwrap_err();
+        let left = errno(libc::EPIPE).context("standard output can't be written");
+        assert!(left.downcast_ref::<NoReader>().is_some());
+        for error in [
+            errno(libc::ENOSPC),
+            // Of a pipe to somebody else.
+            io::Error::from_raw_os_error(libc::EPIPE).into(),
+        ] {
+            assert!(error.downcast_ref::<NoReader>().is_none());
+        }
+    }
+}
