@@ -91,6 +91,15 @@ impl Unlocked {
     }
 }
 
+/// That so many packages are not as locked: a build says it each time, so it is one line.
+pub fn summary_of(count: usize) -> String {
+    let (packages, them) = match count {
+        1 => ("1 package is", "it"),
+        _ => (&*format!("{count} packages are"), "them"),
+    };
+    format!("{packages} not as in {FILE}; `cargo xtask lock --dry-run` lists {them}")
+}
+
 /// Where `found` is not as `locked`, in words.
 fn differences(found: &BTreeMap<String, String>, locked: &BTreeMap<String, String>) -> Vec<String> {
     if locked.is_empty() {
@@ -132,6 +141,19 @@ impl Lock {
         temp.persist(&path)
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(())
+    }
+
+    /// What is in it that is not in `old`, or the other way round, in words.
+    pub fn changes_since(&self, old: &Lock) -> Vec<String> {
+        let kernel = |lock: &Lock| -> BTreeMap<String, String> {
+            let version = |pin: &KernelPin| format!("{} ({})", pin.version, &pin.sha256);
+            let pins = lock.kernel.iter();
+            pins.map(|pin| (pin.package.clone(), version(pin)))
+                .collect()
+        };
+        let mut changes = differences(&kernel(self), &kernel(old));
+        changes.extend(differences(&self.build_root, &old.build_root));
+        changes
     }
 
     /// The first package of the lock that `found` has in an older version: then a newer build root
@@ -230,6 +252,36 @@ mod tests {
         assert!(lock.newer_than(&versions(&[("make", "4.4-1")])).is_some());
         assert!(lock.newer_than(&versions(&[("make", "4.4-2")])).is_none());
         assert!(lock.newer_than(&versions(&[("make", "4.4-10")])).is_none());
+    }
+
+    #[test]
+    fn what_a_lock_would_accept_is_listed() {
+        let lock = |version: &str, packages: &[(&str, &str)]| Lock {
+            kernel: Some(KernelPin {
+                package: "linux-source-7.3".into(),
+                version: version.into(),
+                sha256: "00".into(),
+            }),
+            build_root: versions(packages),
+        };
+        let old = lock("7.3.4-1", &[("make", "4.4-1"), ("bc", "1.07")]);
+        assert!(old.changes_since(&old).is_empty());
+        let new = lock("7.3.5-1", &[("make", "4.4-2"), ("flex", "2.6")]);
+        assert_eq!(
+            new.changes_since(&old),
+            [
+                "linux-source-7.3 7.3.5-1 (00) is used, 7.3.4-1 (00) is locked",
+                "flex 2.6 is used, and not locked",
+                "make 4.4-2 is used, 4.4-1 is locked",
+                "bc is locked, and not used"
+            ]
+        );
+        let summary = summary_of(new.changes_since(&old).len());
+        assert_eq!(
+            summary,
+            "4 packages are not as in podos.lock; `cargo xtask lock --dry-run` lists them"
+        );
+        assert!(summary_of(1).starts_with("1 package is not"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::definitions::{BuildRootDefinition, Profile};
 use crate::engine::store::lock_file;
 use crate::engine::{Output, Run};
-use crate::lock::{Lock, Locked};
+use crate::lock::{self, Lock, Locked};
 use crate::series;
 use crate::steps::build_root::BuildRoot;
 use crate::steps::config::Config;
@@ -38,13 +38,13 @@ pub struct Base {
 }
 
 impl Base {
-    /// What differs from the lock, in words.
-    pub fn warnings(&self) -> Vec<String> {
-        [&self.root, &self.source]
-            .into_iter()
-            .flatten()
-            .flat_map(|l| l.warnings.clone())
-            .collect()
+    /// That something differs from the lock, in a line.
+    pub fn warning(&self) -> Option<String> {
+        let parts = [&self.root, &self.source].into_iter().flatten();
+        match parts.map(|part| part.warnings.len()).sum::<usize>() {
+            0 => None,
+            count => Some(lock::summary_of(count)),
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub fn build(ctx: &Context, profile: &str, kernel: Kernel) -> Result<()> {
     let (base, image) = pipeline::image(&mut run, &profile)?;
     let image = image.context("a building pass ended without an image")?;
     let deployed = pipeline::deploy(ctx, &profile, &image)?;
-    for warning in base.warnings() {
+    if let Some(warning) = base.warning() {
         eprintln!("warning: {warning}");
     }
     let dir = ctx.image_dir(&profile.name);

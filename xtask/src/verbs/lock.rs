@@ -15,11 +15,14 @@ use crate::{host, pipeline, Xtask};
 
 /// Record in podos.lock the kernel and the build root that are used now.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask lock --update")]
+#[command(after_help = "Examples:\n  cargo xtask lock --dry-run\n  cargo xtask lock --update")]
 pub struct LockVerb {
     /// First make both anew from what the archive has today.
     #[arg(long)]
     update: bool,
+    /// Say what is not as recorded, and write nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl Xtask for LockVerb {
@@ -49,6 +52,12 @@ impl Xtask for LockVerb {
         };
         if new == old {
             println!("{} is up to date", lock::FILE);
+            return Ok(ExitCode::SUCCESS);
+        }
+        for change in new.changes_since(&old) {
+            println!("{change}");
+        }
+        if self.dry_run {
             return Ok(ExitCode::SUCCESS);
         }
         new.save(ctx.root())?;

@@ -50,7 +50,7 @@ impl Xtask for Summary {
                 State::Waits => println!("  {step:12} waits for a step above"),
             }
         }
-        for warning in base.warnings() {
+        if let Some(warning) = base.warning() {
             println!("warning: {warning}");
         }
         Ok(ExitCode::SUCCESS)
