@@ -8,8 +8,9 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use podos::Node;
+use rustix::mount::{unmount, UnmountFlags};
 
 use crate::log;
 
@@ -17,7 +18,7 @@ use crate::log;
 pub struct KernelFiles {
     /// The system state table.
     pub sst: PathBuf,
-    /// Where `HOST PATH` makes PATH the directory of that node.
+    /// Where `HOST PATH` makes PATH the directory of that node; read, it lists them.
     pub attach: PathBuf,
     /// Where `PATH` makes it an ordinary directory again.
     pub detach: PathBuf,
@@ -99,19 +100,43 @@ impl Directories {
         self.root.join(node.to_string())
     }
 
+    /// Makes the directory of a node, or takes over what a daemon that was killed has left.
     fn add(&self, node: Node) -> Result<()> {
         let path = self.path(node);
         if node == self.own {
             // `/linusN/...` names the same file on every node, N itself included.
-            return made(symlink("/", &path), &path);
+            let is_ours = || fs::read_link(&path).is_ok_and(|target| target == Path::new("/"));
+            return made(symlink("/", &path), &path, is_ours);
         }
-        made(fs::create_dir(&path), &path)?;
+        made(fs::create_dir(&path), &path, || is_directory(&path))?;
         let line = format!("{} {}\n", node.host(), path.display());
-        match write(&self.kernel.attach, &line) {
-            // Left by a daemon that was killed.
-            Err(e) if e.raw_os_error() == Some(libc::EBUSY) => Ok(()),
+        let attached = write(&self.kernel.attach, &line);
+        match attached {
+            // This very path is attached already.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let host = self.attached(&path)?;
+                ensure!(
+                    host == Some(node.host()),
+                    "{} is attached to host {}; write it to {} to give it free",
+                    path.display(),
+                    host.unwrap_or(0),
+                    self.kernel.detach.display()
+                );
+                Ok(())
+            }
             other => other.with_context(|| format!("{} refuses it", self.kernel.attach.display())),
         }
+    }
+
+    /// The host id to which the kernel has attached `path`.
+    fn attached(&self, path: &Path) -> Result<Option<u32>> {
+        let list = fs::read_to_string(&self.kernel.attach)
+            .with_context(|| format!("{} can't be read", self.kernel.attach.display()))?;
+        let mut hosts = list.lines().filter_map(|line| {
+            let (host, at) = line.split_once(' ')?;
+            (Path::new(at) == path).then(|| host.parse().ok())?
+        });
+        Ok(hosts.next_back())
     }
 
     fn take_away(&self, node: Node) -> Result<()> {
@@ -119,18 +144,31 @@ impl Directories {
         if node == self.own {
             return fs::remove_file(&path).context("the link can't be removed");
         }
-        write(&self.kernel.detach, &format!("{}\n", path.display()))
-            .with_context(|| format!("{} refuses it", self.kernel.detach.display()))?;
+        match write(&self.kernel.detach, &format!("{}\n", path.display())) {
+            // Somebody has done it, or the module has given it back as it went.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => {
+                other.with_context(|| format!("{} refuses it", self.kernel.detach.display()))?
+            }
+        }
+        // The node's tree stays mounted for a moment after it was used. One that is in use stays,
+        // and the directory under it; one that is not mounted is as wanted.
+        let _ = unmount(&path, UnmountFlags::NOFOLLOW);
         fs::remove_dir(&path).context("the directory can't be removed")
     }
 }
 
-/// That `path` was there before is as good.
-fn made(result: io::Result<()>, path: &Path) -> Result<()> {
+/// That `path` was there before is as good, if it is what it would have become.
+fn made(result: io::Result<()>, path: &Path, is_as_wanted: impl Fn() -> bool) -> Result<()> {
     match result {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && is_as_wanted() => Ok(()),
         other => other.with_context(|| format!("{} can't be made", path.display())),
     }
+}
+
+/// Without walking into it: that would mount the node's tree.
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
 /// One write, which is one request to sysfs.
@@ -244,6 +282,35 @@ mod tests {
         fs::write(fixture.path("attach"), "").unwrap();
         assert!(directories.update().unwrap());
         assert_eq!(directories.nodes.len(), 2);
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_not_taken_over() {
+        let fixture = Fixture::new();
+        fixture.node(2);
+        let root = fixture.path("root");
+        symlink("/etc", root.join("linus1")).unwrap();
+        fs::write(root.join("linus2"), "").unwrap();
+        let mut directories = fixture.directories();
+        assert!(!directories.update().unwrap());
+        assert!(directories.nodes.is_empty());
+        directories.remove();
+        assert!(root.join("linus1").is_symlink() && root.join("linus2").is_file());
+    }
+
+    #[test]
+    fn the_kernels_list_tells_whose_directory_one_is() {
+        let fixture = Fixture::new();
+        fs::write(
+            fixture.path("attach"),
+            "2 /linus2\n12 /linus2 and more\n3 /r/linus3\n",
+        )
+        .unwrap();
+        let directories = fixture.directories();
+        let attached = |path| directories.attached(Path::new(path)).unwrap();
+        assert_eq!(attached("/linus2"), Some(2));
+        assert_eq!(attached("/linus2 and more"), Some(12));
+        assert_eq!(attached("/linus3"), None);
     }
 
     #[test]

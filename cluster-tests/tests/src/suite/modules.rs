@@ -35,6 +35,12 @@ pub const TESTS: &[Test] = &[
         limit: None,
         run: order,
     },
+    Test {
+        name: "modules.daemon_takes_over_from_a_killed_one",
+        setting: MODULES,
+        limit: None,
+        run: killed_daemon,
+    },
 ];
 
 /// In the order in which they are loaded.
@@ -51,6 +57,29 @@ fn end_daemon(node: Machine<'_>) -> Result<()> {
 /// From now on init can start it.
 fn allow_daemon(node: Machine<'_>) -> Result<()> {
     node.sh(&format!("mv {DAEMON}.off {DAEMON}")).map(drop)
+}
+
+/// What a daemon that was killed has left goes on, and goes away with the next one.
+fn killed_daemon(lab: &Lab<'_>) -> Result<()> {
+    let node = lab.node(1)?;
+    let took = "dmesg | grep -c 'podosd: linus2 is at /linus2$'";
+    let before: u32 = node.sh(took)?.parse()?;
+    // Somebody works there all the while.
+    node.sh("cd /linus2/etc && killall -9 podosd && cat hostname")?;
+    node.until(&format!("[ $({took}) = {} ]", before + 1))?;
+    node.sh("! dmesg | grep 'linus2 has no directory'")?;
+    ensure_eq!(
+        node.sh("cat /linus2/etc/hostname && grep -c '^2 /linus2$' /sys/kernel/podos/pdfs/attach")?,
+        "linus2\n1",
+        "the directory under the second daemon"
+    );
+    // Its tree is mounted still when the daemon is told to end.
+    node.sh("ls /linus2/etc > /dev/null && grep -q ' /linus2 ' /proc/mounts")?;
+    end_daemon(node)?;
+    node.fails("grep linus2 /sys/kernel/podos/pdfs/attach /proc/mounts")?;
+    allow_daemon(node)?;
+    node.until("[ $(cat /linus2/etc/hostname) = linus2 ]")
+        .map(drop)
 }
 
 fn unload(node: Machine<'_>) -> Result<()> {
