@@ -16,6 +16,7 @@ mod gpid;
 mod harness;
 mod modules;
 mod names;
+mod node;
 mod programs;
 mod soak;
 
@@ -27,8 +28,9 @@ use crate::test::{Test, SETTINGS};
 
 /// All tests, those of one setting together.
 pub fn all() -> Vec<Test> {
-    let subjects: [&[Test]; 12] = [
+    let subjects: [&[Test]; 13] = [
         gpid::TESTS,
+        node::TESTS,
         names::TESTS,
         files::TESTS,
         coherence::TESTS,
