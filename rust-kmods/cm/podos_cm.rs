@@ -82,8 +82,8 @@ type Receiver = Node;
 #[cfg(CONFIG_FAULT_INJECTION)]
 type Receiver = faults::Faulty;
 
-/// The module. The fields are dropped in this order: first no more frames and time, then the
-/// rails, then the state.
+/// The module. The fields are dropped in this order: first no more frames and time, then the files
+/// by which rails are changed, then the rails, then the state.
 struct Cm {
     _frames: Pin<KBox<PacketType<Receiver>>>,
     #[cfg(CONFIG_FAULT_INJECTION)]
@@ -91,8 +91,8 @@ struct Cm {
     _clock: KThread,
     _timers: Timers,
     _sent: Sent,
-    _rails: Pin<KBox<NetDeviceNotifier<Node>>>,
     _report: report::Report,
+    _rails: Pin<KBox<NetDeviceNotifier<Node>>>,
     _node: GlobalGuard<Node>,
 }
 
@@ -130,8 +130,8 @@ impl kernel::Module for Cm {
             _clock: clock,
             _timers: Timers,
             _sent: Sent,
-            _rails: rails,
             _report: report,
+            _rails: rails,
             _node: guard,
         })
     }

@@ -2,16 +2,20 @@
 
 //! Rails: the network interfaces that carry PODOS frames.
 //!
-//! Rail N is the Ethernet device `ethN`; rails of the same number are one network (paper,
-//! section 2: eth0-eth0, eth1-eth1, eth2-eth2).
+//! Rails of the same number are one network (paper, section 2: eth0-eth0, eth1-eth1, eth2-eth2).
+//! Which device rail N is, a rule says, `ethN` where nobody says anything; only devices of the
+//! initial network namespace are asked about.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
-use kernel::sync::SpinLockIrq;
+use kernel::str::BStr;
+use kernel::sync::{Arc, SpinLockIrq};
+use podos_proto::rails::{self, Device, Offer, RailTable, Rule, Rules};
 use podos_proto::tgroup::{Dealer, Group, GroupKind, RailSet, MAX_RAILS};
 
-use crate::sys::{self, NetDevice, NetDeviceEvent};
+use crate::node::NODE;
+use crate::sys::{self, NetDevice, NetDeviceEvent, NetDeviceNotifier, NetDeviceObserver};
 
 /// This node's end of a rail, now.
 #[derive(Clone, Copy)]
@@ -26,7 +30,7 @@ pub(crate) struct LocalRail {
 #[pin_data]
 pub(crate) struct Rails {
     #[pin]
-    devices: SpinLockIrq<[Option<NetDevice>; MAX_RAILS]>,
+    table: SpinLockIrq<RailTable<NetDevice>>,
     /// Circuits that were given a group.
     groups: AtomicU32,
     /// The [`GroupKind`] of circuits whose opener names none, as its number.
@@ -35,66 +39,104 @@ pub(crate) struct Rails {
     dealer: SpinLockIrq<Dealer>,
 }
 
-/// The number in a name such as `eth2`, if the device can be a rail.
-fn rail_number(dev: &NetDevice) -> Option<usize> {
-    if !dev.is_ethernet() {
-        return None;
-    }
-    match dev.name().strip_prefix(b"eth") {
-        Some(&[digit @ b'0'..=b'9']) => {
-            let rail = usize::from(digit - b'0');
-            (rail < MAX_RAILS).then_some(rail)
-        }
-        _ => None,
-    }
-}
-
 impl Rails {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            devices <- new_spinlock_irq!([const { None }; MAX_RAILS], "podos_rails"),
+            table <- new_spinlock_irq!(RailTable::new(Rule::USUAL), "podos_rails"),
             groups: AtomicU32::new(0),
             default_group: AtomicU32::new(GroupKind::default() as u32),
             dealer <- new_spinlock_irq!(Dealer::default(), "podos_dealer"),
         })
     }
 
-    /// Takes a device up as a rail, or gives it back.
+    /// Takes a device up as a rail, or gives it back. Called with the RTNL lock held, so that names
+    /// stay as they are.
     pub(crate) fn update(&self, event: NetDeviceEvent, dev: NetDevice) {
-        let Some(rail) = rail_number(&dev) else {
-            return;
-        };
-        let new = match event {
-            NetDeviceEvent::Registered => {
-                pr_info!("rail {} is {}\n", rail, dev.display_name());
-                Some(dev)
-            }
-            NetDeviceEvent::Unregistering => None,
+        match event {
+            NetDeviceEvent::Registered | NetDeviceEvent::Renamed => self.offer(dev),
+            NetDeviceEvent::Unregistering => self.remove(&dev),
             // Who looks at a rail asks its device.
-            NetDeviceEvent::Changed => return,
+            NetDeviceEvent::Changed => {}
+        }
+    }
+
+    fn offer(&self, dev: NetDevice) {
+        if !dev.is_ethernet() {
+            return;
+        }
+        let shown = dev.clone();
+        // What is not taken is given up outside of the lock: the last reference may do some work.
+        let offer = self.table.lock().offer(dev);
+        match offer {
+            Offer::Taken(rail) => pr_info!("rail {rail} is {}\n", shown.display_name()),
+            Offer::Late(rail, dev) => pr_info!(
+                "{} is not rail {rail}, which has another device\n",
+                dev.display_name()
+            ),
+            Offer::Known(_) | Offer::Unwanted(_) => {}
+        }
+    }
+
+    fn remove(&self, dev: &NetDevice) {
+        let removed = self.table.lock().remove(dev);
+        if let Some((rail, dev)) = removed {
+            pr_info!("rail {rail} is {} no more\n", dev.display_name());
+        }
+    }
+
+    /// Which device each rail is to be.
+    pub(crate) fn rules(&self) -> Rules {
+        *self.table.lock().rules()
+    }
+
+    /// Changes the rules as `text` says, a line for each rail, and takes up the devices that they
+    /// mean. Context: process.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if a line is no rule: which one and why is in the log. `ENOMEM`: rails that changed
+    /// may be without a device then.
+    pub(crate) fn set_rules(&self, text: &[u8]) -> Result {
+        let lost = {
+            let mut table = self.table.lock();
+            let rules = rails::changed(table.rules(), text);
+            rules.map(|rules| table.set_rules(rules))
         };
-        let old = core::mem::replace(&mut self.devices.lock()[rail], new);
-        // Outside of the lock: the last reference may do some work.
-        drop(old);
+        let lost = lost.map_err(|(line, error)| {
+            let text = text.split(|&byte| byte == b'\n').nth(line.saturating_sub(1));
+            let text = BStr::from_bytes(text.unwrap_or_default());
+            pr_warn!(
+                "rail_devices, line {line}, `{text}`: {}\n",
+                core::format_args!("{error}")
+            );
+            EINVAL
+        })?;
+        for (rail, dev) in lost.iter().enumerate() {
+            if let Some(dev) = dev {
+                pr_info!("rail {rail} is {} no more\n", dev.display_name());
+            }
+        }
+        drop(lost);
+        // A notifier hears of all devices when it is registered.
+        let all = Arc::new(Replay, GFP_KERNEL)?;
+        KBox::pin_init(NetDeviceNotifier::register(all), GFP_KERNEL).map(drop)
     }
 
     /// The rail's device.
     pub(crate) fn device(&self, rail: usize) -> Option<NetDevice> {
-        self.devices.lock().get(rail)?.clone()
+        self.table.lock().devices().get(rail)?.clone()
     }
 
     /// The rails' hardware addresses.
     pub(crate) fn addresses(&self) -> [Option<[u8; 6]>; MAX_RAILS] {
-        let devices = self.devices.lock();
+        let table = self.table.lock();
+        let devices = table.devices();
         core::array::from_fn(|rail| devices[rail].as_ref().map(NetDevice::mac))
     }
 
     /// The rail that a device is.
     pub(crate) fn number(&self, dev: &NetDevice) -> Option<usize> {
-        let devices = self.devices.lock();
-        devices
-            .iter()
-            .position(|d| d.as_ref().is_some_and(|d| d.is(dev)))
+        self.table.lock().number(dev)
     }
 
     /// The rails that can send now.
@@ -103,8 +145,8 @@ impl Rails {
     }
 
     fn filter(&self, wanted: impl Fn(&NetDevice) -> bool) -> RailSet {
-        let devices = self.devices.lock();
-        let rails = devices.iter().enumerate();
+        let table = self.table.lock();
+        let rails = table.devices().iter().enumerate();
         let wanted = rails.filter(|(_, dev)| dev.as_ref().is_some_and(&wanted));
         wanted.map(|(rail, _)| rail).collect()
     }
@@ -128,7 +170,8 @@ impl Rails {
 
     /// The rails that can send now, with what a circuit wants to know of them.
     pub(crate) fn local(&self) -> [Option<LocalRail>; MAX_RAILS] {
-        let devices = self.devices.lock();
+        let table = self.table.lock();
+        let devices = table.devices();
         core::array::from_fn(|rail| {
             let device = devices[rail].as_ref().filter(|dev| dev.is_running())?;
             Some(LocalRail {
@@ -141,5 +184,36 @@ impl Rails {
     /// One of `candidates`, in turn, for an ephemeral packet.
     pub(crate) fn elect(&self, candidates: &RailSet) -> Option<usize> {
         self.dealer.lock().deal(*candidates)
+    }
+}
+
+/// Offers the node's rails all devices there are.
+struct Replay;
+
+impl NetDeviceObserver for Replay {
+    fn notify(&self, event: NetDeviceEvent, dev: NetDevice) {
+        if event == NetDeviceEvent::Registered {
+            if let Ok(node) = NODE.get() {
+                node.notify(event, dev);
+            }
+        }
+    }
+}
+
+impl Device for NetDevice {
+    fn is(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+
+    fn name(&self) -> &[u8] {
+        self.name()
+    }
+
+    fn permanent_mac(&self) -> Option<[u8; 6]> {
+        self.permanent_mac()
+    }
+
+    fn is_at(&self, path: &[u8]) -> bool {
+        self.is_at(path)
     }
 }

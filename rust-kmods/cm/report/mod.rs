@@ -29,6 +29,7 @@ pub fn sysfs_root() -> Result<&'static Kobject> {
 pub(crate) struct Report {
     _numbers: KVec<AttributeFile<numbers::Numbers>>,
     _group: AttributeFile<rails::DefaultGroup>,
+    _rail_devices: AttributeFile<rails::RailDevices>,
     _mode: AttributeFile<keys::ModeFile>,
     _keys: AttributeFile<keys::KeysFile>,
     _keyring: AttributeFile<keys::KeyringFile>,
@@ -48,6 +49,11 @@ impl Report {
         Ok(Self {
             _numbers: numbers::files(&directory)?,
             _group: AttributeFile::new(directory.clone(), c"group", rails::DefaultGroup)?,
+            _rail_devices: AttributeFile::new(
+                directory.clone(),
+                c"rail_devices",
+                rails::RailDevices,
+            )?,
             _mode: AttributeFile::new(directory.clone(), c"mode", keys::ModeFile)?,
             _keys: AttributeFile::new(directory.clone(), c"keys", keys::KeysFile)?,
             _keyring: AttributeFile::new(directory, c"keyring", keys::KeyringFile)?,

@@ -110,3 +110,24 @@ impl Attribute for DefaultGroup {
         Ok(())
     }
 }
+
+/// `rail_devices`: which device each rail is to be, a line each; to be written alike.
+pub(super) struct RailDevices;
+
+impl Attribute for RailDevices {
+    const WRITABLE: bool = true;
+
+    fn show(&self, text: &mut dyn Write) -> Result {
+        for (rail, rule) in NODE.get()?.rails().rules().iter().enumerate() {
+            writeln!(text, "{rail} {rule}")?;
+        }
+        Ok(())
+    }
+
+    fn store(&self, text: &[u8]) -> Result {
+        let node = NODE.get()?;
+        let changed = node.rails().set_rules(text);
+        node.peers().reroute(node);
+        changed
+    }
+}

@@ -7,6 +7,12 @@ use kernel::bindings;
 use kernel::prelude::*;
 use kernel::str::BStr;
 
+/// The network namespace that rails are in.
+pub(super) fn init_net() -> *mut bindings::net {
+    // The kernel's own is there as long as the kernel.
+    &raw mut bindings::init_net
+}
+
 /// A reference to a `struct net_device`.
 ///
 /// # Invariants
@@ -86,6 +92,39 @@ impl NetDevice {
             core::ptr::copy_nonoverlapping((*self.0.as_ptr()).dev_addr, mac.as_mut_ptr(), 6);
         }
         mac
+    }
+
+    /// The hardware address that an Ethernet device was made with, unless it borrows or drew one.
+    pub(crate) fn permanent_mac(&self) -> Option<[u8; 6]> {
+        // SAFETY: By the type invariant the device is valid; the address is written before the
+        // device is announced.
+        let address = unsafe { (*self.0.as_ptr()).perm_addr };
+        let mac = *address.first_chunk()?;
+        (mac != [0; 6]).then_some(mac)
+    }
+
+    /// Whether the device belongs to one of this name, or that one to one of this name, and so on
+    /// up to the first PCI function. The RTNL lock is held.
+    pub(crate) fn is_at(&self, path: &[u8]) -> bool {
+        // SAFETY: By the type invariant the device is valid. What it belongs to is set before it is
+        // announced, and stays as long as it is registered.
+        let mut parent = unsafe { (*self.0.as_ptr()).dev.parent };
+        while !parent.is_null() {
+            // SAFETY: A device keeps the one that it belongs to, as long as it is registered; names
+            // are null-terminated, and drivers' devices are not renamed.
+            let name = unsafe { CStr::from_char_ptr(bindings::dev_name(parent)) }.to_bytes();
+            if name == path {
+                return true;
+            }
+            // SAFETY: As above; buses are there as long as there are devices on them.
+            parent = unsafe {
+                match (*parent).bus {
+                    bus if bus == &raw const bindings::pci_bus_type => return false,
+                    _ => (*parent).parent,
+                }
+            };
+        }
+        false
     }
 
     /// Most bytes of a frame behind its Ethernet header, at most `u16::MAX`.

@@ -7,16 +7,18 @@ use kernel::sync::Arc;
 use kernel::types::Opaque;
 use kernel::{bindings, error::to_result};
 
-use super::NetDevice;
+use super::netdev::{init_net, NetDevice};
 
 /// What happened to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NetDeviceEvent {
     /// It is there. Every device there is at registration is told so too.
     Registered,
+    /// It has another name.
+    Renamed,
     /// It can send from now on, or can no longer.
     Changed,
-    /// It is going: references have to be given up.
+    /// It is going, or leaves the initial network namespace: references have to be given up.
     Unregistering,
 }
 
@@ -26,11 +28,13 @@ pub(crate) trait NetDeviceObserver: Send + Sync + 'static {
     fn notify(&self, event: NetDeviceEvent, dev: NetDevice);
 }
 
-/// A registered `struct notifier_block` of the initial network namespace's devices.
+/// A registered `struct notifier_block` of the initial network namespace's devices. What users do in
+/// namespaces of their own is not heard; a device that is moved there goes, one that is moved back
+/// comes.
 ///
 /// # Invariants
 ///
-/// `block` is registered, and it is the first field, so that its address is this value's.
+/// `block` is registered for `init_net`, and it is the first field, so that its address is this value's.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub(crate) struct NetDeviceNotifier<O: NetDeviceObserver> {
@@ -59,7 +63,7 @@ impl<O: NetDeviceObserver> NetDeviceNotifier<O> {
                 unsafe {
                     slot.write_bytes(0, 1);
                     (*slot).notifier_call = Some(notify::<O>);
-                    to_result(bindings::register_netdevice_notifier(slot))
+                    to_result(bindings::register_netdevice_notifier_net(init_net(), slot))
                 }
             }),
         })
@@ -71,7 +75,7 @@ impl<O: NetDeviceObserver> PinnedDrop for NetDeviceNotifier<O> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: By the type invariant it is registered. The observer hears of every device as
         // if it were going.
-        unsafe { bindings::unregister_netdevice_notifier(self.block.get()) };
+        unsafe { bindings::unregister_netdevice_notifier_net(init_net(), self.block.get()) };
     }
 }
 
@@ -88,6 +92,7 @@ unsafe extern "C" fn notify<O: NetDeviceObserver>(
     let event = match event as u32 {
         bindings::netdev_cmd_NETDEV_REGISTER => NetDeviceEvent::Registered,
         bindings::netdev_cmd_NETDEV_UNREGISTER => NetDeviceEvent::Unregistering,
+        bindings::netdev_cmd_NETDEV_CHANGENAME => NetDeviceEvent::Renamed,
         bindings::netdev_cmd_NETDEV_UP
         | bindings::netdev_cmd_NETDEV_DOWN
         | bindings::netdev_cmd_NETDEV_CHANGE => NetDeviceEvent::Changed,

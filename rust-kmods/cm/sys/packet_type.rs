@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::types::Opaque;
 
+use super::netdev::init_net;
 use super::{NetDevice, SkBuff};
 
 /// Where the frames of a protocol go.
@@ -15,7 +16,9 @@ pub(crate) trait FrameReceiver: Send + Sync + 'static {
     fn receive(&self, dev: &NetDevice, frame: SkBuff);
 }
 
-/// A `struct packet_type`: all frames of one EtherType go to `R` while this value lives.
+/// A `struct packet_type`: all frames of one EtherType that devices of the initial network
+/// namespace receive go to `R` while this value lives. A user who has a namespace of his own has
+/// root's rights there, and no way from it to `R`.
 ///
 /// # Invariants
 ///
@@ -33,7 +36,8 @@ unsafe impl<R: FrameReceiver> Send for PacketType<R> {}
 unsafe impl<R: FrameReceiver> Sync for PacketType<R> {}
 
 impl<R: FrameReceiver> PacketType<R> {
-    /// Registers `receiver` for `ethertype`, in host byte order, on all devices.
+    /// Registers `receiver` for `ethertype`, in host byte order, on all devices of the initial
+    /// network namespace.
     pub(crate) fn register(ethertype: u16, receiver: Arc<R>) -> impl PinInit<Self> {
         let raw: *const R = &*receiver;
         pin_init!(Self {
@@ -44,6 +48,7 @@ impl<R: FrameReceiver> PacketType<R> {
                     slot.write_bytes(0, 1);
                     (*slot).type_ = ethertype.to_be();
                     (*slot).func = Some(receive::<R>);
+                    (*slot).af_packet_net = init_net();
                     (*slot).af_packet_priv = raw.cast_mut().cast();
                     bindings::dev_add_pack(slot);
                 }

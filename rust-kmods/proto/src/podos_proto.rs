@@ -29,6 +29,7 @@ pub mod host_map;
 pub mod keys;
 pub mod pdfs;
 pub mod peer;
+pub mod rails;
 pub mod rm;
 pub mod sst;
 pub mod tgroup;
