@@ -91,17 +91,12 @@ impl std::error::Error for Violation {}
 /// How sure it must be, as -log10 of the chance of an accident, that a connection was there.
 const SURE: f64 = 9.0;
 
-/// A time in which a circuit gets something across if any rail works.
-const AMPLE: Nanos = 4_500 * MILLIS;
-
-/// Whether, in the time that a circuit waits until it gives up, two nodes could talk for long
-/// enough, so that there was no reason to give up.
-fn was_long_together(network: &Network, a: u32, b: u32, at: Nanos) -> bool {
-    let first = at.saturating_sub(protocol::give_up());
-    let last = at.saturating_sub(AMPLE);
-    let mut starts = (first..=last).step_by(500 * MILLIS as usize);
-    // A circuit tries three times at least in that time, mostly on one and the same rail.
-    starts.any(|from| network.certainty(a, b, from, from + AMPLE, 3) >= 5.0)
+/// Whether two nodes could talk in all the time in which a circuit asks until it gives up, so that
+/// there was no reason to.
+fn was_together(network: &Network, a: u32, b: u32, at: Nanos) -> bool {
+    let from = at.saturating_sub(protocol::asks_for(network.rails()));
+    // Each rail has its turn twice at least.
+    network.certainty(a, b, from, at, 2) >= 5.0
 }
 
 /// See the module.
@@ -413,7 +408,7 @@ impl Judge {
             ResetReason::NoCircuit => died || other.cut.is_some() || known.refused,
             // Three hellos at least fall into the time that a rail may be silent.
             ResetReason::PeerDown => died || was_apart(protocol::SILENCE + 50 * MILLIS, 3),
-            ResetReason::TimedOut => died || !was_long_together(network, here.node, there.node, at),
+            ResetReason::TimedOut => died || !was_together(network, here.node, there.node, at),
             ResetReason::Full => known.refused,
             ResetReason::Refused | ResetReason::Protocol => false,
         };

@@ -51,6 +51,13 @@ pub fn give_up() -> Nanos {
     Config::default().give_up.as_nanos() as Nanos
 }
 
+/// How long a circuit asks an end of which nothing comes, at least, where it can try so many rails.
+pub fn asks_for(rails: usize) -> Nanos {
+    let config = Config::default();
+    let tries = config.max_backoff * (4 * rails as u32 + 2);
+    config.unheard.max(tries).as_nanos() as Nanos
+}
+
 /// How long a circuit is silent until it asks whether the other end is there.
 pub fn keepalive() -> Nanos {
     Config::default()

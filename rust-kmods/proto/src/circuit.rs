@@ -72,6 +72,8 @@ pub struct Circuit<B: Payload> {
     idle_since: Option<Instant>,
     /// Since when an answer is overdue without which there is no progress.
     waiting_since: Option<Instant>,
+    /// What was tried since the other end was last heard.
+    unheard: Option<Unheard>,
     /// The rails to the other end are not what they were.
     rerouted: bool,
     /// When to look for a rail again; set while there was none for something to be sent.
@@ -88,12 +90,23 @@ pub struct Circuit<B: Payload> {
 struct Patience {
     /// From one probe to the next.
     probe: Duration,
-    /// Until it is reset.
+    /// For a word of an end that says nothing at all, until it is reset.
+    word: Duration,
+    /// For the answer, until it is reset.
     answer: Duration,
     /// Until it breaks the silence.
     silence: Option<Duration>,
     /// Until it looks for a rail again.
     rail: Duration,
+}
+
+/// Tries to hear of the other end.
+#[derive(Clone, Copy, Debug)]
+struct Unheard {
+    /// When the first of them had not been answered in time.
+    since: Instant,
+    /// How many there were.
+    tries: usize,
 }
 
 impl<B: Payload> fmt::Debug for Circuit<B> {
@@ -178,7 +191,8 @@ impl<B: Payload> Circuit<B> {
     ) -> Self {
         Self {
             patience: Patience {
-                probe: cfg.max_rto,
+                probe: cfg.max_backoff,
+                word: cfg.unheard,
                 answer: cfg.give_up,
                 silence: cfg.keepalive,
                 rail: cfg.initial_rto,
@@ -199,6 +213,7 @@ impl<B: Payload> Circuit<B> {
             nudged: false,
             idle_since: None,
             waiting_since: None,
+            unheard: None,
             rerouted: false,
             stranded_until: None,
             heard_on: None,
@@ -365,6 +380,7 @@ impl<B: Payload> Circuit<B> {
         self.recv.cancel_ack();
         self.probe_due = false;
         self.waiting_since = None;
+        self.unheard = None;
         self.stranded_until = None;
     }
 
@@ -529,6 +545,7 @@ impl<B: Payload> Circuit<B> {
 
     fn on_heard(&mut self, now: Instant, rail: usize, header: &Header) {
         self.idle_since = Some(now);
+        self.unheard = None;
         if header.kind == Kind::Data || header.flags.contains(Flags::PROBE) {
             self.heard_on = u8::try_from(rail).ok();
             if self.role == Role::Passive {

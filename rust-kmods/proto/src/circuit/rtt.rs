@@ -16,6 +16,7 @@ pub(super) struct Rtt {
     initial: u64,
     min: u64,
     max: u64,
+    max_backoff: u64,
 }
 
 impl Rtt {
@@ -26,6 +27,7 @@ impl Rtt {
             initial: nanos(cfg.initial_rto),
             min: nanos(cfg.min_rto),
             max: nanos(cfg.max_rto),
+            max_backoff: nanos(cfg.max_backoff),
         }
     }
 
@@ -68,10 +70,10 @@ impl Rtt {
             None => self.initial,
             Some(smoothed) => smoothed.saturating_add(self.variation.saturating_mul(4)),
         };
-        let doubled = once
-            .max(self.min)
-            .saturating_mul(1 << backoff.min(MAX_BACKOFF));
-        Duration::from_nanos(doubled.min(self.max))
+        let once = once.max(self.min);
+        let doubled = once.saturating_mul(1 << backoff.min(MAX_BACKOFF));
+        let most = self.max_backoff.max(once).min(self.max);
+        Duration::from_nanos(doubled.min(most))
     }
 }
 
@@ -84,14 +86,15 @@ mod tests {
         let cfg = Config::default();
         let mut rtt = Rtt::new(&cfg);
         assert_eq!(rtt.timeout(0), cfg.initial_rto);
-        assert_eq!(rtt.timeout(1), cfg.initial_rto * 2);
+        assert_eq!(rtt.timeout(1), cfg.initial_rto.max(cfg.max_backoff));
         rtt.sample(Duration::from_millis(40));
         assert_eq!(rtt.timeout(0), Duration::from_millis(120));
         for _ in 0..200 {
             rtt.sample(Duration::from_micros(100));
         }
         assert_eq!(rtt.timeout(0), cfg.min_rto);
-        assert_eq!(rtt.timeout(3), cfg.min_rto * 8);
+        assert_eq!(rtt.timeout(2), cfg.min_rto * 4);
+        assert_eq!(rtt.timeout(9), cfg.max_backoff);
     }
 
     #[test]

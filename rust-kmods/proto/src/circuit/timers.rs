@@ -2,7 +2,7 @@
 
 //! What a circuit does when time passes and nothing comes.
 
-use super::{Activity, Circuit, Payload};
+use super::{Activity, Circuit, Payload, Unheard};
 use crate::time::Instant;
 use crate::wire::ResetReason;
 
@@ -12,13 +12,12 @@ impl<B: Payload> Circuit<B> {
         if self.reset.is_some() || self.is_done() {
             return None;
         }
-        let give_up = self.waiting_since.map(|since| since + self.patience.answer);
         [
             self.send.deadline(),
             self.recv.deadline(),
             self.idle_deadline(),
             self.stranded_until,
-            give_up,
+            self.give_up_at(),
         ]
         .into_iter()
         .flatten()
@@ -40,25 +39,46 @@ impl<B: Payload> Circuit<B> {
         Some(self.idle_since? + patience)
     }
 
+    /// When there is no more hope of an answer. Time alone does not take it if nothing came at all:
+    /// whoever stood still for a while has tried nothing in it.
+    fn give_up_at(&self) -> Option<Instant> {
+        let answer = self.waiting_since? + self.patience.answer;
+        let tries = self.send.ways().tries();
+        let unheard = self.unheard.filter(|unheard| unheard.tries >= tries);
+        let word = unheard.map(|unheard| unheard.since + self.patience.word);
+        Some(word.map_or(answer, |word| word.min(answer)))
+    }
+
+    /// Takes note that an answer did not come in time.
+    fn note_silence(&mut self, now: Instant) {
+        let unheard = self.unheard.get_or_insert(Unheard {
+            since: now,
+            tries: 0,
+        });
+        unheard.tries = unheard.tries.saturating_add(1);
+    }
+
     /// Does what is due by `now`; then [`Circuit::poll_transmit`] may have frames.
     pub fn on_timeout(&mut self, now: Instant) -> Activity {
         if self.reset.is_some() || self.is_done() {
             return Activity::NONE;
         }
-        if self
-            .waiting_since
-            .is_some_and(|since| since + self.patience.answer <= now)
-        {
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        let asks = is_due(self.idle_deadline());
+        let asks_again = !asks && is_due(self.send.deadline());
+        if self.waiting_since.is_some() && (asks || asks_again) {
+            self.note_silence(now);
+        }
+        if is_due(self.give_up_at()) {
             // It may be that only its frames do not come through.
             self.reset_due = Some(ResetReason::TimedOut);
             return self.fail(ResetReason::TimedOut);
         }
         self.recv.on_timeout(now);
         self.stranded_until = self.stranded_until.filter(|at| *at > now);
-        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
-        if is_due(self.idle_deadline()) {
+        if asks {
             self.probe(now);
-        } else if is_due(self.send.deadline()) {
+        } else if asks_again {
             if self.send.is_outstanding() {
                 self.stats.timeouts += 1;
             } else {

@@ -109,6 +109,12 @@ impl Ways {
         }
     }
 
+    /// How many tries it takes at most until a rail had two that works, if only one does: it may be
+    /// the last to be tried, after all were given up once.
+    pub(super) const fn tries(&self) -> usize {
+        4 * self.usable.len() + 2
+    }
+
     /// Whether frames can go over `rail`, as far as is known.
     pub(super) fn trusts(&self, rail: usize) -> bool {
         self.usable.contains(rail) && !self.avoids(rail)
