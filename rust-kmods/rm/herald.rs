@@ -47,7 +47,6 @@ impl Herald {
                 self.tell();
                 beacon_at = now + BEACON_INTERVAL;
             }
-            self.state.expire();
             if let Err(e) = self.report.update() {
                 // The next beat tries again.
                 pr_warn_once!("the system state table can't be shown: {e:?}\n");

@@ -3,7 +3,8 @@
 //! PODOS Resource Manager (paper, section 6).
 //!
 //! Every node broadcasts its state twice a second; each keeps what it hears in the System State
-//! Table, shows it in `/sys/kernel/podos/sst`, and tells the layers above who is alive.
+//! Table and shows it in `/sys/kernel/podos/sst`. Who is alive, it tells by the Communication
+//! Manager, which hears the nodes on all rails; a state may be older than that news.
 
 mod beacon;
 mod herald;
@@ -61,8 +62,8 @@ impl kernel::Module for Rm {
     }
 }
 
-/// Whether `host` is a node of the cluster and alive: this one, or one whose last beacon is recent
-/// and that the communication manager can reach.
+/// Whether `host` is a node of the cluster and alive: this one, or one that the communication manager
+/// hears on any rail.
 ///
 /// May be called from any context.
 pub fn is_alive(host: u32) -> bool {

@@ -65,7 +65,7 @@ impl State {
         if Op::from_raw(op) != Some(Op::Beacon) {
             return;
         }
-        // Who sends nonsense is not heard, and dies by that.
+        // Of who sends nonsense nothing new is known.
         if let Ok(beacon) = Beacon::decode(body) {
             self.update(from, beacon);
         }
@@ -88,8 +88,7 @@ impl State {
 
     /// See [`crate::is_alive`].
     pub(crate) fn is_alive(&self, host: u32) -> bool {
-        let heard = || self.table.lock().alive(host, sys::now());
-        host == self.own.host() || (heard() && podos_cm::peer_up(host))
+        host == self.own.host() || podos_cm::peer_up(host)
     }
 
     /// What is known of a node.
@@ -104,7 +103,6 @@ impl State {
     /// `ENOMEM`.
     pub(crate) fn look(&self, seen: &mut KVec<Seen>) -> Result {
         seen.clear();
-        let now = sys::now();
         loop {
             let table = self.table.lock();
             let len = table.len();
@@ -114,11 +112,14 @@ impl State {
                 continue;
             }
             for (host, entry) in table.iter() {
-                let alive = entry.is_alive(now);
-                let node = entry.node();
+                let node = Seen {
+                    host,
+                    node: entry.node(),
+                    // That is asked below, without the table's lock.
+                    alive: false,
+                };
                 // There is room: it was reserved above.
-                seen.push_within_capacity(Seen { host, node, alive })
-                    .map_err(|_| ENOMEM)?;
+                seen.push_within_capacity(node).map_err(|_| ENOMEM)?;
             }
             break;
         }
@@ -128,13 +129,7 @@ impl State {
         Ok(())
     }
 
-    /// Marks dead those who were silent for too long, so that they can return.
-    pub(crate) fn expire(&self) {
-        self.table.lock().expire(sys::now()).for_each(drop);
-    }
-
-    /// A host came or went. One that comes back says anew that it is alive: what it said before it
-    /// went would let it live until that is too old, and die then.
+    /// A host came or went.
     pub(crate) fn met(&self, host: u32, up: bool) {
         if !up {
             self.table.lock().lose(host);

@@ -162,9 +162,16 @@ impl Manager {
         self.ledger.count()
     }
 
-    /// Whether it takes a host for present: by its frames, and by its beacons.
-    pub fn takes_for_present(&self, now: Nanos, host: u32) -> (bool, bool) {
-        (self.peers.is_up(host), self.sst.alive(host, instant(now)))
+    /// Whether it takes a host for alive, as `rm` tells the layers above.
+    pub fn takes_for_alive(&self, host: u32) -> bool {
+        self.peers.is_up(host)
+    }
+
+    /// When a host last told its state in this boot, if it did.
+    pub fn state_told_at(&self, host: u32) -> Option<Nanos> {
+        let peer = self.peers.get(host)?;
+        let entry = self.sst.get(host)?;
+        (entry.node() == peer.node()).then(|| nanos(entry.heard_at()))
     }
 
     /// CM is loaded: the clock thread says the first hello.
@@ -292,11 +299,11 @@ impl Manager {
                 }
                 Lost::Down { node } => {
                     ether.digest.note(u64::from(node.host()));
+                    self.sst.lose(node.host());
                     self.break_circuits(ether, node.host(), ResetReason::PeerDown);
                 }
             }
         }
-        self.sst.expire(instant(ether.now)).for_each(drop);
     }
 
     /// Takes a frame to all in, at the time at which it came.
@@ -364,6 +371,7 @@ impl Manager {
             }
             Event::Rebooted | Event::Left => {
                 ether.digest.note(!from.raw());
+                self.sst.lose(from.host());
                 self.break_circuits(ether, from.host(), ResetReason::PeerDown);
             }
         }

@@ -30,8 +30,6 @@ pub const SILENCE: Nanos = podos_proto::peer::RAIL_LIFETIME.as_nanos() as Nanos;
 pub const HELLO_INTERVAL: Nanos = podos_proto::hello::INTERVAL.as_nanos() as Nanos;
 /// Time between two beacons.
 pub const BEACON_INTERVAL: Nanos = podos_proto::rm::BEACON_INTERVAL.as_nanos() as Nanos;
-/// How long a node's state is believed.
-pub const BEACON_LIFETIME: Nanos = podos_proto::rm::BEACON_LIFETIME.as_nanos() as Nanos;
 
 /// One end of a circuit.
 pub type Circuit = circuit::Circuit<Payload>;

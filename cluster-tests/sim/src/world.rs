@@ -299,7 +299,7 @@ impl World {
         }
     }
 
-    /// A node takes those for present who are, and no others.
+    /// A node takes those for alive who are, and no others, and knows how they are.
     fn check_membership(&mut self, index: usize) {
         let now = self.ether.now;
         let nodes = self.ether.config.nodes;
@@ -316,43 +316,62 @@ impl World {
             let Some(manager) = self.nodes[index].manager() else {
                 return;
             };
-            let (by_frames, by_beacons) = manager.takes_for_present(now, Node::host(other));
+            let alive = manager.takes_for_alive(Node::host(other));
             let there = &self.nodes[other as usize];
-            let gone = |after| self.ether.judge.is_gone(there.life(), now, after + LOOKS);
             let wrong = match there.age(&self.ether) {
-                None if gone(protocol::SILENCE) && by_frames => Some("frames, for present"),
-                None if gone(protocol::BEACON_LIFETIME) && by_beacons => {
-                    Some("beacons, for present")
+                None => {
+                    let judge = &self.ether.judge;
+                    let gone = judge.is_gone(there.life(), now, protocol::SILENCE + LOOKS);
+                    (alive && gone).then(|| "for alive".to_owned())
                 }
-                None => None,
-                Some(_) if by_frames && by_beacons => None,
                 Some(there) => {
-                    let acquaintance = match self.ether.config.mode {
-                        Protection::Open => SECONDS,
-                        // First they have to shake hands, and again if one renews its keys.
-                        Protection::Mac | Protection::Aead => 4 * SECONDS,
-                    };
-                    let since = now - age.min(there).min(acquaintance.max(2 * SECONDS));
-                    let network = &self.ether.network;
-                    let sure = |span: Nanos, tries| {
-                        now - since >= span
-                            && network.certainty(index as u32, other, since, now, tries) >= 9.0
-                    };
-                    if !by_frames && sure(acquaintance, 3) {
-                        Some("frames, for absent")
-                    } else if !by_beacons && sure(2 * SECONDS, 1) && network.rails() == 1 {
-                        // Each beacon goes over one rail only; which one it was is not known here.
-                        Some("beacons, for absent")
-                    } else {
-                        None
-                    }
+                    let together = age.min(there);
+                    let told_at = manager.state_told_at(Node::host(other));
+                    self.is_misjudged(index as u32, other, together, alive, told_at)
                 }
             };
             if let Some(wrong) = wrong {
-                let text = format!("node {index} takes node {other}, by its {wrong}");
+                let text = format!("node {index} takes node {other} {wrong}");
                 self.ether.judge.object(now, text);
             }
         }
+    }
+
+    /// What a node gets wrong of another one that has been up for the time `together`, as itself.
+    fn is_misjudged(
+        &self,
+        index: u32,
+        other: u32,
+        together: Nanos,
+        alive: bool,
+        told_at: Option<Nanos>,
+    ) -> Option<String> {
+        let now = self.ether.now;
+        let acquaintance = match self.ether.config.mode {
+            Protection::Open => SECONDS,
+            // First they have to shake hands, and again if one renews its keys.
+            Protection::Mac | Protection::Aead => 4 * SECONDS,
+        };
+        let network = &self.ether.network;
+        // Whether they heard each other for sure in the last time of `span`, or in that which they
+        // have been together if it is `least`.
+        let sure = |least: Nanos, span: Nanos| {
+            let from = now.saturating_sub(span.min(together));
+            together >= least && network.certainty(index, other, from, now, 3) >= 9.0
+        };
+        if !alive && sure(acquaintance, acquaintance.max(2 * SECONDS)) {
+            return Some("for dead".to_owned());
+        }
+        // Each beacon goes over one rail only, and to which it falls is not known here: in this time
+        // each rail has its turn three times.
+        let span = 4 * protocol::BEACON_INTERVAL * network.rails() as Nanos;
+        let state_age = told_at.map_or(now, |at| now - at);
+        let is_old = state_age > span;
+        let span = acquaintance + span;
+        (is_old && sure(span, span)).then(|| {
+            let ms = state_age / MILLIS;
+            format!("to be as it was {ms} ms ago")
+        })
     }
 
     /// Nothing is left to happen: nothing may be left over.

@@ -11,9 +11,7 @@ fn charge(sabotage: Sabotage) -> &'static [&'static str] {
     match sabotage {
         Sabotage::AcceptTwice => &["accepted twice"],
         Sabotage::DeliverTwice | Sabotage::DeliverNot | Sabotage::Swap => &["instead of segment"],
-        Sabotage::KeepDead | Sabotage::IgnoreSilence => {
-            &["died long ago", "by its frames, for present"]
-        }
+        Sabotage::KeepDead | Sabotage::IgnoreSilence => &["died long ago", "for alive"],
         Sabotage::KeepDone => &["entries left", "died long ago"],
         Sabotage::KeepRail => &["without cause: TimedOut"],
         Sabotage::IgnoreTime => &["entries left", "died long ago", "without cause"],

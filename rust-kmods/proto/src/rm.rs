@@ -10,8 +10,6 @@ use crate::time::Duration;
 
 /// How often every node tells its state.
 pub const BEACON_INTERVAL: Duration = Duration::from_millis(500);
-/// A node whose last beacon is older than this counts as dead.
-pub const BEACON_LIFETIME: Duration = Duration::from_millis(1500);
 /// Room for a node's name, its last byte always NUL (paper, table 5).
 pub const HOSTNAME_LEN: usize = 20;
 /// Most network interfaces that a beacon tells of (table 5 has room for 3).

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The System State Table (paper, section 6 and table 5): what every node last said of itself.
+//!
+//! It tells how nodes are, not whether: each beacon goes over one rail, and is not sent again, so
+//! that it says nothing of a node's life that none came for a while. Who is alive, the Communication
+//! Manager knows, which hears on every rail.
 
 use core::ops::DerefMut;
 
 use crate::gpid::Gpid;
 use crate::host_map::{HostMap, HostSlot};
-use crate::rm::{Beacon, BEACON_LIFETIME};
+use crate::rm::Beacon;
 use crate::time::Instant;
 
 /// What is known of one node.
@@ -15,7 +19,8 @@ pub struct Entry {
     node: Gpid,
     beacon: Beacon,
     heard_at: Instant,
-    alive: bool,
+    /// The node was gone since, so that it may number its beacons anew.
+    lost: bool,
 }
 
 impl Entry {
@@ -33,11 +38,6 @@ impl Entry {
     pub fn heard_at(&self) -> Instant {
         self.heard_at
     }
-
-    /// Whether that is not too long ago, and the node was not lost since.
-    pub fn is_alive(&self, now: Instant) -> bool {
-        self.alive && now.saturating_duration_since(self.heard_at) < BEACON_LIFETIME
-    }
 }
 
 /// What a beacon means for the table.
@@ -45,9 +45,9 @@ impl Entry {
 pub enum SstEvent {
     /// A node that was never heard of.
     Appeared,
-    /// A node that was dead, or that has booted anew.
+    /// A node that was lost, or that has booted anew.
     Returned,
-    /// News of a node that is alive.
+    /// News of a node that is known.
     Refreshed,
     /// An old or repeated beacon; nothing was changed.
     Stale,
@@ -78,7 +78,7 @@ impl<S: DerefMut<Target = [SstSlot]>> Sst<S> {
             node: from.node(),
             beacon: *beacon,
             heard_at: now,
-            alive: true,
+            lost: false,
         };
         let Some(entry) = self.map.get_mut(from.host()) else {
             return match self.map.get_or_insert_with(from.host(), || fresh) {
@@ -88,11 +88,10 @@ impl<S: DerefMut<Target = [SstSlot]>> Sst<S> {
         };
         let same_boot = entry.node == fresh.node;
         let ahead = beacon.seq.get().wrapping_sub(entry.beacon.seq.get()) as i32;
-        // A dead node may have started its count anew without a boot.
-        if same_boot && entry.alive && ahead <= 0 {
+        let refreshed = same_boot && !entry.lost;
+        if refreshed && ahead <= 0 {
             return SstEvent::Stale;
         }
-        let refreshed = same_boot && entry.alive;
         *entry = fresh;
         if refreshed {
             SstEvent::Refreshed
@@ -101,17 +100,12 @@ impl<S: DerefMut<Target = [SstSlot]>> Sst<S> {
         }
     }
 
-    /// Takes note that `host` is gone: what it said last counts no longer, and its next beacon is
-    /// that of a node that returns.
+    /// Takes note that `host` is gone: its next beacon is that of a node that returns, whatever its
+    /// number.
     pub fn lose(&mut self, host: u32) {
         if let Some(entry) = self.map.get_mut(host) {
-            entry.alive = false;
+            entry.lost = true;
         }
-    }
-
-    /// Whether `host` was ever heard of and its last beacon is not too old.
-    pub fn alive(&self, host: u32, now: Instant) -> bool {
-        self.map.get(host).is_some_and(|entry| entry.is_alive(now))
     }
 
     /// What is known of `host`.
@@ -132,17 +126,6 @@ impl<S: DerefMut<Target = [SstSlot]>> Sst<S> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
-    }
-
-    /// Hosts that died since the last call, each once.
-    pub fn expire(&mut self, now: Instant) -> impl Iterator<Item = u32> + use<'_, S> {
-        self.map.iter_mut().filter_map(move |(host, entry)| {
-            if !entry.alive || entry.is_alive(now) {
-                return None;
-            }
-            entry.alive = false;
-            Some(host)
-        })
     }
 }
 
@@ -169,39 +152,41 @@ mod tests {
     }
 
     #[test]
-    fn a_life() {
+    fn beacons_that_overtook_each_other() {
         let mut sst = sst(4);
         let node = Gpid::new(2, 7, 0);
-        assert!(!sst.alive(2, at(0)));
-        assert_eq!(
-            sst.update(at(0), node, &beacon(u32::MAX)),
-            SstEvent::Appeared
-        );
+        let first = sst.update(at(0), node, &beacon(u32::MAX));
+        assert_eq!(first, SstEvent::Appeared);
         assert_eq!(sst.update(at(500), node, &beacon(0)), SstEvent::Refreshed);
-        assert_eq!(
-            sst.update(at(501), node, &beacon(u32::MAX)),
-            SstEvent::Stale
-        );
+        let late = sst.update(at(501), node, &beacon(u32::MAX));
+        assert_eq!(late, SstEvent::Stale);
         assert_eq!(sst.get(2).unwrap().heard_at(), at(500));
-        assert!(sst.alive(2, at(1999)) && !sst.alive(2, at(2000)));
-        assert_eq!(sst.expire(at(1999)).count(), 0);
-        assert_eq!(sst.expire(at(2000)).collect::<Vec<_>>(), [2]);
-        assert_eq!(sst.expire(at(2001)).count(), 0);
-        assert_eq!(sst.update(at(3000), node, &beacon(0)), SstEvent::Returned);
-        assert!(sst.alive(2, at(3000)));
     }
 
     #[test]
-    fn who_is_lost_lives_on_by_a_new_beacon_only() {
+    fn silence_makes_a_state_old_and_nothing_else() {
+        let mut sst = sst(4);
+        let node = Gpid::new(2, 7, 0);
+        sst.update(at(0), node, &beacon(5));
+        assert_eq!(
+            sst.update(at(90_000), node, &beacon(6)),
+            SstEvent::Refreshed
+        );
+        assert_eq!(sst.get(2).unwrap().heard_at(), at(90_000));
+        assert_eq!(sst.get(2).unwrap().beacon().seq.get(), 6);
+    }
+
+    #[test]
+    fn who_was_lost_may_count_anew() {
         let mut sst = sst(4);
         let node = Gpid::new(2, 7, 0);
         sst.update(at(0), node, &beacon(5));
         sst.lose(2);
         sst.lose(3);
-        assert!(!sst.alive(2, at(1)));
-        assert_eq!(sst.expire(at(2000)).count(), 0);
+        assert_eq!(sst.get(2).unwrap().heard_at(), at(0));
         assert_eq!(sst.update(at(2), node, &beacon(1)), SstEvent::Returned);
-        assert!(sst.alive(2, at(3)));
+        assert_eq!(sst.update(at(3), node, &beacon(1)), SstEvent::Stale);
+        assert!(sst.get(3).is_none());
     }
 
     #[test]
