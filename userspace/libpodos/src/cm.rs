@@ -131,6 +131,11 @@ pub enum CmError {
         max = crate::KEYS_MAX
     )]
     RingFull(Fingerprint),
+    /// What the rails' devices are to be is not said in the right way.
+    #[error(
+        "CM does not take the rails' devices: the kernel's log (`dmesg`) names the line and says why"
+    )]
+    RailDevices,
     /// A key that is in use can't be dropped.
     #[error("key {0} is in use: `podos key use` another one first")]
     KeyInUse(Fingerprint),
@@ -293,6 +298,23 @@ impl Cm {
     pub fn circuits(&self) -> Result<Vec<CircuitState>> {
         let table = Table::read(self.debug.join("circuits"))?;
         table.rows().map(|row| CircuitState::of(&row)).collect()
+    }
+
+    /// Says which devices the rails are, by lines such as `0 name=eth0`; all of them or none count.
+    ///
+    /// # Errors
+    ///
+    /// [`CmError::RailDevices`] or [`CmError::Write`].
+    pub fn set_rail_devices(&self, lines: &str) -> Result<()> {
+        let path = self.directory.join("rail_devices");
+        write(&path, lines).map_err(|source| match source.raw_os_error() {
+            Some(libc::EINVAL) => CmError::RailDevices,
+            _ => CmError::Write {
+                path,
+                what: "the rails' devices".to_owned(),
+                source,
+            },
+        })
     }
 
     /// The rails of this node.

@@ -10,7 +10,7 @@ use anyhow::{anyhow, Context, Result};
 use podos::{Cm, KeyPlaces, Mode};
 use serde::Deserialize;
 
-use crate::log;
+use crate::{log, rails};
 
 /// The word of the kernel command line that outranks the configuration.
 const MODE_WORD: &str = "podos.cm-mode=";
@@ -44,7 +44,10 @@ struct Loaded {
 ///
 /// A node that needs a key and has none gets its mode all the same: it then says nothing, as
 /// opposed to saying everything in the clear.
+///
+/// Before all that it gets its rails: it is not to say a word on a network that is no rail.
 pub fn load() -> Result<()> {
+    rails::load()?;
     match Sources::of_this_node().load(&Cm::default())? {
         Loaded { mode, keys: 0 } if mode.is_keyed() => log::warning(&no_key(mode)),
         Loaded { mode, keys } => log::info(&format!("CM works in mode {mode}, keys: {keys}")),

@@ -4,13 +4,14 @@
 //!
 //! It keeps a directory for every node that the Resource Manager has seen (paper, section 4.3.2)
 //! and, started with `--set-node`, gives the kernel the node's host id and boot sequence number.
-//! To the Communication Manager it gives mode and cluster keys: at boot, started with
+//! To the Communication Manager it gives rails, mode and cluster keys: at boot, started with
 //! `--load-keys`, and when the modules were loaded anew.
 
 mod boot;
 mod directories;
 mod keys;
 mod log;
+mod rails;
 mod watch;
 
 use std::path::PathBuf;
@@ -38,8 +39,9 @@ struct Arguments {
           value_parser = clap::value_parser!(u16).range(1..))]
     boot: Option<u16>,
 
-    /// Give the Communication Manager its mode (podos.cm-mode= of the kernel command line, or
-    /// /etc/podos/cm.toml) and the keys in /etc/podos/cluster.key, and exit
+    /// Give the Communication Manager its rails (/etc/podos/rails.conf), its mode (podos.cm-mode= of
+    /// the kernel command line, or /etc/podos/cm.toml) and the keys in /etc/podos/cluster.key, and
+    /// exit
     #[arg(long, conflicts_with_all = ["set_node", "root"])]
     load_keys: bool,
 
