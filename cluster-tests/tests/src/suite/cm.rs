@@ -4,6 +4,7 @@
 //!
 //! Through the test module's device, from user process to user process.
 
+mod devices;
 mod dissector;
 mod faults;
 mod interface;
@@ -22,6 +23,7 @@ pub fn tests() -> Vec<Test> {
     [
         faults::TESTS,
         rails::TESTS,
+        devices::TESTS,
         leftovers::TESTS,
         interface::TESTS,
         members::TESTS,

@@ -10,7 +10,7 @@ use podos_harness::Exit;
 use crate::answers::Answers;
 use crate::check::ensure_eq;
 use crate::support::Lab;
-use crate::test::{Test, DYING};
+use crate::test::{Test, DYING, FAULTY};
 
 pub const TESTS: &[Test] = &[
     Test {
@@ -24,6 +24,12 @@ pub const TESTS: &[Test] = &[
         setting: DYING,
         limit: None,
         run: comes_back,
+    },
+    Test {
+        name: "dead_node.is_none_that_one_rail_reaches",
+        setting: FAULTY,
+        limit: Some(Duration::from_secs(150)),
+        run: one_rail_of_three,
     },
 ];
 
@@ -173,5 +179,38 @@ fn comes_back(lab: &Lab<'_>) -> Result<()> {
         before != after,
         "GPIDs of the second boot are those of the first: {after}"
     );
+    Ok(())
+}
+
+/// How long two of three rails stay cut, and how many opens there are at least in that time.
+const CUT: Duration = Duration::from_secs(60);
+const OPENS: u64 = 10_000;
+
+/// Nodes that one rail still reaches are alive, and nobody takes them for dead.
+fn one_rail_of_three(lab: &Lab<'_>) -> Result<()> {
+    let switch = lab.switch()?;
+    for rail in [0, 1] {
+        switch.cut(rail)?;
+    }
+    let seconds = CUT.as_secs().to_string();
+    let mut calls = Vec::new();
+    for (host, other) in [(1, 2), (2, 3), (3, 1)] {
+        let path = format!("/linus{other}/etc/hostname");
+        let args = ["call", "open", &path, "--until-error", "--within", &seconds];
+        for _ in 0..2 {
+            calls.push(lab.node(host)?.start_long_tool(&args, 4 * CUT)?);
+        }
+    }
+    let opened = calls.into_iter().map(|call| {
+        let answers = call.finish()?;
+        answers.expect_errno(0)?;
+        answers.number::<u64>("calls")
+    });
+    let opened: Result<Vec<u64>> = opened.collect();
+    for rail in [0, 1] {
+        switch.mend(rail)?;
+    }
+    let opened: u64 = opened?.into_iter().sum();
+    ensure!(opened >= lab.terms().at_least(OPENS), "{opened} opens");
     Ok(())
 }
