@@ -40,7 +40,7 @@ impl Default for Config {
             min_rto: Duration::from_millis(20),
             max_rto: Duration::from_secs(1),
             max_backoff: Duration::from_millis(100),
-            unheard: Duration::from_millis(1800),
+            unheard: Duration::from_millis(1600),
             give_up: Duration::from_secs(10),
             ack_delay: Duration::from_millis(5),
             keepalive: Some(Duration::from_secs(5)),
