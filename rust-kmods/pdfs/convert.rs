@@ -180,7 +180,8 @@ pub(crate) fn statistics_from_wire(wire: &Statfs) -> Statistics {
 /// The current task's credentials, for another node.
 pub(crate) fn creds_of_task() -> Creds {
     let ids = Ids::of_task();
-    Creds::new(ids.uid, ids.gid, ids.groups().iter().copied())
+    let groups = ids.groups().iter().copied();
+    Creds::new(ids.uid, ids.gid, ids.capabilities, groups)
 }
 
 /// For whom another node asks.
@@ -189,10 +190,11 @@ pub(crate) fn creds_of_task() -> Creds {
 ///
 /// `EPROTO` for what can't be.
 pub(crate) fn ids_from_wire(creds: &Creds) -> Result<Ids> {
-    let groups = creds.groups().map_err(malformed)?;
+    let groups = creds.groups.get().map_err(malformed)?;
     Ok(Ids::new(
         creds.fsuid.get(),
         creds.fsgid.get(),
+        creds.effective.get(),
         groups.iter().map(|group| group.get()),
     ))
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! For whom a file is asked for: the ids of the caller, and a server thread acting with them.
+//! For whom a file is asked for: the caller's ids and capabilities, and a server thread acting
+//! with them.
 
 use core::ptr;
 use kernel::bindings;
@@ -10,23 +11,31 @@ use kernel::types::NotThreadSafe;
 /// Most groups that are looked at.
 pub(crate) const MAX_GROUPS: usize = podos_proto::codec::MAX_GROUPS;
 
-/// User and groups, as the file systems look at them.
+/// User, groups and capabilities, as the file systems look at them.
 #[derive(Clone, Copy)]
 pub(crate) struct Ids {
     /// User.
     pub(crate) uid: u32,
     /// Group.
     pub(crate) gid: u32,
+    /// The capabilities in effect, by Linux's numbers. No id stands for any of them.
+    pub(crate) capabilities: u64,
     groups: [u32; MAX_GROUPS],
     count: usize,
 }
 
 impl Ids {
-    /// The ids with the first [`MAX_GROUPS`] of `groups`.
-    pub(crate) fn new(uid: u32, gid: u32, groups: impl IntoIterator<Item = u32>) -> Self {
+    /// These, with the first [`MAX_GROUPS`] of `groups`.
+    pub(crate) fn new(
+        uid: u32,
+        gid: u32,
+        capabilities: u64,
+        groups: impl IntoIterator<Item = u32>,
+    ) -> Self {
         let mut ids = Self {
             uid,
             gid,
+            capabilities,
             groups: [0; MAX_GROUPS],
             count: 0,
         };
@@ -37,7 +46,8 @@ impl Ids {
         ids
     }
 
-    /// Those of the current task.
+    /// Those of the current task. What it may in a user namespace of its own counts for nothing in
+    /// the cluster: its ids are told as they are in the initial one.
     pub(crate) fn of_task() -> Self {
         // SAFETY: A task's own credentials stay as they are while it looks at them; the group list
         // has as many members as it says.
@@ -45,9 +55,11 @@ impl Ids {
             let cred = (*bindings::get_current()).cred;
             let info = (*cred).group_info;
             let groups = (*info).gid.as_slice((*info).ngroups as usize);
+            let at_home = ptr::eq((*cred).user_ns, ptr::addr_of!(bindings::init_user_ns));
             Self::new(
                 (*cred).fsuid.val,
                 (*cred).fsgid.val,
+                if at_home { (*cred).cap_effective.val } else { 0 },
                 groups.iter().map(|gid| gid.val),
             )
         }
@@ -58,8 +70,8 @@ impl Ids {
         &self.groups[..self.count]
     }
 
-    /// Lets the current thread act with these ids until the returned value is dropped: without any
-    /// privilege, unless the user is root.
+    /// Lets the current thread act with these ids and capabilities, and with nothing else, until
+    /// the returned value is dropped.
     ///
     /// # Errors
     ///
@@ -83,11 +95,18 @@ impl Ids {
             bindings::groups_sort(info);
             bindings::set_groups(cred, info);
             bindings::put_group_info(info);
-            (*cred).fsuid.val = self.uid;
-            (*cred).fsgid.val = self.gid;
-            if self.uid != 0 {
-                (*cred).cap_effective.val = 0;
-            }
+            // Not the ids for files alone: /proc and /sys look at the effective ones.
+            let uid = bindings::kuid_t { val: self.uid };
+            let gid = bindings::kgid_t { val: self.gid };
+            ((*cred).uid, (*cred).euid, (*cred).suid, (*cred).fsuid) = (uid, uid, uid, uid);
+            ((*cred).gid, (*cred).egid, (*cred).sgid, (*cred).fsgid) = (gid, gid, gid, gid);
+            // The thread's own are all there are.
+            let capabilities = bindings::kernel_cap_t {
+                val: self.capabilities & (*cred).cap_effective.val,
+            };
+            let none = bindings::kernel_cap_t { val: 0 };
+            ((*cred).cap_permitted, (*cred).cap_effective) = (capabilities, capabilities);
+            ((*cred).cap_inheritable, (*cred).cap_ambient) = (none, none);
             // INVARIANT: Overridden just now.
             Ok(Assumed {
                 old: bindings::override_creds(cred),

@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use zerocopy::big_endian::{I64, U32};
+use zerocopy::big_endian::{I64, U32, U64};
 
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -76,7 +76,59 @@ pub(crate) fn negative_errno(errno: i32) -> i32 {
 /// Most supplementary groups that travel with a request.
 pub const MAX_GROUPS: usize = 16;
 
-/// On whose behalf a request is made: 80 bytes.
+/// Supplementary groups: 68 bytes.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Groups {
+    /// How many of `groups` count, at most [`MAX_GROUPS`].
+    pub ngroups: U32,
+    /// The groups; unused ones are 0.
+    pub groups: [U32; MAX_GROUPS],
+}
+
+impl Groups {
+    /// The first [`MAX_GROUPS`] of `groups`.
+    pub fn new(groups: impl IntoIterator<Item = u32>) -> Self {
+        let mut room = [U32::ZERO; MAX_GROUPS];
+        let mut count = 0;
+        for (slot, group) in room.iter_mut().zip(groups) {
+            slot.set(group);
+            count += 1;
+        }
+        Self {
+            ngroups: U32::new(count),
+            groups: room,
+        }
+    }
+
+    /// Those that count.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed::Length`] when the count says more than there is room for, [`Malformed::Value`]
+    /// for a group that is nobody's.
+    pub fn get(&self) -> Result<&[U32], Malformed> {
+        let groups = usize::try_from(self.ngroups.get())
+            .ok()
+            .and_then(|count| self.groups.get(..count))
+            .ok_or(Malformed::Length)?;
+        check_ids(groups)?;
+        Ok(groups)
+    }
+}
+
+/// Checks that none of `ids` is the one that Linux has for "no such user or group": what belongs
+/// to nobody would be the caller's.
+pub(crate) fn check_ids(ids: &[U32]) -> Result<(), Malformed> {
+    match ids.iter().any(|id| id.get() == u32::MAX) {
+        true => Err(Malformed::Value),
+        false => Ok(()),
+    }
+}
+
+/// On whose behalf a request is made: 84 bytes.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -86,43 +138,37 @@ pub struct Creds {
     pub fsuid: U32,
     /// File system group id of the caller.
     pub fsgid: U32,
-    /// Reserved: sent as 0, not looked at.
-    pub reserved: U32,
-    /// How many of `groups` count, at most [`MAX_GROUPS`].
-    pub ngroups: U32,
-    /// Supplementary groups; unused ones are 0.
-    pub groups: [U32; MAX_GROUPS],
+    /// The capabilities that the caller has in effect, in the initial user namespace: bit `n` is
+    /// the one that Linux calls `n`. An id alone gives none, not even 0.
+    pub effective: U64,
+    /// The caller's supplementary groups.
+    pub groups: Groups,
 }
 
 impl Creds {
-    /// The credentials with these ids and the first [`MAX_GROUPS`] of `groups`.
-    pub fn new(fsuid: u32, fsgid: u32, groups: impl IntoIterator<Item = u32>) -> Self {
-        let mut creds = Creds {
+    /// The credentials with these ids and capabilities, and the first [`MAX_GROUPS`] of `groups`.
+    pub fn new(
+        fsuid: u32,
+        fsgid: u32,
+        effective: u64,
+        groups: impl IntoIterator<Item = u32>,
+    ) -> Self {
+        Creds {
             fsuid: U32::new(fsuid),
             fsgid: U32::new(fsgid),
-            reserved: U32::ZERO,
-            ngroups: U32::ZERO,
-            groups: [U32::ZERO; MAX_GROUPS],
-        };
-        let mut count = 0;
-        for (slot, group) in creds.groups.iter_mut().zip(groups) {
-            slot.set(group);
-            count += 1;
+            effective: U64::new(effective),
+            groups: Groups::new(groups),
         }
-        creds.ngroups.set(count);
-        creds
     }
 
-    /// The supplementary groups.
+    /// Checks what Linux takes for granted.
     ///
     /// # Errors
     ///
-    /// [`Malformed::Length`] when the count says more than there is room for.
-    pub fn groups(&self) -> Result<&[U32], Malformed> {
-        usize::try_from(self.ngroups.get())
-            .ok()
-            .and_then(|count| self.groups.get(..count))
-            .ok_or(Malformed::Length)
+    /// Those of [`Groups::get`]; [`Malformed::Value`] for an id that is nobody's.
+    pub fn check(&self) -> Result<(), Malformed> {
+        self.groups.get()?;
+        check_ids(&[self.fsuid, self.fsgid])
     }
 }
 
@@ -164,14 +210,36 @@ mod tests {
 
     #[test]
     fn groups_never_exceed_their_room() {
-        let mut creds = Creds::new(1000, 100, 0..40);
-        assert_eq!(creds.groups().unwrap().len(), MAX_GROUPS);
-        assert_eq!(creds.groups().unwrap()[15].get(), 15);
-        creds.ngroups.set(17);
-        assert_eq!(creds.groups(), Err(Malformed::Length));
-        creds.ngroups.set(u32::MAX);
-        assert_eq!(creds.groups(), Err(Malformed::Length));
-        assert_eq!(creds.as_bytes().len(), 80);
+        let mut groups = Groups::new(0..40);
+        assert_eq!(groups.get().unwrap().len(), MAX_GROUPS);
+        assert_eq!(groups.get().unwrap()[15].get(), 15);
+        groups.ngroups.set(17);
+        assert_eq!(groups.get(), Err(Malformed::Length));
+        groups.ngroups.set(u32::MAX);
+        assert_eq!(groups.get(), Err(Malformed::Length));
+    }
+
+    #[test]
+    fn nobodys_ids_are_nobodys() {
+        let nobody = u32::MAX;
+        let refused = [
+            Creds::new(nobody, 0, 0, []),
+            Creds::new(0, nobody, 0, []),
+            Creds::new(0, 0, 0, [1, nobody]),
+        ];
+        for creds in refused {
+            assert_eq!(creds.check(), Err(Malformed::Value));
+        }
+        assert_eq!(Creds::new(nobody - 1, 0, 0, [1]).check(), Ok(()));
+    }
+
+    #[test]
+    fn a_user_id_gives_no_capabilities() {
+        let creds = Creds::new(0, 0, 1 << 40, [7]);
+        assert_eq!(creds.effective.get(), 1 << 40);
+        assert_eq!(creds.as_bytes().len(), 84);
+        assert_eq!(creds.as_bytes()[8..16], [0, 0, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(Creds::new(0, 0, 0, []).effective.get(), 0);
     }
 
     #[test]

@@ -10,12 +10,14 @@
 //! [`Op::Failed`] if the signal could not be sent.
 
 mod command;
+mod open;
 
 pub use command::{Command, Strings, MAX_COMMAND};
+pub use open::{Limit, OpenRequest, ProcessCreds, LIMITS};
 
-use zerocopy::big_endian::{I32, U32, U64};
+use zerocopy::big_endian::{I32, U64};
 
-use crate::codec::{self, Creds, Malformed};
+use crate::codec::{self, Malformed};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::Gpid;
 
@@ -62,56 +64,6 @@ impl Op {
             12 => Op::Failed,
             _ => return None,
         })
-    }
-}
-
-/// Body of [`Op::Open`]: 96 bytes.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
-)]
-#[repr(C)]
-pub struct OpenRequest {
-    /// Whose the program will be.
-    pub creds: Creds,
-    /// [`OpenRequest::PROGRAM_AT_CALLER`] or 0.
-    pub flags: U32,
-    /// Host id of the node whose files the program is one of: the caller's.
-    pub caller_host: U32,
-    /// The process that opened.
-    pub caller: U64,
-}
-
-impl OpenRequest {
-    /// `O_GIPC_CALLER`: the program file is at the caller's node (paper, section 5.4.2).
-    pub const PROGRAM_AT_CALLER: u32 = 1;
-
-    /// The request of the process `caller` with these credentials and flags.
-    pub fn new(caller: Gpid, creds: Creds, flags: u32) -> Self {
-        Self {
-            creds,
-            flags: U32::new(flags),
-            caller_host: U32::new(caller.host()),
-            caller: U64::new(caller.raw()),
-        }
-    }
-
-    /// Takes a body apart.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] for another length, an unknown flag, or more groups than there is room for.
-    pub fn decode(body: &[u8]) -> Result<&Self, Malformed> {
-        let request = codec::whole::<Self>(body)?;
-        request.creds.groups()?;
-        if request.flags.get() & !Self::PROGRAM_AT_CALLER != 0 {
-            return Err(Malformed::Value);
-        }
-        Ok(request)
-    }
-
-    /// The process that opened.
-    pub fn caller(&self) -> Gpid {
-        Gpid::from_raw(self.caller.get())
     }
 }
 
@@ -243,9 +195,6 @@ mod tests {
     #[test]
     fn bodies_survive_the_wire() {
         let caller = Gpid::new(3, 4, 5);
-        let request = OpenRequest::new(caller, Creds::new(1, 2, [3]), 1);
-        assert_eq!(OpenRequest::decode(request.as_bytes()), Ok(&request));
-        assert_eq!((request.caller(), request.caller_host.get()), (caller, 3));
         assert_eq!(Started::decode(Started::new(caller).as_bytes()), Ok(caller));
         for signo in [1, 15, 64, -9] {
             let signal = Signal::new(caller, signo);
@@ -260,20 +209,6 @@ mod tests {
 
     #[test]
     fn bodies_that_lie() {
-        let request = OpenRequest::new(Gpid::new(3, 4, 5), Creds::new(1, 2, [3]), 2);
-        assert_eq!(
-            OpenRequest::decode(request.as_bytes()),
-            Err(Malformed::Value)
-        );
-        let mut crowded = OpenRequest {
-            flags: U32::ZERO,
-            ..request
-        };
-        crowded.creds.ngroups.set(17);
-        assert_eq!(
-            OpenRequest::decode(crowded.as_bytes()),
-            Err(Malformed::Length)
-        );
         for signo in [i32::MIN, -65, 0, 65] {
             assert_eq!(
                 Signal::decode(Signal::new(Gpid::default(), signo).as_bytes()),

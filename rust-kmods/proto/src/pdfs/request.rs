@@ -8,7 +8,7 @@ use super::{Op, SetAttr, MAX_IO, MAX_NAME, MAX_PATH};
 use crate::codec::{self, Creds, Malformed};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// How every request that names files begins: 84 bytes.
+/// How every request that names files begins: 88 bytes.
 ///
 /// Then come the operation's own arguments, the path and, where there is one, the second path
 /// (`new path` of Rename and Link, target of Symlink).
@@ -268,7 +268,7 @@ impl<'a> Request<'a> {
     fn decode_path(op: Op, bytes: &'a [u8]) -> Result<Self, Malformed> {
         let (head, rest) = codec::split::<PathArgs>(bytes)?;
         let creds = &head.creds;
-        creds.groups()?;
+        creds.check()?;
         Ok(match op {
             Op::Lookup => Request::Lookup {
                 creds,

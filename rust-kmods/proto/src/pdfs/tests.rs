@@ -11,7 +11,7 @@ use super::*;
 use crate::codec::Creds;
 
 fn creds() -> Creds {
-    Creds::new(1000, 100, [4, 24, 27])
+    Creds::new(1000, 100, 1 << 1, [4, 24, 27])
 }
 
 /// A request as its sender puts it together.
@@ -49,6 +49,7 @@ fn sizes_are_those_of_the_document() {
     let document = include_str!("../../../../docs/wire-protocol.md");
     for (name, size) in [
         ("Creds", size_of::<Creds>()),
+        ("Groups", size_of::<crate::codec::Groups>()),
         ("Timestamp", size_of::<crate::codec::Timestamp>()),
         ("PathArgs", size_of::<PathArgs>()),
         ("OpenArgs", size_of::<OpenArgs>()),
@@ -69,6 +70,8 @@ fn sizes_are_those_of_the_document() {
         ("DirentHead", size_of::<DirentHead>()),
         ("Hello", size_of::<crate::hello::Hello>()),
         ("Beacon", size_of::<crate::rm::Beacon>()),
+        ("ProcessCreds", size_of::<crate::gipc::ProcessCreds>()),
+        ("Limit", size_of::<crate::gipc::Limit>()),
         ("OpenRequest", size_of::<crate::gipc::OpenRequest>()),
         ("Started", size_of::<crate::gipc::Started>()),
         ("Signal", size_of::<crate::gipc::Signal>()),
@@ -133,7 +136,7 @@ fn path_requests_survive_the_wire() {
             other => panic!("{op:?} became {other:?}"),
         };
         assert_eq!(
-            (creds.fsuid.get(), creds.groups().unwrap().len()),
+            (creds.fsuid.get(), creds.groups.get().unwrap().len()),
             (1000, 3)
         );
         assert_eq!((path, other), (&b"etc/hostname"[..], second));
@@ -286,7 +289,7 @@ fn paths_that_climb_or_hide_are_refused() {
 #[test]
 fn too_many_groups() {
     let mut bytes = message(b"a", b"", &[]);
-    bytes[15] = 17;
+    bytes[19] = 17;
     assert_eq!(decode(Op::Getattr, &bytes), Err(Malformed::Length));
 }
 
@@ -408,7 +411,7 @@ proptest! {
             }
             Ok(Request::Rename { path, new_path, creds, .. }) => {
                 prop_assert!(!path.is_empty() && !new_path.is_empty());
-                prop_assert!(creds.groups().is_ok());
+                prop_assert!(creds.groups.get().is_ok());
             }
             _ => {}
         }

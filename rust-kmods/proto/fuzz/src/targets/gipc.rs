@@ -2,9 +2,13 @@
 
 //! What GIPC's ends say to each other, and what its users write.
 
-use podos_proto::codec::Creds;
-use podos_proto::gipc::{Command, Exit, Failed, Op, OpenRequest, Signal, Started, MAX_COMMAND};
+use podos_proto::codec::Groups;
+use podos_proto::gipc::{
+    Command, Exit, Failed, Limit, Op, OpenRequest, ProcessCreds, Signal, Started, LIMITS,
+    MAX_COMMAND,
+};
 use podos_proto::Gpid;
+use zerocopy::big_endian::{U32, U64};
 use zerocopy::IntoBytes;
 
 use super::Target;
@@ -16,7 +20,7 @@ pub(super) const BODIES: Target = Target {
     run: bodies,
     seeds: || {
         let gpid = Gpid::new(3, 4, 5);
-        let open = OpenRequest::new(gpid, Creds::new(1, 2, [3, 4]), 1);
+        let open = OpenRequest::new(gpid, creds(), 1, 0o022, [Limit::default(); LIMITS]);
         let with = |op: Op, body: &[u8]| [&[op as u8][..], body].concat();
         vec![
             ("open", with(Op::Open, open.as_bytes())),
@@ -37,9 +41,8 @@ fn bodies(bytes: &[u8]) -> Outcome {
     match Op::from_raw(raw) {
         Some(Op::Open) => match OpenRequest::decode(body) {
             Ok(open) => {
-                assert!(open.creds.groups().is_ok());
-                assert_eq!(open.flags.get() & !OpenRequest::PROGRAM_AT_CALLER, 0);
-                outcome.and(open.flags.get())
+                check_open(open);
+                outcome.and(open.flags.get()).and(open.creds.flags.get())
             }
             Err(why) => outcome.and_debug(why),
         },
@@ -62,6 +65,41 @@ fn bodies(bytes: &[u8]) -> Outcome {
         },
         Some(Op::Stdin | Op::StdinEof | Op::Stdout | Op::Stderr) | None => outcome,
     }
+}
+
+/// A user with two of root's capabilities, one of them ambient.
+fn creds() -> ProcessCreds {
+    ProcessCreds {
+        uid: U32::new(1000),
+        gid: U32::new(100),
+        euid: U32::new(1000),
+        egid: U32::new(100),
+        fsuid: U32::new(1000),
+        fsgid: U32::new(100),
+        securebits: U32::new(0x2f),
+        flags: U32::new(ProcessCreds::NO_NEW_PRIVS),
+        inheritable: U64::new(0b01),
+        permitted: U64::new(0b11),
+        effective: U64::new(0b11),
+        bounding: U64::new(u64::MAX >> 23),
+        ambient: U64::new(0b01),
+        groups: Groups::new([3, 4]),
+    }
+}
+
+/// What a process is started with must be what a process can have: the kernel warns if not.
+fn check_open(open: &OpenRequest) {
+    let creds = &open.creds;
+    assert!(creds.groups.get().is_ok());
+    assert_eq!(creds.effective.get() & !creds.permitted.get(), 0);
+    assert_eq!(creds.ambient.get() & !creds.permitted.get(), 0);
+    assert_eq!(creds.ambient.get() & !creds.inheritable.get(), 0);
+    assert_eq!(open.flags.get() & !OpenRequest::PROGRAM_AT_CALLER, 0);
+    assert!(open.umask.get() <= 0o777);
+    assert!(open
+        .limits
+        .iter()
+        .all(|limit| limit.soft.get() <= limit.hard.get()));
 }
 
 pub(super) const COMMAND: Target = Target {
