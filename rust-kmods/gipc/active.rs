@@ -18,6 +18,7 @@ use zerocopy::IntoBytes;
 use crate::abi;
 use crate::received::Received;
 use crate::sender::Sender;
+use crate::sys::fences::{self, Fence};
 use crate::sys::{self, OpeningFile};
 use crate::Gipc;
 
@@ -65,8 +66,10 @@ pub(crate) struct ActiveEnd {
 ///
 /// # Errors
 ///
-/// `EHOSTDOWN` if the node is not alive, and those of [`Circuit::connect`].
+/// `EPERM` for a caller whom something keeps from the rest of its node, `EHOSTDOWN` if the node is
+/// not alive, and those of [`Circuit::connect`].
 pub(crate) fn open(host: u32, file: OpeningFile, program_at_caller: bool) -> Result {
+    refuse_fenced(host)?;
     if !podos_rm::is_alive(host) {
         return Err(EHOSTDOWN);
     }
@@ -74,12 +77,38 @@ pub(crate) fn open(host: u32, file: OpeningFile, program_at_caller: bool) -> Res
         true => OpenRequest::PROGRAM_AT_CALLER,
         false => 0,
     };
-    let creds = sys::caller_credentials();
-    let request = OpenRequest::new(podos_cm::local_gpid(), creds, flags);
+    let request = OpenRequest::new(
+        podos_cm::local_gpid(),
+        sys::credentials_of_caller(),
+        flags,
+        sys::umask_of_caller(),
+        sys::limits_of_caller(),
+    );
     let parts = [request.as_bytes()];
     let circuit = Circuit::connect(host, Class::Gipc, Op::Open as u8, &parts)?;
     let active = Arc::pin_init(ActiveEnd::new(host, circuit)?, GFP_KERNEL)?;
     sys::adopt(file, active)
+}
+
+/// Refuses a caller that is inside of something which can't go along: its program would be outside.
+fn refuse_fenced(host: u32) -> Result {
+    let fence = fences::of_caller().find(|fence| match fence {
+        Fence::Seccomp | Fence::UserNamespace => true,
+        // Those are none to who may enter others, as those of the initial ones.
+        Fence::Namespace(_) => !fences::may_leave_namespaces(),
+    });
+    let Some(fence) = fence else {
+        return Ok(());
+    };
+    if sys::log_has_room() {
+        let uid = sys::credentials_of_caller().uid.get();
+        pr_warn!(
+            "uid {uid} may start no program on linus{host}: it is inside of {}, and the program \
+             would not be\n",
+            fence.name()
+        );
+    }
+    Err(EPERM)
 }
 
 impl ActiveEnd {
@@ -171,6 +200,10 @@ impl ActiveEnd {
             return Err(EFAULT);
         }
         Command::parse(&bytes).map_err(|_| EINVAL)?;
+        // Who has as many programs as it may was told so without being asked for this one.
+        if let Some(Err(e)) = self.look(|received| received.status()) {
+            return Err(e);
+        }
         self.circuit.send(Op::Exec as u8, &[&bytes])?;
         Ok(len)
     }

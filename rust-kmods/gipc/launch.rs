@@ -6,11 +6,10 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{Arc, Mutex};
-use podos_proto::codec::Creds;
-use podos_proto::gipc::{Command, OpenRequest};
+use podos_proto::gipc::{Command, Limit, OpenRequest, ProcessCreds, LIMITS};
 
 use crate::execution::Execution;
-use crate::sys::{Child, Helper, StreamFile, StringList};
+use crate::sys::{Child, Setup, StreamFile, StringList};
 
 /// Where a program without a slash in its name is looked for, if the caller does not say.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -21,7 +20,9 @@ const OWN_VARIABLES: [&[u8]; 2] = [b"GIPC_CDT=", b"GIPC_GPID="];
 #[pin_data]
 pub(crate) struct Launch {
     execution: Arc<Execution>,
-    creds: Creds,
+    creds: ProcessCreds,
+    umask: u32,
+    limits: [Limit; LIMITS],
     /// Before the program's path: the directory of the caller's node, or nothing.
     prefix: CString,
     argv: StringList,
@@ -60,11 +61,13 @@ impl Launch {
         directory.set(&[command.cwd().unwrap_or(b"/")])?;
         let envp = environment(&execution, request, command)?;
         let streams = Some(execution.open_streams()?);
-        let creds = request.creds;
+        let (creds, umask, limits) = (request.creds, request.umask.get(), request.limits);
         Arc::pin_init(
             pin_init!(Self {
                 execution,
                 creds,
+                umask,
+                limits,
                 prefix,
                 argv,
                 envp,
@@ -85,8 +88,13 @@ impl Launch {
         &self.envp
     }
 
+    /// The limits of the process's resources.
+    pub(crate) fn limits(&self) -> &[Limit; LIMITS] {
+        &self.limits
+    }
+
     /// Finds the program and has the process become it, as `execvp(3)` does.
-    fn set_program(&self, child: &mut Child<'_>) -> Result {
+    fn set_program(&self, child: &mut Child) -> Result {
         let program = self.argv.iter().next().ok_or(EINVAL)?;
         let prefix = self.prefix.to_bytes();
         let mut path = Path::new();
@@ -118,10 +126,11 @@ impl Launch {
     }
 }
 
-impl Helper for Launch {
-    fn prepare(&self, child: &mut Child<'_>) -> Result {
+impl Setup for Launch {
+    fn prepare(&self, child: &mut Child) -> Result {
         child.new_session()?;
         child.assume(&self.creds)?;
+        child.set_umask(self.umask);
         let streams = self.streams.lock().take().ok_or(EINVAL)?;
         for (fd, stream) in (0..).zip(&streams) {
             child.install(fd, stream)?;

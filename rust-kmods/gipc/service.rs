@@ -128,7 +128,7 @@ fn receive_command(circuit: &Circuit, command: &mut KVVec<u8>, stop: &StopToken)
 
 /// The thread in which a program's process is waited for.
 fn run(execution: &Execution, launch: &Launch) {
-    match sys::run(launch.argv(), launch.envp(), launch) {
+    match sys::run(launch.argv(), launch.envp(), launch.limits(), launch) {
         Ok(status) => execution.end(Op::Exit, Exit::new(status).as_bytes()),
         Err(e) => execution.end(Op::Failed, Failed::new(e.to_errno()).as_bytes()),
     }

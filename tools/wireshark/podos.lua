@@ -182,7 +182,7 @@ local function add_struct(tree, name, range)
       at = at + size
     elseif kind.struct then
       local size = messages.size(kind.struct)
-      add_struct(tree:add(range(at, size), kind.struct), kind.struct, range(at, size))
+      add_struct(tree:add(range(at, size), member[1]), kind.struct, range(at, size))
       at = at + size
     elseif kind.macs then
       for _ = 1, kind.macs do

@@ -9,6 +9,7 @@
 mod bench;
 mod call;
 mod cm;
+mod confine;
 mod gipc;
 mod gpids;
 mod many;
@@ -48,6 +49,7 @@ enum Verb {
     Walk(walk::Walk),
     Gpids(gpids::Gpids),
     Cm(cm::Cm),
+    Confine(confine::Confine),
     Soak(soak::Soak),
 }
 
@@ -73,6 +75,7 @@ fn by_verb() -> anyhow::Result<()> {
         Verb::Walk(verb) => verb.run(),
         Verb::Gpids(verb) => verb.run(),
         Verb::Cm(verb) => verb.run(),
+        Verb::Confine(verb) => verb.run(),
         Verb::Soak(verb) => verb.run(),
     }
 }

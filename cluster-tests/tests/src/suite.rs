@@ -18,6 +18,7 @@ mod modules;
 mod names;
 mod node;
 mod programs;
+mod sandbox;
 mod soak;
 
 use std::path::Path;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Test> {
         coherence::TESTS,
         gipc::TESTS,
         programs::TESTS,
+        sandbox::TESTS,
         commands::TESTS,
         circuits::TESTS,
         attach::TESTS,

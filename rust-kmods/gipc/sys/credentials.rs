@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whose a program is.
+//! Whose a program is, and what it may.
 
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicI64, Ordering};
 use kernel::prelude::*;
+use kernel::sync::rcu;
 use kernel::{bindings, error::to_result};
-use podos_proto::codec::Creds;
+use podos_proto::codec::Groups as WireGroups;
+use podos_proto::gipc::ProcessCreds;
 
-/// The current task's user, group and supplementary groups, as they travel.
-pub(crate) fn caller_credentials() -> Creds {
+use super::limits;
+
+/// What the current task is and may, as it travels.
+pub(crate) fn of_caller() -> ProcessCreds {
     // SAFETY: A task's own credentials stay while it does not change them, which it can't do
     // inside this call.
     let cred = unsafe { &*(*bindings::get_current()).cred };
@@ -19,11 +24,27 @@ pub(crate) fn caller_credentials() -> Creds {
         info.gid
             .as_slice(usize::try_from(info.ngroups).unwrap_or(0))
     };
-    Creds::new(
-        cred.fsuid.val,
-        cred.fsgid.val,
-        groups.iter().map(|gid| gid.val),
-    )
+    // SAFETY: The current task is valid.
+    let flags = match unsafe { bindings::task_no_new_privs(bindings::get_current()) } {
+        true => ProcessCreds::NO_NEW_PRIVS,
+        false => 0,
+    };
+    ProcessCreds {
+        uid: cred.uid.val.into(),
+        gid: cred.gid.val.into(),
+        euid: cred.euid.val.into(),
+        egid: cred.egid.val.into(),
+        fsuid: cred.fsuid.val.into(),
+        fsgid: cred.fsgid.val.into(),
+        securebits: cred.securebits.into(),
+        flags: flags.into(),
+        inheritable: cred.cap_inheritable.val.into(),
+        permitted: cred.cap_permitted.val.into(),
+        effective: cred.cap_effective.val.into(),
+        bounding: cred.cap_bset.val.into(),
+        ambient: cred.cap_ambient.val.into(),
+        groups: WireGroups::new(groups.iter().map(|gid| gid.val)),
+    }
 }
 
 /// A `struct group_info` that is set up.
@@ -34,8 +55,8 @@ pub(crate) fn caller_credentials() -> Creds {
 struct Groups(NonNull<bindings::group_info>);
 
 impl Groups {
-    fn new(creds: &Creds) -> Result<Self> {
-        let groups = creds.groups().map_err(|_| EINVAL)?;
+    fn new(groups: &WireGroups) -> Result<Self> {
+        let groups = groups.get().map_err(|_| EINVAL)?;
         // SAFETY: Plain FFI call; the number is at most `MAX_GROUPS`.
         let info = unsafe { bindings::groups_alloc(groups.len() as c_int) };
         let info = NonNull::new(info).ok_or(ENOMEM)?;
@@ -96,42 +117,84 @@ impl Drop for User {
     }
 }
 
-/// Gives credentials that are being prepared to a user. Root keeps what a usermode helper has,
-/// anybody else has no capabilities.
+/// The capabilities that programs of this node can have at all: those that its init can give.
+fn of_this_node() -> u64 {
+    // SAFETY: The initial pid namespace is always there, and so is its init: without it the kernel
+    // panics. The task stays valid as long as RCU's lock is held, which `get_task_cred` needs; the
+    // credentials do by the reference that it takes.
+    unsafe {
+        let guard = rcu::read_lock();
+        let init = ptr::read_volatile(&raw const bindings::init_pid_ns.child_reaper);
+        let cred = bindings::get_task_cred(init);
+        drop(guard);
+        let bounding = (*cred).cap_bset.val;
+        bindings::put_cred(cred);
+        bounding
+    }
+}
+
+/// Gives credentials that are being prepared to a caller: `execve(2)` makes of them what it would
+/// have made of the caller's own, as far as this node's init could have given it.
 ///
 /// # Errors
 ///
-/// `EINVAL` if there are too many groups, `EAGAIN` if the user can't be accounted to, `ENOMEM`.
+/// `EAGAIN` if the user can't be accounted to, or runs as many processes as it may; `EINVAL` if
+/// there are too many groups, `ENOMEM`.
 ///
 /// # Safety
 ///
-/// `cred` is valid, and not yet any task's.
-pub(super) unsafe fn assume(cred: *mut bindings::cred, creds: &Creds) -> Result {
-    let groups = Groups::new(creds)?;
-    let uid = bindings::kuid_t {
-        val: creds.fsuid.get(),
-    };
-    let gid = bindings::kgid_t {
-        val: creds.fsgid.get(),
-    };
-    let user = User::new(uid)?;
+/// `cred` is valid, of the initial user namespace, and not yet any task's.
+pub(super) unsafe fn assume(cred: *mut bindings::cred, creds: &ProcessCreds) -> Result {
+    let groups = Groups::new(&creds.groups)?;
+    let uid = |id: &zerocopy::big_endian::U32| bindings::kuid_t { val: id.get() };
+    let gid = |id: &zerocopy::big_endian::U32| bindings::kgid_t { val: id.get() };
+    let user = User::new(uid(&creds.uid))?;
     // SAFETY: By the safety requirement nobody else uses the object; `set_groups` takes a
     // reference of its own.
     unsafe {
         bindings::set_groups(cred, groups.0.as_ptr());
         user.give_to(cred);
         let cred = &mut *cred;
-        (cred.uid, cred.euid, cred.suid, cred.fsuid) = (uid, uid, uid, uid);
-        (cred.gid, cred.egid, cred.sgid, cred.fsgid) = (gid, gid, gid, gid);
-        if uid.val != 0 {
-            let none = bindings::kernel_cap_t { val: 0 };
-            cred.cap_inheritable = none;
-            cred.cap_permitted = none;
-            cred.cap_effective = none;
-            cred.cap_ambient = none;
-        }
+        (cred.uid, cred.euid, cred.fsuid) = (uid(&creds.uid), uid(&creds.euid), uid(&creds.fsuid));
+        (cred.gid, cred.egid, cred.fsgid) = (gid(&creds.gid), gid(&creds.egid), gid(&creds.fsgid));
+        // What `execve(2)` makes them anyway.
+        (cred.suid, cred.sgid) = (cred.euid, cred.egid);
+        cred.securebits = creds.securebits.get();
+        let possible = cred.cap_bset.val & of_this_node();
+        let set = |set: &zerocopy::big_endian::U64| bindings::kernel_cap_t {
+            val: set.get() & possible,
+        };
+        cred.cap_inheritable = set(&creds.inheritable);
+        cred.cap_permitted = set(&creds.permitted);
+        cred.cap_effective = set(&creds.effective);
+        cred.cap_bset = set(&creds.bounding);
+        cred.cap_ambient = set(&creds.ambient);
     }
     // SAFETY: As above. The task's process moves from one account to the other when it commits
     // credentials whose user is another one.
-    to_result(unsafe { bindings::set_cred_ucounts(cred) })
+    to_result(unsafe { bindings::set_cred_ucounts(cred) })?;
+    // SAFETY: As above.
+    match unsafe { may_have_another_process(&*cred) } {
+        true => Ok(()),
+        false => Err(EAGAIN),
+    }
+}
+
+/// Whether one more process would be within its user's limit, as `fork(2)` looks at it.
+///
+/// # Safety
+///
+/// `cred` has the account of its user.
+unsafe fn may_have_another_process(cred: &bindings::cred) -> bool {
+    let exempt = 1 << bindings::CAP_SYS_RESOURCE | 1 << bindings::CAP_SYS_ADMIN;
+    if cred.uid.val == 0 || cred.cap_effective.val & exempt != 0 {
+        return true;
+    }
+    let kind = bindings::rlimit_type_UCOUNT_RLIMIT_NPROC as usize;
+    // SAFETY: By the safety requirement the account is valid; the kernel counts in it atomically.
+    let count = unsafe {
+        let counter = &raw mut (*cred.ucounts).rlimit[kind].counter;
+        AtomicI64::from_ptr(counter).load(Ordering::Relaxed)
+    };
+    u64::try_from(count).is_ok_and(|count| count < limits::own(bindings::RLIMIT_NPROC as usize))
 }

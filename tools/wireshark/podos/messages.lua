@@ -3,7 +3,7 @@
 -- What the layers say: docs/wire-protocol.md, sections 4 and 7 to 11, as tables.
 --
 -- A structure is a list of {name, type}. Types: u8, u16, u32, u64, i32, i64 (big-endian numbers),
--- h8, h16, h32 (numbers that are read in hexadecimal), oct (permission bits), gpid, time (12 bytes
+-- h8 to h64 (numbers that are read in hexadecimal), oct (permission bits), gpid, time (12 bytes
 -- since 1970), ms32 and ms64 (milliseconds), {bytes = N}, {text = N} (up to a NUL), {macs = N},
 -- {struct = name}, and {skip = N} for what is reserved.
 
@@ -27,9 +27,9 @@ messages.structs = {
     { "interval_ms", "u32" }, { "idle_time_ms", "u64" }, { "mem_free", "u64" },
     { "mem_total", "u64" }, { "uptime_ms", "u64" },
   },
+  groups = { { "ngroups", "u32" }, { "groups", { bytes = 64 } } },
   creds = {
-    { "fsuid", "u32" }, { "fsgid", "u32" }, { "reserved", { skip = 4 } }, { "ngroups", "u32" },
-    { "groups", { bytes = 64 } },
+    { "fsuid", "u32" }, { "fsgid", "u32" }, { "effective", "h64" }, { "groups", { struct = "groups" } },
   },
   path_args = { { "creds", { struct = "creds" } }, { "path_len", "u16" }, { "second_len", "u16" } },
   open_args = { { "flags", "oct" }, { "mode", "oct" }, { "first", "u32" }, { "reserved", { skip = 4 } } },
@@ -64,8 +64,24 @@ messages.structs = {
   dirent = {
     { "ino", "u64" }, { "next", "u64" }, { "kind", "u8" }, { "reserved", { skip = 1 } }, { "name_len", "u16" },
   },
+  process_creds = {
+    { "uid", "u32" }, { "gid", "u32" }, { "euid", "u32" }, { "egid", "u32" }, { "fsuid", "u32" },
+    { "fsgid", "u32" }, { "securebits", "h32" }, { "flags", "h32" }, { "inheritable", "h64" },
+    { "permitted", "h64" }, { "effective", "h64" }, { "bounding", "h64" }, { "ambient", "h64" },
+    { "groups", { struct = "groups" } },
+  },
+  limit = { { "soft", "h64" }, { "hard", "h64" } },
+  limits = {
+    { "cpu", { struct = "limit" } }, { "fsize", { struct = "limit" } }, { "data", { struct = "limit" } },
+    { "stack", { struct = "limit" } }, { "core", { struct = "limit" } }, { "rss", { struct = "limit" } },
+    { "nproc", { struct = "limit" } }, { "nofile", { struct = "limit" } },
+    { "memlock", { struct = "limit" } }, { "as", { struct = "limit" } }, { "locks", { struct = "limit" } },
+    { "sigpending", { struct = "limit" } }, { "msgqueue", { struct = "limit" } },
+    { "nice", { struct = "limit" } }, { "rtprio", { struct = "limit" } }, { "rttime", { struct = "limit" } },
+  },
   gipc_open = {
-    { "creds", { struct = "creds" } }, { "flags", "h32" }, { "caller_host", "u32" }, { "caller", "gpid" },
+    { "creds", { struct = "process_creds" } }, { "flags", "h32" }, { "caller_host", "u32" },
+    { "caller", "gpid" }, { "umask", "oct" }, { "limits", { struct = "limits" } },
   },
   signal = { { "target", "gpid" }, { "signo", "i32" } },
   started = { { "gpid", "gpid" } },

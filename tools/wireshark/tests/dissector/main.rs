@@ -96,7 +96,7 @@ fn kinds_flags_and_summaries() {
     frames.add(&piece, b"part");
     let (capture, _dir) = frames.done();
     let expected = [
-        "linus1:300 > linus2:41  Data PDFS Getattr seq=0 len=84 [OPEN END TO_PASSIVE]",
+        "linus1:300 > linus2:41  Data PDFS Getattr seq=0 len=88 [OPEN END TO_PASSIVE]",
         "linus2:41 > linus1:300  Ack [ACK_VALID PROBE]",
         "linus2:41 > linus1:300  Reset Refused",
         "linus1:300 > linus2:41  Data Test op 1 seq=9 offset=4000 len=4 [TO_PASSIVE ACK_VALID]",
@@ -217,6 +217,37 @@ fn requests_and_answers_of_pdfs() {
         shown.contains("mtime: Nov 14, 2023 22:13:20.000000005"),
         "{shown}"
     );
+}
+
+#[test]
+fn who_asks_for_a_program() {
+    let mut request = gipc::OpenRequest::new_zeroed();
+    request.creds.uid = U32::new(1000);
+    request.creds.euid = U32::new(1001);
+    request.creds.bounding = U64::new(1 << 40);
+    request.creds.groups.ngroups = U32::new(3);
+    request.caller = U64::new(ALICE.raw());
+    request.umask = U32::new(0o077);
+    request.limits[7].soft = U64::new(1024);
+    let mut frames = Frames::new();
+    let op = gipc::Op::Open as u8;
+    frames.add(&segment(Class::Gipc, op, 0, Flags::END), request.as_bytes());
+    let (capture, _dir) = frames.done();
+    let dissector = Dissector::new().unwrap();
+    let fields = [
+        "podos.op.name",
+        "podos.process_creds.uid",
+        "podos.process_creds.euid",
+        "podos.process_creds.bounding",
+        "podos.groups.ngroups",
+        "podos.gipc_open.umask",
+    ];
+    let expected = ["Open", "1000", "1001", "0x0000010000000000", "3", "63"];
+    assert_eq!(rows(&dissector, &capture, &fields), [words(&expected)]);
+    let shown = dissector
+        .details(&capture, "podos.limit.soft == 1024")
+        .unwrap();
+    assert!(shown.contains("nofile"), "{shown}");
 }
 
 #[test]
