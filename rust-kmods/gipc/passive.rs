@@ -20,18 +20,17 @@ pub(crate) struct PassiveEnd {
 }
 
 impl PassiveEnd {
-    /// Begins to listen.
+    /// Begins to listen; `programs` are those that run.
     ///
     /// # Errors
     ///
     /// `EBUSY` if somebody does already, `ENOMEM`.
-    pub(crate) fn new() -> Result<Self> {
+    pub(crate) fn new(programs: Arc<Programs>) -> Result<Self> {
         let listener = podos_cm::listen(Class::Gipc)?;
         let mut passive = Self {
             listener: listener.clone(),
             thread: None,
         };
-        let programs = Arc::pin_init(Programs::new(), GFP_KERNEL)?;
         let accept = move |_: &_| accept(&listener, &programs);
         passive.thread = Some(KThread::spawn(c"podos_gipc", accept)?);
         Ok(passive)

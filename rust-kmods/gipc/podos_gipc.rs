@@ -7,6 +7,7 @@
 
 mod abi;
 mod active;
+mod control;
 mod execution;
 mod inbox;
 mod launch;
@@ -19,9 +20,12 @@ mod streams;
 mod sys;
 
 use kernel::prelude::*;
+use kernel::sync::Arc;
 use podos_pdfs::root_open::{self, RootOpenGuard};
 
+use control::Control;
 use passive::PassiveEnd;
+use programs::Programs;
 
 module! {
     type: Gipc,
@@ -36,12 +40,15 @@ module! {
 struct Gipc {
     _active: RootOpenGuard,
     _passive: PassiveEnd,
+    _control: Control,
 }
 
 impl kernel::Module for Gipc {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        let programs = Arc::pin_init(Programs::new(), GFP_KERNEL)?;
         Ok(Self {
-            _passive: PassiveEnd::new()?,
+            _control: Control::new(programs.clone())?,
+            _passive: PassiveEnd::new(programs)?,
             _active: root_open::register(sys::open_root)?,
         })
     }

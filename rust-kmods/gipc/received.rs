@@ -75,7 +75,11 @@ impl Received {
             }
             Some(Op::Failed) => {
                 let errno = Failed::decode(segment.linear()?).map_err(malformed)?;
-                self.failed = Some(Error::from_errno(errno));
+                self.failed = Some(match Error::from_errno(errno) {
+                    // To who reads without waiting it would mean that there is nothing yet.
+                    e if e == EAGAIN => EUSERS,
+                    e => e,
+                });
             }
             _ => return Err(EPROTO),
         }

@@ -5,9 +5,10 @@
 use core::time::Duration;
 use kernel::prelude::*;
 use kernel::sync::Arc;
+use kernel::time::{Instant, Monotonic};
 use podos_cm::sys::{KThread, StopToken, Wake};
 use podos_cm::{Circuit, Incoming};
-use podos_proto::gipc::{Command, Exit, Failed, Op, OpenRequest, Signal, MAX_COMMAND};
+use podos_proto::gipc::{Command, Exit, Failed, OnBehalf, Op, OpenRequest, Signal, MAX_COMMAND};
 use zerocopy::IntoBytes;
 
 use crate::execution::{Event, Execution};
@@ -17,6 +18,9 @@ use crate::sys;
 
 /// How long a program whose caller is gone may take to end after SIGHUP.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a caller that was refused may take to go, so that it learns why.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 const SIGHUP: i32 = kernel::bindings::SIGHUP as i32;
 const SIGKILL: i32 = kernel::bindings::SIGKILL as i32;
@@ -51,6 +55,29 @@ fn finish(circuit: &Circuit, stop: &StopToken) {
     while let Ok(Some(_)) = receive(circuit, stop) {}
 }
 
+/// Tells a caller why it gets nothing, and does not wait for long until it goes: who may not have a
+/// program must not have a thread either.
+fn dismiss(circuit: &Circuit, why: Error, stop: &StopToken) {
+    let answer = Failed::new(why.to_errno());
+    // A caller that is gone needs no answer.
+    let _ = circuit.send(Op::Failed as u8, &[answer.as_bytes()]);
+    circuit.shutdown();
+    let begin = Instant::<Monotonic>::now();
+    loop {
+        let passed = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let left = FAREWELL.saturating_sub(Duration::from_millis(passed));
+        let woken = circuit.waiters().wait_until_timeout(Wake::Idle, left, || {
+            (circuit.readable() || stop.is_stopping()).then_some(())
+        });
+        if !matches!(woken, Ok(Some(()))) || stop.is_stopping() {
+            return circuit.abort();
+        }
+        if !matches!(circuit.recv(), Ok(Some(_))) {
+            return;
+        }
+    }
+}
+
 fn signal(circuit: Circuit, body: &[u8], programs: &Programs, stop: &StopToken) {
     let sent = Signal::decode(body)
         .map_err(|_| EINVAL)
@@ -68,20 +95,28 @@ fn execute(circuit: Circuit, request: &[u8], programs: &Programs, stop: &StopTok
     let Ok(request) = OpenRequest::decode(request).copied() else {
         return circuit.abort();
     };
-    let mut command = KVVec::new();
-    if receive_command(&circuit, &mut command, stop).is_err() {
-        return circuit.abort();
-    }
+    let on_behalf = OnBehalf {
+        uid: request.creds.uid.get(),
+        host: circuit.remote().host(),
+    };
     let Ok(execution) = Arc::pin_init(Execution::new(circuit), GFP_KERNEL) else {
         return;
     };
-    let runner = programs.enter(execution.clone()).and_then(|entered| {
-        let parsed = Command::parse(&command).map_err(|_| EINVAL)?;
-        let launch = Launch::new(execution.clone(), &request, &parsed)?;
-        let execution = execution.clone();
-        let runner = KThread::spawn(c"podos_run", move |_| run(&execution, &launch))?;
-        Ok((entered, runner))
-    });
+    let entered = match programs.enter(execution.clone(), on_behalf) {
+        Ok(entered) => entered,
+        Err(e) => return dismiss(&execution.circuit, e, stop),
+    };
+    let mut command = KVVec::new();
+    if receive_command(&execution.circuit, &mut command, stop).is_err() {
+        return execution.circuit.abort();
+    }
+    let runner = Command::parse(&command)
+        .map_err(|_| EINVAL)
+        .and_then(|parsed| {
+            let launch = Launch::new(execution.clone(), &request, &parsed)?;
+            let execution = execution.clone();
+            KThread::spawn(c"podos_run", move |_| run(&execution, &launch))
+        });
     drop(command);
     let runner = match runner {
         Ok(runner) => Some(runner),
@@ -96,6 +131,7 @@ fn execute(circuit: Circuit, request: &[u8], programs: &Programs, stop: &StopTok
     }
     // Joins the thread, which has ended the execution and so has nothing more to wait for.
     drop(runner);
+    drop(entered);
     execution.sender.close(&execution.circuit);
     while !execution.input_has_ended() {
         execution.drain_input();

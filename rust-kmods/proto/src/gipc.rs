@@ -9,9 +9,11 @@
 //! not read: [`Op::Signal`] is its first message, and the other end finishes it, after an
 //! [`Op::Failed`] if the signal could not be sent.
 
+mod admission;
 mod command;
 mod open;
 
+pub use admission::{OnBehalf, ProgramLimits, Reached};
 pub use command::{Command, Strings, MAX_COMMAND};
 pub use open::{Limit, OpenRequest, ProcessCreds, LIMITS};
 

@@ -83,6 +83,24 @@ pub const TESTS: &[Test] = &[
         run: killed_caller,
     },
     Test {
+        name: "gipc.parent_is_a_thread_of_its_own",
+        setting: SHARED,
+        limit: None,
+        run: parent,
+    },
+    Test {
+        name: "gipc.how_many_programs",
+        setting: SHARED,
+        limit: None,
+        run: how_many,
+    },
+    Test {
+        name: "gipc.process_limit_of_the_caller",
+        setting: SHARED,
+        limit: None,
+        run: process_limit,
+    },
+    Test {
         name: "gipc.only_directories_of_nodes",
         setting: SHARED,
         limit: None,
@@ -338,6 +356,98 @@ fn killed_caller(lab: &Lab<'_>) -> Result<()> {
     ];
     gipc(one, &["--no-end", "--close"], &deaf)?.expect("closed", 1)?;
     two.until_gone(sleeper)
+}
+
+/// A work item of the kernel's for every program would be one that others wait for.
+fn parent(lab: &Lab<'_>) -> Result<()> {
+    let script = "cat /proc/$PPID/comm; stat -c %u /proc/self/fd; grep SigIgn /proc/self/status";
+    let line = format!("{TOOL} confine --uid 1000 -- podos run linus2 -- sh -c '{script}'");
+    ensure_eq!(
+        lab.node(1)?.sh(&line)?,
+        "podos_run\n1000\nSigIgn:\t0000000000000000",
+        "a program's parent, who may look at it, and the signals that it ignores"
+    );
+    Ok(())
+}
+
+/// Where a node says how many programs it runs for others.
+const LIMITS: &str = "/sys/kernel/podos/gipc/limits";
+
+/// As a user, a program of the guest's tool.
+fn as_user<'t>(args: &[&'t str]) -> Vec<&'t str> {
+    [&["confine", "--uid", "1000", "--", TOOL], args].concat()
+}
+
+fn how_many(lab: &Lab<'_>) -> Result<()> {
+    let (one, two, three) = (lab.node(1)?, lab.node(2)?, lab.node(3)?);
+    let before = two.sh(&format!("cat {LIMITS}"))?;
+    ensure!(before.lines().count() == 4, "{LIMITS} has {before:?}");
+    for nonsense in ["user", "user x", "nobody 3", "user 3 4"] {
+        two.fails(&format!("echo {nonsense} >{LIMITS}"))?;
+    }
+    two.sh(&format!("echo user 2 >{LIMITS}"))?;
+    let result = up_to_two(one, two, three);
+    for line in before.lines() {
+        two.sh(&format!("echo {line} >{LIMITS}"))?;
+    }
+    result
+}
+
+fn up_to_two(one: Machine<'_>, two: Machine<'_>, three: Machine<'_>) -> Result<()> {
+    let sleeper = ["gipc", "/linus2", "--no-end", "--", "sh", "-c"];
+    let sleeper = [&sleeper[..], &["echo ready; exec sleep 86404"]].concat();
+    let short = ["gipc", "/linus2", "--", "true"];
+    let refused = || -> Result<u64> {
+        let line = "sed -n 's/^refused //p' /sys/kernel/podos/gipc/programs";
+        Ok(two.sh(line)?.parse()?)
+    };
+    let before = refused()?;
+    let mut running = Vec::new();
+    for node in [one, three] {
+        let program = node.start_tool(&as_user(&sleeper))?;
+        program.ready()?;
+        running.push(program);
+    }
+    // From whichever node: it is the user who has enough.
+    for node in [one, three] {
+        node.tool(&as_user(&short))?.expect_errno(libc::EUSERS)?;
+    }
+    let said = two.sh("cat /sys/kernel/podos/gipc/programs; dmesg | grep 'refused a program'")?;
+    ensure_eq!(refused()?, before + 2, "how many were refused");
+    ensure!(said.contains("linus1 uid 1000 1"), "linus2 says {said:?}");
+    ensure!(said.contains("limit \"user\" of 2"), "linus2 says {said:?}");
+    // Others do not feel it.
+    done(one, &[], &["true"])?;
+    let other = ["confine", "--uid", "1001", "--", TOOL];
+    one.tool(&[&other[..], &short].concat())?
+        .expect("exit", 0)?;
+    // Who waits for nothing learns it as well.
+    let line = format!("{TOOL} confine --uid 1000 -- podos run linus2 -- true");
+    one.fails(&line)?;
+    for program in running {
+        program.kill()?;
+    }
+    two.until_gone("sleep 86404")?;
+    one.until(&line)?;
+    Ok(())
+}
+
+fn process_limit(lab: &Lab<'_>) -> Result<()> {
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let sleepers = (0..3).map(|_| {
+        let own = ["confine", "--uid", "1000", "--", "sh", "-c"];
+        two.start_tool(&[&own[..], &["echo ready=1; exec sleep 86405"]].concat())
+    });
+    let sleepers = sleepers.collect::<Result<Vec<_>>>()?;
+    sleepers.iter().try_for_each(|sleeper| sleeper.ready())?;
+    let call = |limit: u32| -> Result<Answers> {
+        let tool = as_user(&["gipc", "/linus2", "--", "true"]).join(" ");
+        let line = format!("ulimit -p {limit}; exec {TOOL} {tool}");
+        Ok(Answers::parse(&line, &one.sh(&line)?))
+    };
+    call(3)?.expect_errno(libc::EUSERS)?;
+    call(4)?.expect("exit", 0)?;
+    sleepers.into_iter().try_for_each(|sleeper| sleeper.kill())
 }
 
 fn only_nodes(lab: &Lab<'_>) -> Result<()> {
