@@ -67,6 +67,8 @@ pub enum Op {
     Rmdir = 13,
     /// Give a file another name.
     Rename = 14,
+    /// Bring the entries of the directory at a path to its disk.
+    Fsyncdir = 15,
     /// Open a file: the first message of a file circuit.
     Open = 16,
     /// Read from the open file.
@@ -103,6 +105,7 @@ impl Op {
             12 => Op::Unlink,
             13 => Op::Rmdir,
             14 => Op::Rename,
+            15 => Op::Fsyncdir,
             16 => Op::Open,
             17 => Op::Read,
             18 => Op::Write,
@@ -236,7 +239,7 @@ impl core::error::Error for ReplyError {}
 pub struct OpenReply {
     /// Attributes of the opened file.
     pub attr: Attr,
-    /// [`OpenReply::CREATED`] or 0.
+    /// Bits: the constants of this type.
     pub flags: U32,
     /// Reserved: sent as 0, not looked at.
     pub reserved: U32,
@@ -244,7 +247,11 @@ pub struct OpenReply {
 
 impl OpenReply {
     /// The open made the file.
-    pub const CREATED: u32 = 1;
+    pub const CREATED: u32 = 1 << 0;
+    /// The file has no page cache behind it, as those of procfs and sysfs: each Read is a call of
+    /// its own, may have effects and may give less than it asked for before the file's end, so that
+    /// nothing is to be read before somebody asks for it. Its size says nothing.
+    pub const DIRECT_IO: u32 = 1 << 1;
 }
 
 /// What follows the status of an [`Op::Write`] answer: 48 bytes.

@@ -133,11 +133,21 @@ pub struct WriteArgs {
     pub offset: U64,
     /// How many bytes follow, at most [`MAX_IO`].
     pub len: U32,
-    /// Reserved: sent as 0, not looked at.
-    pub reserved: U32,
+    /// When the bytes have to be on the disk: the constants of this type.
+    pub flags: U32,
 }
 
-/// Arguments of [`Op::Fsync`]: 4 bytes.
+impl WriteArgs {
+    /// Before the answer, with what is needed to read them again, whatever the file was opened with
+    /// (`RWF_DSYNC`).
+    pub const DSYNC: u32 = 1 << 0;
+    /// As [`WriteArgs::DSYNC`], and all attributes, too (`RWF_SYNC`).
+    pub const SYNC: u32 = 1 << 1;
+    /// All bits that have a meaning.
+    pub const KNOWN: u32 = 0x3;
+}
+
+/// Arguments of [`Op::Fsync`] and [`Op::Fsyncdir`]: 4 bytes.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -228,6 +238,11 @@ pub enum Request<'a> {
         path: &'a [u8],
         new_path: &'a [u8],
         args: &'a RenameArgs,
+    },
+    Fsyncdir {
+        creds: &'a Creds,
+        path: &'a [u8],
+        datasync: bool,
     },
     Open {
         creds: &'a Creds,
@@ -370,6 +385,14 @@ impl<'a> Request<'a> {
                     args,
                 }
             }
+            Op::Fsyncdir => {
+                let (args, rest) = codec::split::<FsyncArgs>(rest)?;
+                Request::Fsyncdir {
+                    creds,
+                    path: path(head, rest)?,
+                    datasync: datasync(args)?,
+                }
+            }
             Op::Open => {
                 let (args, rest) = codec::split::<OpenArgs>(rest)?;
                 check_io(args.first)?;
@@ -391,7 +414,7 @@ impl<'a> Request<'a> {
     /// [`Malformed`].
     pub fn decode_write(start: &[u8], message_len: usize) -> Result<&WriteArgs, Malformed> {
         let (args, _) = codec::split::<WriteArgs>(start)?;
-        check_io(args.len)?;
+        check_write(args)?;
         let data_len = message_len.saturating_sub(size_of::<WriteArgs>());
         check_count(data_len, args.len.get() as usize)?;
         Ok(args)
@@ -406,14 +429,12 @@ impl<'a> Request<'a> {
             }
             Op::Write => {
                 let (args, data) = codec::split::<WriteArgs>(bytes)?;
-                check_io(args.len)?;
+                check_write(args)?;
                 check_len(data, args.len.get() as usize)?;
                 Request::Write { args, data }
             }
-            Op::Fsync => match codec::whole::<FsyncArgs>(bytes)?.datasync.get() {
-                0 => Request::Fsync { datasync: false },
-                1 => Request::Fsync { datasync: true },
-                _ => return Err(Malformed::Value),
+            Op::Fsync => Request::Fsync {
+                datasync: datasync(codec::whole(bytes)?)?,
             },
             Op::Truncate => Request::Truncate {
                 size: codec::whole::<TruncateArgs>(bytes)?.size.get(),
@@ -505,6 +526,22 @@ fn check_io(len: U32) -> Result<(), Malformed> {
         return Err(Malformed::Length);
     }
     Ok(())
+}
+
+fn check_write(args: &WriteArgs) -> Result<(), Malformed> {
+    check_io(args.len)?;
+    if args.flags.get() & !WriteArgs::KNOWN != 0 {
+        return Err(Malformed::Value);
+    }
+    Ok(())
+}
+
+fn datasync(args: &FsyncArgs) -> Result<bool, Malformed> {
+    match args.datasync.get() {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Malformed::Value),
+    }
 }
 
 fn check_setattr(args: &SetAttr) -> Result<(), Malformed> {

@@ -31,6 +31,7 @@ fn args_len(op: Op) -> usize {
         Op::Readdir => size_of::<ReaddirArgs>(),
         Op::Create | Op::Mkdir | Op::Mknod => size_of::<CreateArgs>(),
         Op::Rename => size_of::<RenameArgs>(),
+        Op::Fsyncdir => size_of::<FsyncArgs>(),
         Op::Open => size_of::<OpenArgs>(),
         _ => 0,
     }
@@ -88,13 +89,13 @@ fn sizes_are_those_of_the_document() {
 
 #[test]
 fn numbers_survive() {
-    assert_eq!(ops().count(), 22);
+    assert_eq!(ops().count(), 23);
     for op in ops() {
         assert_eq!(Op::from_raw(op as u8), Some(op));
     }
     assert_eq!(Request::decode(0, &[]), Err(Malformed::Value));
     assert_eq!(
-        Request::decode(15, &message(b"a", b"", &[])),
+        Request::decode(24, &message(b"a", b"", &[])),
         Err(Malformed::Value)
     );
 }
@@ -116,6 +117,7 @@ fn path_requests_survive_the_wire() {
             | Request::Mknod { creds, path, .. }
             | Request::Unlink { creds, path }
             | Request::Rmdir { creds, path }
+            | Request::Fsyncdir { creds, path, .. }
             | Request::Open { creds, path, .. } => (creds, path, &b""[..]),
             Request::Symlink {
                 creds,
@@ -184,7 +186,7 @@ fn arguments_come_through() {
     let write = WriteArgs {
         offset: U64::new(3),
         len: U32::new(5),
-        reserved: U32::ZERO,
+        flags: U32::new(WriteArgs::SYNC),
     };
     let bytes = [write.as_bytes(), b"hello"].concat();
     let expected = Request::Write {
@@ -201,12 +203,36 @@ fn arguments_come_through() {
         Err(Malformed::Trailing)
     );
 
+    let unknown = WriteArgs {
+        flags: U32::new(4),
+        ..write
+    };
+    let bytes = [unknown.as_bytes(), b"hello"].concat();
+    assert_eq!(decode(Op::Write, &bytes), Err(Malformed::Value));
+    assert_eq!(
+        Request::decode_write(unknown.as_bytes(), bytes.len()),
+        Err(Malformed::Value)
+    );
+
     let bytes = U32::new(1).as_bytes().to_vec();
     assert_eq!(
         decode(Op::Fsync, &bytes),
         Ok(Request::Fsync { datasync: true })
     );
     assert_eq!(decode(Op::Fsync, &[0, 0, 0, 2]), Err(Malformed::Value));
+    let fsyncdir = Request::Fsyncdir {
+        creds: &creds(),
+        path: b"var/spool",
+        datasync: true,
+    };
+    assert_eq!(
+        decode(Op::Fsyncdir, &message(b"var/spool", b"", &bytes)),
+        Ok(fsyncdir)
+    );
+    assert_eq!(
+        decode(Op::Fsyncdir, &message(b"var", b"", &[0, 0, 0, 2])),
+        Err(Malformed::Value)
+    );
     let size = TruncateArgs { size: U64::new(9) };
     assert_eq!(
         decode(Op::Truncate, size.as_bytes()),

@@ -96,6 +96,10 @@ fn request(bytes: &[u8]) -> Outcome {
             check_new_path(path);
             check_new_path(new_path);
         }
+        Request::Fsyncdir { creds, path, .. } => {
+            assert!(creds.groups().is_ok());
+            check_path(path);
+        }
         Request::Open { creds, path, args } => {
             assert!(creds.groups.get().is_ok() && args.first.get() <= MAX_IO);
             check_path(path);
@@ -104,6 +108,7 @@ fn request(bytes: &[u8]) -> Outcome {
         Request::Write { args, data } => {
             assert_eq!(args.len.get() as usize, data.len());
             assert!(args.len.get() <= MAX_IO);
+            assert_eq!(args.flags.get() & !WriteArgs::KNOWN, 0);
         }
         Request::Fsetattr(args) => assert_eq!(args.valid.get() & !SetAttr::KNOWN, 0),
         Request::Fsync { .. } | Request::Truncate { .. } | Request::Fgetattr | Request::Close => {}
@@ -153,7 +158,7 @@ fn request_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let write = WriteArgs {
         offset: U64::new(4096),
         len: U32::new(4),
-        reserved: U32::ZERO,
+        flags: U32::new(WriteArgs::DSYNC),
     };
     let truncate = TruncateArgs {
         size: U64::new(1 << 40),
@@ -187,6 +192,10 @@ fn request_seeds() -> Vec<(&'static str, Vec<u8>)> {
         (
             "rename",
             with_path(Op::Rename, rename.as_bytes(), path, b"home/other"),
+        ),
+        (
+            "fsyncdir",
+            with_path(Op::Fsyncdir, fsync.as_bytes(), path, &[]),
         ),
         ("open", with_path(Op::Open, open.as_bytes(), path, &[])),
         ("read", of_file(Op::Read, read.as_bytes(), &[])),
