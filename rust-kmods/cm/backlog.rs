@@ -8,9 +8,6 @@ use kernel::sync::SpinLockIrq;
 use crate::circuit::Circuit;
 use crate::sys::{WaitQueue, Wake};
 
-/// How many circuits can wait.
-const CAPACITY: usize = 256;
-
 /// Circuits in the order in which they came, and those who wait for one.
 ///
 /// A [`Listener`](crate::Listener) has one. A layer that serves several processes keeps one for
@@ -25,7 +22,7 @@ pub struct Backlog {
 
 /// The circuits; as many slots as there may be of them.
 struct Ring {
-    slots: KVec<Option<Circuit>>,
+    slots: KVVec<Option<Circuit>>,
     first: usize,
     len: usize,
     open: bool,
@@ -69,16 +66,16 @@ fn lock_name() -> &'static CStr {
 }
 
 impl Backlog {
-    /// An empty one.
+    /// An empty one, with room for so many circuits.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new() -> impl PinInit<Self, Error> {
+    pub fn new(capacity: usize) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             ring <- {
-                let mut slots = KVec::with_capacity(CAPACITY, GFP_KERNEL)?;
-                for _ in 0..CAPACITY {
+                let mut slots = KVVec::with_capacity(capacity, GFP_KERNEL)?;
+                for _ in 0..capacity {
                     slots.push(None, GFP_KERNEL)?;
                 }
                 let ring = Ring { slots, first: 0, len: 0, open: true };

@@ -50,15 +50,22 @@ pub fn listen_with(class: Class, handler: ArrivalHandler) -> Result<Arc<Listener
 
 impl Listener {
     fn register(class: Class, handler: Option<ArrivalHandler>) -> Result<Arc<Self>> {
+        // All circuits that there can be may wait: an opener is not turned away by how fast others are
+        // taken. Nobody waits where a handler takes them.
+        let node = NODE.get()?;
+        let waiting = match handler {
+            None => node.table().size(),
+            Some(_) => 0,
+        };
         let listener = Arc::pin_init(
             try_pin_init!(Self {
                 class,
-                backlog <- Backlog::new(),
+                backlog <- Backlog::new(waiting),
                 handler,
             }? Error),
             GFP_KERNEL,
         )?;
-        NODE.get()?.listeners().add(listener.clone())?;
+        node.listeners().add(listener.clone())?;
         Ok(listener)
     }
 

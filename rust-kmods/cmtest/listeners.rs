@@ -23,6 +23,9 @@ struct Listening {
 /// Most processes that may listen; the list does not grow under its lock.
 const MAX_LISTENERS: usize = 64;
 
+/// Circuits that may wait for one of them.
+const MAX_WAITING: usize = 256;
+
 impl Listeners {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
@@ -37,7 +40,7 @@ impl Listeners {
     /// `EADDRINUSE` if it listens already, `EUSERS` if too many do, `ENOMEM`.
     pub(crate) fn add(&self) -> Result<Arc<Backlog>> {
         let pid = podos_cm::local_gpid().pid();
-        let backlog = Arc::pin_init(Backlog::new(), GFP_KERNEL)?;
+        let backlog = Arc::pin_init(Backlog::new(MAX_WAITING), GFP_KERNEL)?;
         let room = KVec::with_capacity(MAX_LISTENERS, GFP_KERNEL)?;
         let mut list = self.list.lock();
         // What is not needed of `room` is freed after the lock.
