@@ -28,7 +28,7 @@ impl Destination for Gate {
     fn mount(&self, at: &Path) -> Result<Mount> {
         if thread::is_kernel_thread() {
             // A node serves its own files, not those of a third one.
-            return Err(ELOOP);
+            return Err(EREMOTE);
         }
         if !podos_rm::is_alive(self.host) {
             return Err(EHOSTDOWN);

@@ -5,7 +5,7 @@
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
-use podos_proto::pdfs::{Op, ReaddirArgs, ReaddirReply, Reply};
+use podos_proto::pdfs::{FsyncArgs, Op, ReaddirArgs, ReaddirReply, Reply};
 
 use super::{Dentry, Inode};
 use crate::convert;
@@ -24,7 +24,7 @@ pub(crate) struct RemoteDirectory {
 
 /// Some entries, as they came.
 struct Batch {
-    message: KVec<u8>,
+    message: KVVec<u8>,
     /// The position of the first entry.
     start: u64,
 }
@@ -64,6 +64,18 @@ impl RemoteDirectory {
             }
         }
     }
+}
+
+/// See [`crate::sys::FileSystem::sync_directory`].
+pub(super) fn sync(dentry: &Dentry, data_only: bool) -> Result {
+    let args = FsyncArgs {
+        datasync: u32::from(data_only).into(),
+    };
+    let path = dentry.path()?;
+    let sessions = dentry.super_block().volume().sessions();
+    sessions
+        .ask(Op::Fsyncdir, &args, path.as_bytes(), &[])
+        .map(drop)
 }
 
 impl Batch {

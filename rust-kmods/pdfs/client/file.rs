@@ -22,7 +22,7 @@ use super::session::{lost, relative};
 use super::{node, Dentry, Inode, Pdfs, SuperBlock};
 use crate::convert;
 use crate::sys::attributes::AttributeChanges;
-use crate::sys::Opened;
+use crate::sys::{Opened, WriteHow, WriteSync};
 
 /// Most bytes that are held in memory for one read or write; more is done in several steps.
 const STEP: usize = 512 * 1024;
@@ -35,6 +35,9 @@ const FIRST: u32 = 4096;
 pub(crate) struct RemoteFile {
     writes: bool,
     appends: bool,
+    /// Whether every read is a call of its own at the node that has the file: nothing is read
+    /// before somebody asks for it.
+    direct: bool,
     /// Also the line's; here to compose messages without its lock.
     circuit: Arc<Circuit>,
     #[pin]
@@ -64,11 +67,11 @@ impl Answer {
         if !podos_rm::is_alive(host) {
             return Err(EHOSTDOWN);
         }
-        let reads = flags & bindings::O_ACCMODE != bindings::O_WRONLY;
+        let only_reads = flags & bindings::O_ACCMODE == bindings::O_RDONLY;
         let args = OpenArgs {
             flags: flags.into(),
             mode: u32::from(mode).into(),
-            first: if reads { FIRST } else { 0 }.into(),
+            first: if only_reads { FIRST } else { 0 }.into(),
             reserved: 0.into(),
         };
         let path = dentry.path()?;
@@ -95,8 +98,9 @@ impl Answer {
     /// The file that was opened with `flags`.
     fn into_file(self, flags: u32) -> Result<Arc<RemoteFile>> {
         let access = flags & bindings::O_ACCMODE;
+        let direct = self.reply.flags.get() & OpenReply::DIRECT_IO != 0;
         let mut ahead = Ahead::new();
-        if access != bindings::O_WRONLY {
+        if access == bindings::O_RDONLY && !direct {
             let len = (self.message.len() - Self::HEAD) as u64;
             let all = len == self.reply.attr.size.get();
             ahead.keep_first(self.message, Self::HEAD, all);
@@ -107,6 +111,7 @@ impl Answer {
             pin_init!(RemoteFile {
                 writes: access != bindings::O_RDONLY,
                 appends: flags & bindings::O_APPEND != 0,
+                direct,
                 circuit,
                 line <- new_mutex!(line, "pdfs_line"),
                 ahead <- new_mutex!(ahead, "pdfs_ahead"),
@@ -169,6 +174,9 @@ impl RemoteFile {
 
     /// See [`crate::sys::FileSystem::read`].
     pub(super) fn read(&self, position: u64, to: &mut IovIterDest<'_>) -> Result<usize> {
+        if self.direct {
+            return self.read_direct(position, to);
+        }
         let mut done = 0;
         while !to.is_empty() {
             let at = position + done as u64;
@@ -209,6 +217,16 @@ impl RemoteFile {
         Ok(done)
     }
 
+    /// One read of what has no page cache, whose answer is the program's, however long it is.
+    fn read_direct(&self, position: u64, to: &mut IovIterDest<'_>) -> Result<usize> {
+        let content = self.read_pages(position, to.len().min(PIECE))?;
+        let copied = content.copy_to_iter(0, to);
+        if copied < content.len() && copied == 0 {
+            return Err(EFAULT);
+        }
+        Ok(copied)
+    }
+
     /// Reads `len` bytes from the file's byte `position` on; fewer only at its end.
     pub(super) fn read_pages(&self, position: u64, len: usize) -> Result<Content> {
         self.line.lock().read(position, len)
@@ -219,11 +237,11 @@ impl RemoteFile {
         &self,
         inode: &Inode,
         position: u64,
-        append: bool,
+        how: WriteHow,
         from: &mut IovIterSource<'_>,
     ) -> Result<(usize, u64)> {
         let mut position = position;
-        if append && !self.appends {
+        if how.append && !self.appends {
             // Asked for since the open: the other end doesn't know.
             position = self.attributes()?.size.get();
         }
@@ -231,7 +249,7 @@ impl RemoteFile {
         while !from.is_empty() {
             let wanted = from.len().min(STEP);
             // The copy may fault a page of this very file in, which takes the line's lock.
-            let pieces = match self.compose_writes(position, from, wanted) {
+            let pieces = match self.compose_writes(position, how, from, wanted) {
                 Ok(pieces) => pieces,
                 Err(_) if done > 0 => break,
                 Err(e) => return Err(e),
@@ -264,9 +282,15 @@ impl RemoteFile {
     fn compose_writes(
         &self,
         position: u64,
+        how: WriteHow,
         from: &mut IovIterSource<'_>,
         len: usize,
     ) -> Result<KVec<Outgoing>> {
+        let flags = match how.sync {
+            WriteSync::No => 0,
+            WriteSync::Data => WriteArgs::DSYNC,
+            WriteSync::All => WriteArgs::DSYNC | WriteArgs::SYNC,
+        };
         let mut pieces = KVec::with_capacity(len.div_ceil(PIECE), GFP_KERNEL)?;
         let mut done = 0;
         while done < len {
@@ -274,7 +298,7 @@ impl RemoteFile {
             let args = |len: usize| WriteArgs {
                 offset: (position + done as u64).into(),
                 len: (len as u32).into(),
-                reserved: 0.into(),
+                flags: flags.into(),
             };
             let mut request = self.circuit.compose();
             request.put(args(piece).as_bytes())?;
@@ -326,7 +350,7 @@ impl RemoteFile {
         attr(&after.unwrap_or_default())
     }
 
-    fn ask(&self, op: Op, args: &[u8]) -> Result<KVec<u8>> {
+    fn ask(&self, op: Op, args: &[u8]) -> Result<KVVec<u8>> {
         self.line.lock().ask(op, &[args])
     }
 }

@@ -9,7 +9,7 @@ use podos_cm::{Circuit, Content, Incoming, Outgoing};
 use podos_proto::pdfs::{Op, ReadArgs, Reply, WriteArgs, WriteReply};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::session::lost;
+use super::session::{in_one_place, lost};
 use crate::convert;
 
 /// Bytes that one request reads or writes. A circuit's window holds a good part of it, so that the
@@ -99,17 +99,13 @@ impl Line {
     }
 
     /// One request, and its whole answer behind the status.
-    pub(super) fn ask(&mut self, op: Op, parts: &[&[u8]]) -> Result<KVec<u8>> {
+    pub(super) fn ask(&mut self, op: Op, parts: &[&[u8]]) -> Result<KVVec<u8>> {
         self.check()?;
         self.settle()?;
         self.send(op, parts)?;
         let mut content = Content::new();
         self.receive(|segment, skip| content.push(segment, skip))?;
-        let mut body = KVec::new();
-        for slice in content.slices_from(0) {
-            body.extend_from_slice(slice, GFP_KERNEL)?;
-        }
-        Ok(body)
+        in_one_place(&content)
     }
 
     /// Reads `len` bytes from the file's byte `position` on; fewer only at its end. They stay where

@@ -21,7 +21,7 @@ use podos_proto::pdfs::{Attr, Op, SetAttr};
 
 use crate::convert;
 use crate::sys::attributes::{AttributeChanges, Statistics};
-use crate::sys::{self, DirEmitter, FileSystem, FileSystemType, Opened, RawFile};
+use crate::sys::{self, DirEmitter, FileSystem, FileSystemType, Opened, RawFile, WriteHow};
 
 use directory::RemoteDirectory;
 use file::RemoteFile;
@@ -233,10 +233,10 @@ impl FileSystem for Pdfs {
         inode: &Inode,
         file: &RemoteFile,
         position: u64,
-        append: bool,
+        how: WriteHow,
         from: &mut IovIterSource<'_>,
     ) -> Result<(usize, u64)> {
-        file.write(inode, position, append, from)
+        file.write(inode, position, how, from)
     }
 
     fn read_pages(file: &RemoteFile, position: u64, len: usize) -> Result<Content> {
@@ -249,6 +249,10 @@ impl FileSystem for Pdfs {
 
     fn open_directory(_inode: &Inode) -> Result<Arc<RemoteDirectory>> {
         RemoteDirectory::new()
+    }
+
+    fn sync_directory(dentry: &Dentry, data_only: bool) -> Result {
+        directory::sync(dentry, data_only)
     }
 
     fn read_directory(

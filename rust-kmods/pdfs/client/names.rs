@@ -13,7 +13,7 @@ use crate::sys::thread;
 /// A node does not go on to a third one for somebody else: whoever wants its files asks it himself.
 fn refuse_server() -> Result {
     if thread::is_kernel_thread() {
-        return Err(ELOOP);
+        return Err(EREMOTE);
     }
     Ok(())
 }

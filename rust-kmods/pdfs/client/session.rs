@@ -5,7 +5,8 @@
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::Mutex;
-use podos_cm::Circuit;
+use podos_cm::sys::Wake;
+use podos_cm::{Circuit, Content};
 use podos_proto::pdfs::{Op, PathArgs, Reply};
 use podos_proto::wire::Class;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -25,7 +26,7 @@ pub(crate) struct Sessions {
 }
 
 /// An answer with status 0.
-pub(crate) struct Answer(KVec<u8>);
+pub(crate) struct Answer(KVVec<u8>);
 
 impl Answer {
     /// What follows the status.
@@ -43,7 +44,7 @@ impl Answer {
     }
 
     /// The whole message, status and all.
-    pub(crate) fn into_message(self) -> KVec<u8> {
+    pub(crate) fn into_message(self) -> KVVec<u8> {
         self.0
     }
 }
@@ -53,7 +54,7 @@ impl Answer {
 fn is_repeatable(op: Op) -> bool {
     matches!(
         op,
-        Op::Lookup | Op::Getattr | Op::Readdir | Op::Readlink | Op::Statfs
+        Op::Lookup | Op::Getattr | Op::Readdir | Op::Readlink | Op::Statfs | Op::Fsyncdir
     )
 }
 
@@ -89,33 +90,30 @@ impl Sessions {
         Ok(Answer(message))
     }
 
-    fn exchange(&self, op: Op, parts: &[&[u8]]) -> Result<KVec<u8>> {
+    fn exchange(&self, op: Op, parts: &[&[u8]]) -> Result<KVVec<u8>> {
         if !podos_rm::is_alive(self.host) {
             return Err(EHOSTDOWN);
         }
-        let mut message = KVec::new();
         while let Some(circuit) = self.take_idle() {
             // One that had been lying around may turn out to be gone: the node was down and is back.
             if circuit.send(op as u8, parts).is_err() {
                 continue;
             }
-            match self.receive(circuit, op, &mut message) {
-                Ok(()) => return Ok(message),
+            match self.receive(circuit, op) {
                 Err(e) if e == ECONNRESET && is_repeatable(op) => continue,
-                Err(e) => return Err(e),
+                answered => return answered,
             }
         }
         let circuit = Circuit::connect(self.host, Class::Pdfs, op as u8, parts)?;
-        self.receive(circuit, op, &mut message)?;
-        Ok(message)
+        self.receive(circuit, op)
     }
 
     /// Waits for the answer, and keeps the circuit for the next request.
-    fn receive(&self, circuit: Circuit, op: Op, message: &mut KVec<u8>) -> Result {
-        match circuit.recv_message(message) {
-            Ok(Some(answered)) if answered == op as u8 => {
+    fn receive(&self, circuit: Circuit, op: Op) -> Result<KVVec<u8>> {
+        match circuit.recv_content(Wake::Killable) {
+            Ok(Some((answered, content))) if answered == op as u8 => {
                 self.keep(circuit);
-                Ok(())
+                in_one_place(&content)
             }
             Ok(Some(_)) => {
                 circuit.abort();
@@ -148,6 +146,15 @@ impl Sessions {
         drop(idle);
         drop(dropped);
     }
+}
+
+/// What came, in memory of the size that it needs, which need not be physically contiguous.
+pub(super) fn in_one_place(content: &Content) -> Result<KVVec<u8>> {
+    let mut bytes = KVVec::with_capacity(content.len(), GFP_KERNEL)?;
+    for slice in content.slices_from(0) {
+        bytes.extend_from_slice(slice, GFP_KERNEL)?;
+    }
+    Ok(bytes)
 }
 
 /// The path on the wire of one that a dentry says: without the slash in front.

@@ -7,17 +7,80 @@ use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 use podos_cm::Outgoing;
 use podos_proto::codec::Creds;
-use podos_proto::pdfs::{OpenArgs, OpenReply, ReadArgs, Reply, Request, WriteReply};
+use podos_proto::pdfs::{OpenArgs, OpenReply, ReadArgs, Reply, Request, WriteArgs, WriteReply};
 use zerocopy::IntoBytes;
 
 use super::request::body;
 use super::session;
 use crate::convert;
 use crate::sys::attributes::{Time, S_IFDIR, S_IFLNK, S_IFREG};
-use crate::sys::{Assumed, OpenFlags, OwnFile};
+use crate::sys::{Assumed, OpenFlags, OwnFile, WriteSync};
 
 /// Bytes that are tried behind a file's end.
 const BEYOND: usize = 4096;
+
+/// Most bytes that one read of a file without a page cache asks it for.
+const DIRECT: usize = 64 * 1024;
+
+/// How often an open that may make the file looks for it. Somebody may remove it after one look and
+/// make it before the next.
+const LOOKS: usize = 16;
+
+fn is_only_read(args: &OpenArgs) -> bool {
+    args.flags.get() & bindings::O_ACCMODE == bindings::O_RDONLY
+}
+
+fn open_flags(args: &OpenArgs) -> OpenFlags {
+    let flags = args.flags.get();
+    let access = flags & bindings::O_ACCMODE;
+    OpenFlags {
+        read: access != bindings::O_WRONLY,
+        execute: access == bindings::O_RDONLY && flags & convert::FOR_EXEC != 0,
+        write: access == bindings::O_WRONLY || access == bindings::O_RDWR,
+        truncate: flags & bindings::O_TRUNC != 0,
+        append: flags & bindings::O_APPEND != 0,
+        sync: flags & bindings::O_SYNC,
+    }
+}
+
+/// Opens what is there.
+fn open(path: &[u8], args: &OpenArgs) -> Result<OwnFile> {
+    let at = session::walk(path)?;
+    match at.kind() {
+        S_IFREG => OwnFile::open(at, open_flags(args)),
+        S_IFDIR => Err(EISDIR),
+        S_IFLNK => Err(ELOOP),
+        // Devices and FIFOs of another node mean the caller's own.
+        _ => Err(ENXIO),
+    }
+}
+
+/// Opens the file, made just now if that is asked for; whether it was.
+fn open_or_create(path: &[u8], args: &OpenArgs) -> Result<(OwnFile, bool)> {
+    let flags = args.flags.get();
+    if flags & bindings::O_CREAT == 0 {
+        return Ok((open(path, args)?, false));
+    }
+    let mode = (args.mode.get() & 0o7777) as u16;
+    let exclusive = flags & bindings::O_EXCL != 0;
+    let mut looks = 0;
+    loop {
+        // What was made is opened by what was made, not by its name, and its permissions don't
+        // matter; what is there by now is opened like any file.
+        let refused = match session::create_open(path, mode, open_flags(args)) {
+            Ok(file) => return Ok((file, true)),
+            // Where nothing can be made there may be something.
+            Err(e) if !exclusive && (e == EEXIST || e == EROFS) => e,
+            Err(e) => return Err(e),
+        };
+        looks += 1;
+        match open(path, args) {
+            Err(e) if e == ENOENT && refused == EEXIST && looks < LOOKS => {}
+            Err(e) if e == ENOENT => return Err(refused),
+            opened => return Ok((opened?, false)),
+        }
+    }
+}
 
 /// An open file of this node, and for whom it is open.
 pub(super) struct ServedFile {
@@ -35,41 +98,21 @@ impl ServedFile {
         answer: &mut Outgoing,
     ) -> Result<Self> {
         let acting = convert::ids_from_wire(creds)?.assume()?;
-        let flags = args.flags.get();
-        let made = if flags & bindings::O_CREAT != 0 {
-            let exclusive = flags & bindings::O_EXCL != 0;
-            session::create(path, args.mode.get() as u16, exclusive)?
-        } else {
-            false
+        let (file, made) = open_or_create(path, args)?;
+        // What reading does beside telling is left to those who read.
+        let first = match file.is_direct() || !is_only_read(args) {
+            true => 0,
+            false => args.first.get() as usize,
         };
-        let at = session::walk(path)?;
-        match at.attributes()?.kind() {
-            S_IFREG => {}
-            S_IFDIR => return Err(EISDIR),
-            S_IFLNK => return Err(ELOOP),
-            // Devices and FIFOs of another node mean the caller's own.
-            _ => return Err(ENXIO),
-        }
-        let access = flags & bindings::O_ACCMODE;
-        let flags = OpenFlags {
-            read: access != bindings::O_WRONLY,
-            execute: access == bindings::O_RDONLY && flags & convert::FOR_EXEC != 0,
-            write: access == bindings::O_WRONLY || access == bindings::O_RDWR,
-            append: flags & bindings::O_APPEND != 0,
-            sync: flags & bindings::O_SYNC,
-        };
-        if args.flags.get() & bindings::O_TRUNC != 0 && !made {
-            at.truncate(0)?;
-        }
-        let file = OwnFile::open(at, flags, made)?;
-        let first = if flags.read {
-            args.first.get() as usize
+        let created = if made { OpenReply::CREATED } else { 0 };
+        let direct = if file.is_direct() {
+            OpenReply::DIRECT_IO
         } else {
             0
         };
         let reply = OpenReply {
             attr: convert::attributes_to_wire(&file.attributes()?),
-            flags: if made { OpenReply::CREATED } else { 0 }.into(),
+            flags: (created | direct).into(),
             reserved: 0.into(),
         };
         answer.put(Reply::OK.as_bytes())?;
@@ -86,6 +129,12 @@ impl ServedFile {
     pub(super) fn read(&self, args: &ReadArgs, answer: &mut Outgoing) -> Result {
         let mut offset = args.offset.get();
         let mut left = args.len.get() as usize;
+        if self.file.is_direct() {
+            let wanted = left.min(DIRECT);
+            return answer
+                .put_with(wanted, |to| self.file.read(offset, to))
+                .map(drop);
+        }
         let mut done = false;
         // Of a file that tells its size no more memory is taken than that. It may have grown since
         // its file system has looked, so a little is tried beyond.
@@ -133,8 +182,17 @@ impl ServedFile {
     }
 
     /// Writes `data`, and answers.
-    pub(super) fn write(&self, offset: u64, data: &mut IovIterSource<'_>) -> Result<KVVec<u8>> {
-        let (written, end) = self.file.write(offset, data)?;
+    pub(super) fn write(
+        &self,
+        args: &WriteArgs,
+        data: &mut IovIterSource<'_>,
+    ) -> Result<KVVec<u8>> {
+        let sync = match args.flags.get() {
+            flags if flags & WriteArgs::SYNC != 0 => WriteSync::All,
+            flags if flags & WriteArgs::DSYNC != 0 => WriteSync::Data,
+            _ => WriteSync::No,
+        };
+        let (written, end) = self.file.write(args.offset.get(), sync, data)?;
         let after = self.file.attributes()?;
         let time = |time: Time| podos_proto::codec::Timestamp::new(time.sec, time.nsec);
         let reply = WriteReply {

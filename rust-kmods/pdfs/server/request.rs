@@ -5,12 +5,16 @@
 use kernel::prelude::*;
 use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Content, Outgoing};
-use podos_proto::pdfs::{Op, Reply, Request, WriteArgs};
+use podos_proto::codec::Malformed;
+use podos_proto::pdfs::{Op, PathArgs, Reply, Request, SetAttr, WriteArgs, MAX_PATH};
 use zerocopy::IntoBytes;
 
 use super::file::ServedFile;
 use super::session;
 use crate::convert;
+
+/// Bytes of the longest request that is taken into one place: every one but a write.
+const MAX_REQUEST: usize = size_of::<PathArgs>() + size_of::<SetAttr>() + 2 * MAX_PATH;
 
 /// Serves a circuit to its end: requests that name files by path, or, once one of them was an open,
 /// requests to that file.
@@ -63,6 +67,9 @@ impl Server<'_> {
         if Op::from_raw(op) == Some(Op::Write) {
             return self.write(&message).map(Answer::Body);
         }
+        if message.len() > MAX_REQUEST {
+            return Err(convert::malformed(Malformed::Length));
+        }
         self.request.clear();
         for slice in message.slices_from(0) {
             self.request.extend_from_slice(slice, GFP_KERNEL)?;
@@ -106,7 +113,7 @@ impl Server<'_> {
         let args =
             Request::decode_write(&start[..len], message.len()).map_err(convert::malformed)?;
         let file = self.file.as_ref().ok_or(EBADF)?;
-        message.with_source(len, |data| file.write(args.offset.get(), data))?
+        message.with_source(len, |data| file.write(args, data))?
     }
 }
 

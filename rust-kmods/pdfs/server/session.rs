@@ -11,7 +11,7 @@ use super::directory;
 use super::request::body;
 use crate::client::Pdfs;
 use crate::convert;
-use crate::sys::{FileSystem, Path};
+use crate::sys::{FileSystem, OpenFlags, OwnFile, Path};
 
 /// Answers a request that names files by path, acting for its caller.
 pub(super) fn answer(request: &Request<'_>) -> Result<KVVec<u8>> {
@@ -19,13 +19,17 @@ pub(super) fn answer(request: &Request<'_>) -> Result<KVVec<u8>> {
     match *request {
         Request::Lookup { path, .. } | Request::Getattr { path, .. } => {
             // A directory that leads to a node is a directory of this one, too.
-            let at = Path::root().walk(&string(path)?)?;
-            let at = if is_remote(&at) { at.covered()? } else { at };
-            body(&convert::attributes_to_wire(&at.attributes()?))
+            let at = Path::root().walk(&string(path)?).map_err(third_node)?;
+            attributes(&if is_remote(&at) { at.covered()? } else { at })
         }
         Request::Setattr { path, args, .. } => set_attributes(path, args),
         Request::Readdir { path, args, .. } => {
-            directory::read(walk(path)?, args.cursor.get(), args.max.get() as usize)
+            let (cursor, max) = (args.cursor.get(), args.max.get());
+            directory::read(walk_to_directory(path)?, cursor, max as usize)
+        }
+        Request::Fsyncdir { path, datasync, .. } => {
+            OwnFile::open_directory(walk_to_directory(path)?)?.sync(datasync)?;
+            Ok(KVVec::new())
         }
         Request::Readlink { path, .. } => {
             let target = walk(path)?.read_link()?;
@@ -36,34 +40,30 @@ pub(super) fn answer(request: &Request<'_>) -> Result<KVVec<u8>> {
         Request::Statfs { path, .. } => {
             body(&convert::statistics_to_wire(&walk(path)?.statistics()?))
         }
-        Request::Create { path, args, .. } => {
-            let exclusive = args.flags.get() & CreateArgs::EXCLUSIVE != 0;
-            create(path, args.mode.get() as u16, exclusive)?;
-            attributes(path)
-        }
+        Request::Create { path, args, .. } => create(path, args),
         Request::Mkdir { path, args, .. } => {
             let (dir, name) = parent(path)?;
-            dir.change()?
-                .mkdir(name, (args.mode.get() & 0o7777) as u16)?;
-            attributes(path)
+            let mode = (args.mode.get() & 0o7777) as u16;
+            let made = dir.change()?.mkdir(name, mode)?;
+            attributes(&made)
         }
         Request::Mknod { path, args, .. } => {
             let (dir, name) = parent(path)?;
             let device = convert::device(args.rdev_major.get(), args.rdev_minor.get());
             let mode = u16::try_from(args.mode.get()).map_err(|_| EINVAL)?;
-            dir.change()?.mknod(name, mode, device)?;
-            attributes(path)
+            let made = dir.change()?.mknod(name, mode, device)?;
+            attributes(&made)
         }
         Request::Symlink { path, target, .. } => {
             let (dir, name) = parent(path)?;
-            dir.change()?.symlink(name, &string(target)?)?;
-            attributes(path)
+            let made = dir.change()?.symlink(name, &string(target)?)?;
+            attributes(&made)
         }
         Request::Link { path, new_path, .. } => {
             let file = walk(path)?;
             let (dir, name) = parent(new_path)?;
-            dir.change()?.link(&file, name)?;
-            attributes(new_path)
+            let made = dir.change()?.link(&file, name)?;
+            attributes(&made)
         }
         Request::Unlink { path, .. } => {
             let (dir, name) = parent(path)?;
@@ -96,6 +96,7 @@ fn creds<'a>(request: &Request<'a>) -> Result<&'a Creds> {
         | Request::Getattr { creds, .. }
         | Request::Setattr { creds, .. }
         | Request::Readdir { creds, .. }
+        | Request::Fsyncdir { creds, .. }
         | Request::Readlink { creds, .. }
         | Request::Statfs { creds, .. }
         | Request::Create { creds, .. }
@@ -113,7 +114,7 @@ fn creds<'a>(request: &Request<'a>) -> Result<&'a Creds> {
 
 /// The bytes as a string; `proto` has seen to it that there is no null among them.
 fn string(bytes: &[u8]) -> Result<CString> {
-    let mut text = KVec::with_capacity(bytes.len() + 1, GFP_KERNEL)?;
+    let mut text = KVVec::with_capacity(bytes.len() + 1, GFP_KERNEL)?;
     text.extend_from_slice(bytes, GFP_KERNEL)?;
     text.push(0, GFP_KERNEL)?;
     let text = CStr::from_bytes_with_nul(&text).map_err(|_| EINVAL)?;
@@ -132,9 +133,24 @@ fn own(path: Path) -> Result<Path> {
     Ok(path)
 }
 
+/// What our own file system says to a walk of a thread that serves, for whoever asked.
+fn third_node(e: Error) -> Error {
+    if e == EREMOTE {
+        ELOOP
+    } else {
+        e
+    }
+}
+
 /// What the path means, for whom the thread acts.
 pub(super) fn walk(path: &[u8]) -> Result<Path> {
-    own(Path::root().walk(&string(path)?)?)
+    own(Path::root().walk(&string(path)?).map_err(third_node)?)
+}
+
+/// The directory that the path means.
+fn walk_to_directory(path: &[u8]) -> Result<Path> {
+    let found = Path::root().walk_to_directory(&string(path)?);
+    own(found.map_err(third_node)?)
 }
 
 /// The directory that the last name of the path is in, and that name.
@@ -143,23 +159,34 @@ fn parent(path: &[u8]) -> Result<(Path, &[u8])> {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => (&path[..0], path),
     };
-    let dir = own(Path::root().walk_to_directory(&string(dir)?)?)?;
-    Ok((dir, name))
+    Ok((walk_to_directory(dir)?, name))
 }
 
-fn attributes(path: &[u8]) -> Result<KVVec<u8>> {
-    body(&convert::attributes_to_wire(&walk(path)?.attributes()?))
+fn attributes(at: &Path) -> Result<KVVec<u8>> {
+    body(&convert::attributes_to_wire(&at.attributes()?))
 }
 
-/// Makes a regular file; false if there is something already, which is an error if `exclusive`.
-pub(super) fn create(path: &[u8], mode: u16, exclusive: bool) -> Result<bool> {
+/// Makes a regular file; one that is there already will do if the request says so.
+fn create(path: &[u8], args: &CreateArgs) -> Result<KVVec<u8>> {
     let (dir, name) = parent(path)?;
-    let created = dir.change()?.create(name, mode & 0o7777);
-    match created {
-        Ok(()) => Ok(true),
-        Err(e) if e == EEXIST && !exclusive => Ok(false),
-        Err(e) => Err(e),
+    let mode = (args.mode.get() & 0o7777) as u16;
+    let exclusive = args.flags.get() & CreateArgs::EXCLUSIVE != 0;
+    let change = dir.change()?;
+    match change.create(name, mode) {
+        Err(e) if e == EEXIST && !exclusive => attributes(&walk(path)?),
+        made => attributes(&made?),
     }
+}
+
+/// Makes a regular file and opens it.
+///
+/// # Errors
+///
+/// `EEXIST` if there is something of that name.
+pub(super) fn create_open(path: &[u8], mode: u16, flags: OpenFlags) -> Result<OwnFile> {
+    let (dir, name) = parent(path)?;
+    let change = dir.change()?;
+    change.create_open(name, mode, flags)
 }
 
 fn set_attributes(path: &[u8], args: &SetAttr) -> Result<KVVec<u8>> {
@@ -171,5 +198,5 @@ fn set_attributes(path: &[u8], args: &SetAttr) -> Result<KVVec<u8>> {
         changes.mtime = None;
     }
     at.set_attributes(&changes)?;
-    body(&convert::attributes_to_wire(&at.attributes()?))
+    attributes(&at)
 }

@@ -9,7 +9,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, ArcBorrow};
 use kernel::types::Opaque;
 
-use super::{Dentry, DirEmitter, FileSystem, Inode};
+use super::{Dentry, DirEmitter, FileSystem, Inode, WriteHow, WriteSync};
 
 struct Table<T>(core::marker::PhantomData<T>);
 
@@ -113,7 +113,7 @@ impl<T: FileSystem> Table<T> {
         llseek: Some(Self::llseek_directory),
         read: Some(bindings::generic_read_dir),
         iterate_shared: Some(Self::iterate),
-        fsync: Some(bindings::noop_fsync),
+        fsync: Some(Self::fsync_directory),
         ..pin_init::zeroed()
     };
 
@@ -253,17 +253,20 @@ impl<T: FileSystem> Table<T> {
                 return Ok(0);
             }
             // SAFETY: See above; the iterator is ours for the call.
-            let (handle, from, append) = unsafe {
+            let (handle, from, how) = unsafe {
                 (
                     Self::handle(file),
                     IovIterSource::from_raw(from),
-                    (*file).f_flags & bindings::O_APPEND != 0,
+                    WriteHow {
+                        append: (*file).f_flags & bindings::O_APPEND != 0,
+                        sync: write_sync((*iocb).ki_flags),
+                    },
                 )
             };
             // SAFETY: The control block is ours for the call.
             let position = unsafe { &mut (*iocb).ki_pos };
             let start = u64::try_from(*position).map_err(|_| EINVAL)?;
-            let (written, end) = T::write(inode, &handle, start, append, from)?;
+            let (written, end) = T::write(inode, &handle, start, how, from)?;
             *position = i64::try_from(end).map_err(|_| EFBIG)?;
             Ok(written)
         });
@@ -287,6 +290,25 @@ impl<T: FileSystem> Table<T> {
         let handle = unsafe { Self::handle(file) };
         from_result(|| {
             T::sync(&handle, data_only != 0)?;
+            Ok(0)
+        })
+    }
+
+    /// VFS's `fsync` of directories.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn fsync_directory(
+        file: *mut bindings::file,
+        _start: bindings::loff_t,
+        _end: bindings::loff_t,
+        data_only: c_int,
+    ) -> c_int {
+        // SAFETY: See above.
+        let dentry = unsafe { dentry::<T>(file) };
+        from_result(|| {
+            T::sync_directory(dentry, data_only != 0)?;
             Ok(0)
         })
     }
@@ -385,6 +407,17 @@ impl<T: FileSystem> Table<T> {
             T::read_directory(dentry, &directory, &mut emitter)?;
             Ok(0)
         })
+    }
+}
+
+/// What the flags of a write say, of which those that the file was opened with are a part.
+fn write_sync(flags: c_int) -> WriteSync {
+    if flags & bindings::IOCB_SYNC != 0 {
+        WriteSync::All
+    } else if flags & bindings::IOCB_DSYNC != 0 {
+        WriteSync::Data
+    } else {
+        WriteSync::No
     }
 }
 

@@ -25,6 +25,25 @@ pub(crate) struct Opened<T: FileSystem> {
     pub(crate) created: bool,
 }
 
+/// When what is written has to be on the disk, beyond what its file was opened with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteSync {
+    /// At some time.
+    No,
+    /// When the write returns, and with it what is needed to read it again.
+    Data,
+    /// When the write returns, and with it all attributes.
+    All,
+}
+
+/// How something is written.
+#[derive(Clone, Copy)]
+pub(crate) struct WriteHow {
+    /// At the file's end.
+    pub(crate) append: bool,
+    pub(crate) sync: WriteSync,
+}
+
 /// A network file system: the operations that VFS asks of it.
 ///
 /// The callbacks of the C tables (`super_operations`, `inode_operations`, ...) are thin shims in
@@ -127,13 +146,13 @@ pub(crate) trait FileSystem: Sized + 'static {
         position: u64,
         to: &mut IovIterDest<'_>,
     ) -> Result<usize>;
-    /// Writes at `position`, or at the file's end if `append`; gives the number of bytes and the
+    /// Writes at `position`, or at the file's end if `how` says so; gives the number of bytes and the
     /// position after them. Called with the inode locked.
     fn write(
         inode: &Inode<Self>,
         handle: &Self::Handle,
         position: u64,
-        append: bool,
+        how: WriteHow,
         from: &mut IovIterSource<'_>,
     ) -> Result<(usize, u64)>;
     /// Reads `len` bytes from the file's byte `position` on, for the page cache; fewer only at the
@@ -141,6 +160,9 @@ pub(crate) trait FileSystem: Sized + 'static {
     fn read_pages(handle: &Self::Handle, position: u64, len: usize) -> Result<Content>;
     /// Makes what was written last.
     fn sync(handle: &Self::Handle, data_only: bool) -> Result;
+
+    /// Brings a directory's entries to its disk.
+    fn sync_directory(dentry: &Dentry<Self>, data_only: bool) -> Result;
 
     /// Opens a directory.
     fn open_directory(inode: &Inode<Self>) -> Result<Arc<Self::Directory>>;

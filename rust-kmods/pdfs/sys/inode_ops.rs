@@ -336,9 +336,15 @@ impl<T: FileSystem> Table<T> {
         } else {
             None
         };
+        let mut changes = changes(attr);
+        if attr.ia_valid & (bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) != 0 {
+            // Not whoever writes to a file or gives it away takes its privileges off, but VFS; and
+            // so does the one of the node that has the file.
+            changes.mode = None;
+        }
         from_result(|| {
             let inode = dentry.inode().ok_or(ENOENT)?;
-            T::set_attributes(dentry, inode, &changes(attr), handle)?;
+            T::set_attributes(dentry, inode, &changes, handle)?;
             Ok(0)
         })
     }

@@ -8,6 +8,7 @@
 
 pub(crate) mod attributes;
 mod cred;
+mod deleg;
 mod dentry;
 mod dentry_ops;
 mod dir_emitter;
@@ -24,13 +25,14 @@ mod path;
 mod remap;
 mod super_block;
 pub(crate) mod thread;
+mod user_window;
 
 pub(crate) use cred::{Assumed, Ids};
 pub(crate) use dentry::Dentry;
 pub(crate) use dir_emitter::DirEmitter;
 pub(crate) use expiry::IdleMounts;
 pub(crate) use file_ops::RawFile;
-pub(crate) use filesystem::{FileSystem, InodeRef, Opened};
+pub(crate) use filesystem::{FileSystem, InodeRef, Opened, WriteHow, WriteSync};
 pub(crate) use fs_context::{FileSystemType, Mount, Registration};
 pub(crate) use inode::Inode;
 pub(crate) use super_block::SuperBlock;

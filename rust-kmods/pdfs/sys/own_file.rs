@@ -8,8 +8,19 @@ use kernel::error::{from_err_ptr, to_result};
 use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::prelude::*;
 
-use super::attributes::{AttributeChanges, Attributes};
-use super::Path;
+use super::attributes::{AttributeChanges, Attributes, S_IFREG};
+use super::user_window::{self, UserWindow};
+use super::{Path, WriteSync};
+
+impl WriteSync {
+    fn rwf(self) -> bindings::rwf_t {
+        match self {
+            Self::No => 0,
+            Self::Data => bindings::RWF_DSYNC,
+            Self::All => bindings::RWF_DSYNC | bindings::RWF_SYNC,
+        }
+    }
+}
 
 /// An open file or directory of this node.
 ///
@@ -19,6 +30,8 @@ use super::Path;
 pub(crate) struct OwnFile {
     file: NonNull<bindings::file>,
     path: Path,
+    /// Where the data go of a file that knows a program's memory only.
+    window: Option<UserWindow>,
 }
 
 /// How a file is to be opened.
@@ -30,51 +43,103 @@ pub(crate) struct OpenFlags {
     pub(crate) execute: bool,
     /// To be written.
     pub(crate) write: bool,
+    /// To be emptied first.
+    pub(crate) truncate: bool,
     /// Every write goes to the end.
     pub(crate) append: bool,
     /// Every write goes to the disk: `O_SYNC`, `O_DSYNC` or 0.
     pub(crate) sync: u32,
 }
 
-impl OwnFile {
-    /// Opens the file at `path`, for whom the current task acts; `made` says that it was made just
-    /// now, on its behalf, so that its permissions don't matter yet.
-    ///
-    /// # Errors
-    ///
-    /// `EACCES`, `EPERM`, `EROFS`, `ETXTBSY` and the file system's.
-    pub(crate) fn open(path: Path, flags: OpenFlags, made: bool) -> Result<Self> {
-        let mut mask = bindings::MAY_OPEN;
-        let mut bits = bindings::O_LARGEFILE | flags.sync;
-        bits |= match (flags.read, flags.write) {
+impl OpenFlags {
+    /// As `O_*`, but for what is done to the file before it is open.
+    pub(super) fn bits(self) -> u32 {
+        let access = match (self.read, self.write) {
             (true, true) => bindings::O_RDWR,
             (false, true) => bindings::O_WRONLY,
             _ => bindings::O_RDONLY,
         };
-        if flags.execute {
+        let append = if self.append { bindings::O_APPEND } else { 0 };
+        bindings::O_LARGEFILE | access | append | self.sync
+    }
+
+    /// What the file's permissions have to allow: `MAY_*`.
+    fn mask(self) -> u32 {
+        let mut mask = bindings::MAY_OPEN;
+        if self.execute {
             mask |= bindings::MAY_EXEC;
-        } else if flags.read {
+        } else if self.read {
             mask |= bindings::MAY_READ;
         }
-        if flags.write {
+        if self.write || self.truncate {
             mask |= bindings::MAY_WRITE;
         }
-        if flags.append {
+        if self.append {
             mask |= bindings::MAY_APPEND;
-            bits |= bindings::O_APPEND;
         }
-        if !made {
-            // SAFETY: By the path's type invariant.
-            to_result(unsafe {
-                bindings::inode_permission(path.idmap(), path.inode(), mask as c_int)
-            })?;
+        mask
+    }
+}
+
+impl OwnFile {
+    /// Opens the regular file at `path`, for whom the current task acts.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES`, `EPERM`, `EROFS`, `ETXTBSY` and the file system's.
+    pub(crate) fn open(path: Path, flags: OpenFlags) -> Result<Self> {
+        if flags.execute && path.is_noexec() {
+            return Err(EACCES);
         }
+        path.permission(flags.mask())?;
         // SAFETY: By the path's type invariant.
         let append_only = unsafe { (*path.inode()).i_flags } & bindings::S_APPEND != 0;
-        if append_only && flags.write && !flags.append {
+        if append_only && (flags.write && !flags.append || flags.truncate) {
             return Err(EPERM);
         }
-        Self::open_checked(path, bits)
+        let file = Self::open_checked(path, flags.bits())?;
+        if flags.truncate {
+            file.empty(flags)?;
+        }
+        Ok(file)
+    }
+
+    /// Opens the file at `path` that was made just now, on behalf of whom the current task acts:
+    /// its permissions don't matter yet.
+    pub(super) fn open_made(path: Path, flags: OpenFlags) -> Result<Self> {
+        Self::open_checked(path, flags.bits())
+    }
+
+    /// The file that VFS made at `path` and opened at once.
+    ///
+    /// # Errors
+    ///
+    /// That of `path`; `EEXIST` if the file is not open: it was there.
+    ///
+    /// # Safety
+    ///
+    /// `file` is a file of which nobody else has the reference, opened by `path` if it is open.
+    pub(super) unsafe fn from_created(
+        file: *mut bindings::file,
+        path: Result<Path>,
+    ) -> Result<Self> {
+        let file = NonNull::new(file).ok_or(EIO)?;
+        // SAFETY: By the safety requirement.
+        let is_open = unsafe { file.as_ref() }.f_mode & bindings::FMODE_OPENED != 0;
+        match path {
+            // INVARIANT: By the safety requirement, and looked at just now.
+            Ok(path) if is_open => Self {
+                file,
+                path,
+                window: None,
+            }
+            .with_window(),
+            path => {
+                // SAFETY: By the safety requirement.
+                unsafe { bindings::fput(file.as_ptr()) };
+                Err(path.err().unwrap_or(EEXIST))
+            }
+        }
     }
 
     /// Opens the directory at `path` to read its entries, for whom the current task acts.
@@ -83,11 +148,7 @@ impl OwnFile {
     ///
     /// `EACCES`, `ENOTDIR` and the file system's.
     pub(crate) fn open_directory(path: Path) -> Result<Self> {
-        let mask = bindings::MAY_OPEN | bindings::MAY_READ;
-        // SAFETY: By the path's type invariant.
-        to_result(unsafe {
-            bindings::inode_permission(path.idmap(), path.inode(), mask as c_int)
-        })?;
+        path.permission(bindings::MAY_OPEN | bindings::MAY_READ)?;
         Self::open_checked(path, bindings::O_DIRECTORY | bindings::O_RDONLY)
     }
 
@@ -101,10 +162,58 @@ impl OwnFile {
             )
         })?;
         // INVARIANT: Opened just now.
-        Ok(Self {
+        Self {
             file: NonNull::new(file).ok_or(EIO)?,
             path,
-        })
+            window: None,
+        }
+        .with_window()
+    }
+
+    /// Gives it a window if it can't do without.
+    fn with_window(mut self) -> Result<Self> {
+        if self.path.kind() != S_IFREG {
+            return Ok(self);
+        }
+        let of_program = {
+            let ops = self.ops();
+            let reads = ops.read.is_some() && ops.read_iter.is_none();
+            let writes = ops.write.is_some() && ops.write_iter.is_none();
+            self.has_mode(bindings::FMODE_READ).is_ok() && reads
+                || self.has_mode(bindings::FMODE_WRITE).is_ok() && writes
+        };
+        if of_program {
+            self.window = Some(UserWindow::new()?);
+        }
+        if self.is_direct() {
+            // A thread that waits in a file's own operations can't be called back: one that would
+            // wait says so.
+            // SAFETY: By the type invariant nobody else uses the file yet.
+            unsafe { (*self.as_ptr()).f_flags |= bindings::O_NONBLOCK };
+        }
+        Ok(self)
+    }
+
+    fn ops(&self) -> &bindings::file_operations {
+        // SAFETY: By the type invariant; an open file keeps its operations.
+        unsafe { &*(*self.as_ptr()).f_op }
+    }
+
+    /// Whether there is no page cache behind the file: to read it is to call its maker, which may
+    /// have effects, and its size says nothing.
+    pub(crate) fn is_direct(&self) -> bool {
+        let Some(splice_read) = self.ops().splice_read else {
+            return true;
+        };
+        // Files that are made up as they are read have no pages (`empty_aops`), or have them for
+        // form's sake like those of sysfs, but then nothing of them that could be spliced.
+        let copies = core::ptr::fn_addr_eq(
+            splice_read,
+            bindings::copy_splice_read as unsafe extern "C" fn(_, _, _, _, _) -> _,
+        );
+        // SAFETY: By the path's type invariant; the operations of an inode's mapping stay.
+        let pages = unsafe { (*(*self.path.inode()).i_mapping).a_ops };
+        copies || core::ptr::eq(pages, &raw const bindings::empty_aops)
     }
 
     fn as_ptr(&self) -> *mut bindings::file {
@@ -133,7 +242,8 @@ impl OwnFile {
         }
     }
 
-    /// Fills `to` from the file's byte `position`; all of it, unless the file ends before.
+    /// Fills `to` from the file's byte `position`; all of it, unless the file ends before, or is a
+    /// direct one, which is asked once.
     ///
     /// # Errors
     ///
@@ -141,29 +251,47 @@ impl OwnFile {
     pub(crate) fn read(&self, position: u64, to: &mut IovIterDest<'_>) -> Result {
         self.has_mode(bindings::FMODE_READ)?;
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
+        let once = self.is_direct();
         let mut done = false;
         while !to.is_empty() {
-            // What a file system leaves of an iterator is not to be trusted: those on netfs, read
-            // without their cache, say how much they read and leave the iterator anywhere. So
-            // they get a copy, and what was filled is what they say.
-            // SAFETY: By the type invariant; the copy is of an iterator over kernel memory, which
-            // owns nothing, and the memory is borrowed for longer than the call.
-            let read = unsafe {
-                let mut iter = to.as_raw().read();
-                bindings::vfs_iter_read(self.as_ptr(), &mut iter, &mut position, 0)
-            };
-            match usize::try_from(read) {
-                Ok(0) => break,
-                Ok(read) if read > to.len() => return Err(EIO),
-                Ok(read) => {
-                    to.advance(read);
-                    done = true;
-                }
+            let read = match self.read_once(&mut position, to) {
+                Ok(read) => read,
                 Err(_) if done => break,
-                Err(_) => return Err(Error::from_errno(read as c_int)),
+                Err(e) => return Err(e),
+            };
+            done = true;
+            if read == 0 || once {
+                break;
             }
         }
         Ok(())
+    }
+
+    fn read_once(&self, position: &mut i64, to: &mut IovIterDest<'_>) -> Result<usize> {
+        if self.ops().read_iter.is_none() {
+            let window = self.window.as_ref().ok_or(EINVAL)?;
+            // SAFETY: By the type invariant; the memory is the window's.
+            let fill = |start, len| unsafe {
+                from_count(bindings::vfs_read(self.as_ptr(), start, len, position))
+            };
+            return window.fill(to.len(), fill, |piece| {
+                to.copy_to_iter(piece);
+            });
+        }
+        // What a file system leaves of an iterator is not to be trusted: those on netfs, read
+        // without their cache, say how much they read and leave the iterator anywhere. So they get
+        // a copy, and what was filled is what they say.
+        // SAFETY: By the type invariant; the copy is of an iterator over kernel memory, which owns
+        // nothing, and the memory is borrowed for longer than the call.
+        let read = from_count(unsafe {
+            let mut iter = to.as_raw().read();
+            bindings::vfs_iter_read(self.as_ptr(), &mut iter, position, 0)
+        })?;
+        if read > to.len() {
+            return Err(EIO);
+        }
+        to.advance(read);
+        Ok(read)
     }
 
     /// Writes `data` at the file's byte `position`, or at its end if it was opened so; gives the
@@ -171,33 +299,65 @@ impl OwnFile {
     ///
     /// # Errors
     ///
-    /// `EBADF` if not open for writing; the file system's, if nothing was written before.
+    /// `EBADF` if not open for writing; `EOPNOTSUPP` if the file can't do what `sync` says; the
+    /// file system's, if nothing was written before.
     pub(crate) fn write(
         &self,
         position: u64,
+        sync: WriteSync,
         data: &mut IovIterSource<'_>,
     ) -> Result<(usize, u64)> {
         self.has_mode(bindings::FMODE_WRITE)?;
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
         let mut done = 0;
         while !data.is_empty() {
-            // SAFETY: By the type invariant; a copy, for the reason that `read` gives.
-            let written = unsafe {
-                let mut iter = data.as_raw().read();
-                bindings::vfs_iter_write(self.as_ptr(), &mut iter, &mut position, 0)
-            };
-            match usize::try_from(written) {
+            let wanted = data.len();
+            match self.write_once(&mut position, sync, data) {
                 Ok(0) => break,
-                Ok(written) if written > data.len() => return Err(EIO),
                 Ok(written) => {
-                    data.advance(written);
                     done += written;
+                    // Of a file that takes what it likes the rest is the writer's business.
+                    if self.window.is_some() && written < wanted.min(user_window::SIZE) {
+                        break;
+                    }
                 }
                 Err(_) if done > 0 => break,
-                Err(_) => return Err(Error::from_errno(written as c_int)),
+                Err(e) => return Err(e),
             }
         }
         Ok((done, position as u64))
+    }
+
+    fn write_once(
+        &self,
+        position: &mut i64,
+        sync: WriteSync,
+        data: &mut IovIterSource<'_>,
+    ) -> Result<usize> {
+        if self.ops().write_iter.is_none() {
+            // SAFETY: By the type invariant; only this value's users look at the flags.
+            let always = unsafe { (*self.as_ptr()).f_flags } & bindings::O_DSYNC != 0;
+            if sync != WriteSync::No && !always {
+                // As VFS has it: such a file is not told.
+                return Err(EOPNOTSUPP);
+            }
+            let window = self.window.as_ref().ok_or(EINVAL)?;
+            // SAFETY: By the type invariant; the memory is the window's.
+            let drain = |start, len| unsafe {
+                from_count(bindings::vfs_write(self.as_ptr(), start, len, position))
+            };
+            return window.drain(data.len(), |piece| data.copy_from_iter(piece), drain);
+        }
+        // SAFETY: By the type invariant; a copy, for the reason that `read_once` gives.
+        let written = from_count(unsafe {
+            let mut iter = data.as_raw().read();
+            bindings::vfs_iter_write(self.as_ptr(), &mut iter, position, sync.rwf())
+        })?;
+        if written > data.len() {
+            return Err(EIO);
+        }
+        data.advance(written);
+        Ok(written)
     }
 
     /// Makes what was written last.
@@ -217,19 +377,40 @@ impl OwnFile {
     /// Those of `ftruncate(2)`.
     pub(crate) fn truncate(&self, size: u64) -> Result {
         self.has_mode(bindings::FMODE_WRITE)?;
-        let mut attr = bindings::iattr {
+        self.set_size(size)
+    }
+
+    /// Empties the file, as its opening asked for.
+    fn empty(&self, flags: OpenFlags) -> Result {
+        if flags.write {
+            self.set_size(0)
+        } else {
+            // Nobody has seen to it yet that the file is not being executed, or leased.
+            self.path.truncate(0)
+        }
+    }
+
+    fn set_size(&self, size: u64) -> Result {
+        // SAFETY: By the type invariant.
+        let privileges =
+            unsafe { bindings::setattr_should_drop_suidgid(self.path.idmap(), self.path.inode()) };
+        let attr = bindings::iattr {
+            // As ftruncate(2) does: what others wrote does not get the power of the file's owner.
             ia_valid: bindings::ATTR_SIZE
                 | bindings::ATTR_MTIME
                 | bindings::ATTR_CTIME
                 | bindings::ATTR_OPEN
-                | bindings::ATTR_FILE,
+                | bindings::ATTR_FILE
+                | bindings::ATTR_FORCE
+                | bindings::ATTR_KILL_PRIV
+                | privileges as c_uint,
             ia_size: i64::try_from(size).map_err(|_| EFBIG)?,
             ia_file: self.as_ptr(),
             ..Default::default()
         };
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::mnt_want_write_file(self.as_ptr()) })?;
-        let done = self.path.notify_change(&mut attr);
+        let done = self.path.notify_change(&attr);
         // SAFETY: Got above.
         unsafe { bindings::mnt_drop_write_file(self.as_ptr()) };
         done
@@ -304,6 +485,11 @@ impl Drop for OwnFile {
         // SAFETY: By the type invariant; kernel threads may do so.
         unsafe { bindings::__fput_sync(self.file.as_ptr()) };
     }
+}
+
+/// A number of bytes, or a negative error number.
+fn from_count(count: isize) -> Result<usize> {
+    usize::try_from(count).map_err(|_| Error::from_errno(count as c_int))
 }
 
 /// A `struct dir_context` on the receiving side.

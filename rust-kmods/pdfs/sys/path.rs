@@ -9,6 +9,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 
 use super::attributes::{AttributeChanges, Attributes, Statistics, Time, TimeChange};
+use super::deleg::with_deleg_broken;
 use super::{DirOp, FileSystemType};
 
 /// A name for the calls that take one by length; the hash is computed by them.
@@ -100,18 +101,21 @@ impl Path {
         unsafe { (*self.dentry()).d_inode }
     }
 
-    /// What the path `name` from here means; this path is the root of the walk. Symbolic links in
-    /// the middle are followed, mounts are crossed, an empty name means this path.
+    /// What the path `name` from here means; this path is the root of the walk. Mounts are crossed,
+    /// an empty name means this path.
+    ///
+    /// Symbolic links are not followed: whoever asks has read those that he met, and one that is
+    /// there now was put there since. It may lead to where he did not mean to go.
     ///
     /// # Errors
     ///
-    /// Those of a walk.
+    /// Those of a walk; `ENOENT` if there is a symbolic link in the middle.
     pub(crate) fn walk(&self, name: &CStr) -> Result<Self> {
         self.walk_with(name, 0)
     }
 
-    /// As [`Path::walk`]; `ENOTDIR` if it is not a directory in the end. Symbolic links are
-    /// followed in the end, too.
+    /// As [`Path::walk`]; `ENOTDIR` if it is not a directory in the end, `ENOENT` if it is a
+    /// symbolic link.
     pub(crate) fn walk_to_directory(&self, name: &CStr) -> Result<Self> {
         self.walk_with(name, bindings::LOOKUP_FOLLOW | bindings::LOOKUP_DIRECTORY)
     }
@@ -121,16 +125,22 @@ impl Path {
         let mut path = MaybeUninit::uninit();
         // SAFETY: By the type invariant; the name is a string; the call fills the path if it
         // succeeds.
-        unsafe {
-            to_result(bindings::vfs_path_lookup(
+        let found = to_result(unsafe {
+            bindings::vfs_path_lookup(
                 self.dentry(),
                 self.mount(),
                 name.as_char_ptr(),
-                flags,
+                flags | bindings::LOOKUP_NO_SYMLINKS,
                 path.as_mut_ptr(),
-            ))?;
+            )
+        });
+        match found {
+            // SAFETY: Filled just now.
             // INVARIANT: `vfs_path_lookup` took the references.
-            Ok(Self(path.assume_init()))
+            Ok(()) => Ok(Self(unsafe { path.assume_init() })),
+            // What was walked through is not there any more.
+            Err(e) if e == ELOOP => Err(ENOENT),
+            Err(e) => Err(e),
         }
     }
 
@@ -151,6 +161,32 @@ impl Path {
             return Err(ENOENT);
         }
         Ok(self)
+    }
+
+    /// The type bits of its mode.
+    pub(crate) fn kind(&self) -> u16 {
+        // SAFETY: By the type invariant; the type of an inode stays.
+        unsafe { (*self.inode()).i_mode & bindings::S_IFMT as u16 }
+    }
+
+    /// Whether nothing is to be executed there.
+    pub(super) fn is_noexec(&self) -> bool {
+        // SAFETY: By the type invariant; a superblock lives as long as its mounts.
+        unsafe {
+            let mount = self.mount();
+            (*mount).mnt_flags & bindings::mount_flags_MNT_NOEXEC as c_int != 0
+                || (*(*mount).mnt_sb).s_iflags & bindings::SB_I_NOEXEC as usize != 0
+        }
+    }
+
+    /// Whether the current task may do what `mask` says: `MAY_*`.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES`, `EROFS` and the file system's.
+    pub(super) fn permission(&self, mask: u32) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::inode_permission(self.idmap(), self.inode(), mask as c_int) })
     }
 
     /// Its attributes.
@@ -224,19 +260,23 @@ impl Path {
                 attr.ia_valid |= bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID;
             }
         }
-        self.notify_change(&mut attr)
+        self.notify_change(&attr)
     }
 
     /// The write access that the change of the attributes needs is the caller's business.
-    pub(super) fn notify_change(&self, attr: &mut bindings::iattr) -> Result {
+    pub(super) fn notify_change(&self, attr: &bindings::iattr) -> Result {
         let inode = self.inode();
-        // SAFETY: By the type invariant; the inode is locked around the call, as it wants.
-        to_result(unsafe {
-            bindings::inode_lock(inode);
-            let done =
-                bindings::notify_change(self.idmap(), self.dentry(), attr, core::ptr::null_mut());
-            bindings::inode_unlock(inode);
-            done
+        with_deleg_broken(|delegated| {
+            // The call makes its own of what it is given.
+            let mut attr = *attr;
+            // SAFETY: By the type invariant; the inode is locked around the call, as it wants.
+            to_result(unsafe {
+                bindings::inode_lock(inode);
+                let done =
+                    bindings::notify_change(self.idmap(), self.dentry(), &mut attr, delegated);
+                bindings::inode_unlock(inode);
+                done
+            })
         })
     }
 
