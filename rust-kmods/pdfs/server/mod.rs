@@ -5,10 +5,10 @@
 mod directory;
 mod file;
 mod request;
+mod room;
 mod session;
 mod worker;
 
-use kernel::pr_warn_once;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_cm::sys::KThread;
@@ -40,9 +40,7 @@ impl Server {
         let (listener, workers) = (server.listener.clone(), server.workers.clone());
         server.acceptor = Some(KThread::spawn(c"pdfs_listen", move |_| {
             while let Ok(circuit) = listener.accept() {
-                if let Err(e) = workers.assign(circuit) {
-                    pr_warn_once!("can't serve a circuit, told of once: {e:?}\n");
-                }
+                workers.assign(circuit);
             }
         })?);
         Ok(server)

@@ -46,6 +46,20 @@ pub(super) fn serve(circuit: &Circuit) {
     }
 }
 
+/// Answers the first request of a circuit that nobody serves.
+pub(super) fn refuse(circuit: &Circuit, why: Error) {
+    // It came with the circuit, its first segment at least.
+    let first = match circuit.readable() {
+        true => circuit.recv_woken_by(Wake::Idle),
+        false => Ok(None),
+    };
+    let answer = Reply::error(why.to_errno());
+    match first {
+        Ok(Some(segment)) if circuit.send(segment.op(), &[answer.as_bytes()]).is_ok() => {}
+        _ => circuit.abort(),
+    }
+}
+
 /// A good answer.
 enum Answer {
     /// What follows the status.

@@ -2,14 +2,21 @@
 
 //! The threads that serve circuits: one for each, from the idle ones as far as there are any.
 
+use core::time::Duration;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex, SpinLock};
-use kernel::{new_mutex, new_spinlock};
+use kernel::{new_mutex, new_spinlock, pr_warn_once};
 use podos_cm::sys::{KThread, StopToken, WaitQueue, Wake};
 use podos_cm::Circuit;
 
-use super::request;
+use super::{request, room};
 use crate::sys::thread;
+
+/// How long a thread waits for another circuit before it ends.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Idle threads that stay, so that most circuits need no new one.
+const RESERVE: usize = 8;
 
 /// All threads that serve.
 #[pin_data]
@@ -19,8 +26,13 @@ pub(super) struct Workers {
 }
 
 struct State {
-    all: KVec<Worker>,
-    idle: KVec<Arc<Desk>>,
+    all: KVVec<Worker>,
+    /// Those who wait. The last one has waited for the shortest time, and is taken first.
+    idle: KVVec<Arc<Desk>>,
+    /// Circuits that are being served, by node.
+    room: room::Room,
+    /// The thread that has ended last: somebody else has to wait for its end.
+    ended: Option<KThread>,
 }
 
 struct Worker {
@@ -35,6 +47,15 @@ struct Desk {
     circuit: SpinLock<Option<Arc<Circuit>>>,
     #[pin]
     given: WaitQueue,
+}
+
+/// What a thread has waited for.
+enum Next {
+    Circuit(Arc<Circuit>),
+    /// The module goes.
+    Stop,
+    /// Nothing for a long time.
+    Nothing,
 }
 
 impl Desk {
@@ -54,15 +75,16 @@ impl Desk {
         self.given.wake_all();
     }
 
-    /// Waits for a circuit; `None` when the thread is to end.
-    fn wait(&self, stop: &StopToken) -> Option<Arc<Circuit>> {
+    /// Waits for a circuit.
+    fn wait(&self, stop: &StopToken) -> Next {
         let ready = || {
             if stop.is_stopping() {
-                return Some(None);
+                return Some(Next::Stop);
             }
-            self.circuit.lock().clone().map(Some)
+            self.circuit.lock().clone().map(Next::Circuit)
         };
-        self.given.wait_until(Wake::Idle, ready).ok().flatten()
+        let given = self.given.wait_until_timeout(Wake::Idle, PATIENCE, ready);
+        given.ok().flatten().unwrap_or(Next::Nothing)
     }
 
     fn clear(&self) {
@@ -82,8 +104,10 @@ impl Desk {
 impl Workers {
     pub(super) fn new() -> Result<Arc<Self>> {
         let state = State {
-            all: KVec::new(),
-            idle: KVec::new(),
+            all: KVVec::new(),
+            idle: KVVec::new(),
+            room: room::Room::of_this_node(),
+            ended: None,
         };
         Arc::pin_init(
             pin_init!(Self {
@@ -93,18 +117,36 @@ impl Workers {
         )
     }
 
-    /// Has a thread serve the circuit.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`; the circuit is finished then.
-    pub(super) fn assign(self: &Arc<Self>, circuit: Circuit) -> Result {
-        let circuit = Arc::new(circuit, GFP_KERNEL)?;
-        let idle = self.state.lock().idle.pop();
+    /// Has a thread serve the circuit, or tells whoever opened it why there is none.
+    pub(super) fn assign(self: &Arc<Self>, circuit: Circuit) {
+        let host = circuit.remote().host();
+        let circuit = match Arc::new(circuit, GFP_KERNEL) {
+            Ok(circuit) => circuit,
+            // What waits for the circuit's end sees it.
+            Err(e) => return tell(host, e.into()),
+        };
+        if let Err(e) = self.try_assign(host, circuit.clone()) {
+            tell(host, e);
+            request::refuse(&circuit, e);
+        }
+    }
+
+    fn try_assign(self: &Arc<Self>, host: u32, circuit: Arc<Circuit>) -> Result {
+        let mut state = self.state.lock();
+        state.room.enter(host)?;
+        let idle = state.idle.pop();
+        drop(state);
         if let Some(desk) = idle {
             desk.give(circuit);
             return Ok(());
         }
+        self.hire(circuit).inspect_err(|_| {
+            self.state.lock().room.leave(host);
+        })
+    }
+
+    /// Makes a thread for the circuit.
+    fn hire(self: &Arc<Self>, circuit: Arc<Circuit>) -> Result {
         let desk = Desk::new()?;
         desk.give(circuit);
         let mut state = self.state.lock();
@@ -122,13 +164,46 @@ impl Workers {
         if let Err(e) = thread::clear_umask() {
             pr_warn!("files will be made with umask 022: {e:?}\n");
         }
-        while let Some(circuit) = desk.wait(stop) {
-            request::serve(&circuit);
-            desk.clear();
-            drop(circuit);
-            // There is room for all threads; without it this one would only not be used again.
-            let _ = self.state.lock().idle.push(desk.clone(), GFP_KERNEL);
+        loop {
+            match desk.wait(stop) {
+                Next::Circuit(circuit) => {
+                    let host = circuit.remote().host();
+                    request::serve(&circuit);
+                    desk.clear();
+                    drop(circuit);
+                    let mut state = self.state.lock();
+                    state.room.leave(host);
+                    // There is room for all threads; without it this one would only not be used
+                    // again.
+                    let _ = state.idle.push(desk.clone(), GFP_KERNEL);
+                }
+                Next::Stop => return,
+                Next::Nothing if self.retire(desk) => return,
+                Next::Nothing => {}
+            }
         }
+    }
+
+    /// Lets the thread of `desk` end, if it is not about to get a circuit, and is not one of the few
+    /// that stay.
+    fn retire(&self, desk: &Arc<Desk>) -> bool {
+        let mut state = self.state.lock();
+        if state.idle.len() <= RESERVE {
+            return false;
+        }
+        let waits = state.idle.iter().position(|at| Arc::ptr_eq(at, desk));
+        let works = state.all.iter().position(|w| Arc::ptr_eq(&w.desk, desk));
+        let (Some(waits), Some(works)) = (waits, works) else {
+            return false;
+        };
+        let (Ok(_), Ok(worker)) = (state.idle.remove(waits), state.all.remove(works)) else {
+            return false;
+        };
+        let before = state.ended.replace(worker.thread);
+        drop(state);
+        // It has nothing left to do but to end.
+        drop(before);
+        true
     }
 
     /// Ends all threads, and waits for them. Nothing must be assigned any more.
@@ -146,7 +221,15 @@ impl Workers {
             drop(thread);
         }
         drop(idle);
-        let late = core::mem::take(&mut self.state.lock().idle);
+        let mut state = self.state.lock();
+        let late = core::mem::take(&mut state.idle);
+        let ended = state.ended.take();
+        drop(state);
         drop(late);
+        drop(ended);
     }
+}
+
+fn tell(host: u32, why: Error) {
+    pr_warn_once!("a circuit of node {host} is not served, told of once: {why:?}\n");
 }
