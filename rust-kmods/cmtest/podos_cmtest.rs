@@ -4,7 +4,8 @@
 //!
 //! It gives processes what CM gives to the layers of the kernel, in class Test: circuits, groups,
 //! ephemeral messages. Tests drive CM through it, and benches compare it with sockets. Besides, it
-//! echoes the circuits whose first message says so (op [`echo::ECHO`]), in the kernel.
+//! echoes the circuits whose first message says so (op [`echo::ECHO`]), in the kernel, and has a file
+//! that notices being read ([`Reads`]).
 //!
 //! Not for machines in use: whoever may open the device may send to every node.
 
@@ -17,11 +18,12 @@ mod group_call;
 mod held;
 mod listeners;
 mod ping;
+mod reads;
 mod sys;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::{Global, GlobalGuard, KThread};
+use podos_cm::sys::{AttributeFile, Global, GlobalGuard, KThread};
 use podos_cm::{Circuit, EphemeralRegistration, Listener};
 use podos_proto::wire::Class;
 
@@ -29,6 +31,7 @@ use echo::Echo;
 use endpoint::Endpoint;
 use ephemerals::Ephemerals;
 use listeners::Listeners;
+use reads::Reads;
 use sys::MiscDevice;
 
 module! {
@@ -74,6 +77,7 @@ impl Shared {
 /// The module. The fields are dropped in this order: no more files (they hold the module, so there
 /// are none), no more arrivals, then what works on the circuits that are left.
 struct CmTest {
+    _reads: AttributeFile<Reads>,
     _device: Pin<KBox<MiscDevice<Endpoint>>>,
     _ephemerals: EphemeralRegistration,
     _arrivals: Arrivals,
@@ -91,6 +95,7 @@ impl kernel::Module for CmTest {
         let ephemerals = ephemerals::register(shared)?;
         let device = KBox::pin_init(MiscDevice::register(c"podos-cm"), GFP_KERNEL)?;
         Ok(Self {
+            _reads: Reads::file()?,
             _device: device,
             _ephemerals: ephemerals,
             _arrivals: arrivals,

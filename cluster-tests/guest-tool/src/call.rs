@@ -3,12 +3,13 @@
 //! `call`: one system call, timed.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use rustix::io::ReadWriteFlags;
 
 use crate::gipc::abi;
 use crate::report::{say, say_millis, say_outcome};
@@ -29,6 +30,10 @@ enum Operation {
     Write,
     /// mkdir(2)
     Mkdir,
+    /// fsync(2) of a file or directory that is opened for reading
+    Fsync,
+    /// pwritev2(2) with RWF_DSYNC to a file that is opened once
+    WriteDsync,
 }
 
 /// Make a call and say how long it took and with which error number it ended
@@ -131,6 +136,14 @@ impl<'a> Subject<'a> {
                 file.write_at(&self.buffer, 0).map(|n| n as u64)
             }
             Operation::Mkdir => fs::create_dir(self.path).map(|()| 0),
+            Operation::Fsync => options.open(self.path)?.sync_all().map(|()| 0),
+            Operation::WriteDsync => {
+                options.read(false).write(true);
+                let file = opened(&mut self.file, &options, self.path)?;
+                let data = [IoSlice::new(&self.buffer)];
+                let written = rustix::io::pwritev2(file, &data, 0, ReadWriteFlags::DSYNC)?;
+                Ok(written as u64)
+            }
         }
     }
 }
@@ -166,6 +179,9 @@ mod tests {
         assert_eq!(call(Operation::Read, &path).unwrap(), 10);
         assert_eq!(call(Operation::List, dir.path()).unwrap(), 1);
         assert_eq!(errno(&call(Operation::Mkdir, &path)), libc::EEXIST);
+        assert_eq!(call(Operation::WriteDsync, &path).unwrap(), 10);
+        assert_eq!(call(Operation::Fsync, &path).unwrap(), 0);
+        assert_eq!(call(Operation::Fsync, dir.path()).unwrap(), 0);
         assert_eq!(errno(&call(Operation::List, &path)), libc::ENOTDIR);
     }
 

@@ -10,8 +10,11 @@ mod bench;
 mod call;
 mod cm;
 mod confine;
+mod exchange;
 mod gipc;
 mod gpids;
+mod grab;
+mod hold;
 mod many;
 mod map;
 mod pattern;
@@ -22,8 +25,12 @@ mod tally;
 mod verify;
 mod walk;
 
-use std::process::ExitCode;
+use std::env;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -33,6 +40,10 @@ use clap::{Parser, Subcommand};
     about = "The guest's part of the cluster tests"
 )]
 struct Arguments {
+    /// Do it as this user, in the group of the same number and in no other
+    #[arg(long)]
+    uid: Option<u32>,
+
     #[command(subcommand)]
     verb: Verb,
 }
@@ -44,6 +55,9 @@ enum Verb {
     Check(verify::Check),
     Map(map::Map),
     Call(call::Call),
+    Exchange(exchange::Exchange),
+    Grab(grab::Grab),
+    Hold(hold::Hold),
     Gipc(gipc::Gipc),
     Many(many::Many),
     Walk(walk::Walk),
@@ -64,12 +78,21 @@ fn main() -> ExitCode {
 }
 
 fn by_verb() -> anyhow::Result<()> {
-    match Arguments::parse().verb {
+    let arguments = Arguments::parse();
+    if let Some(uid) = arguments.uid {
+        if rustix::process::geteuid().as_raw() != uid {
+            return Err(again_as(uid)).context("cannot start again as another user");
+        }
+    }
+    match arguments.verb {
         Verb::Bench(verb) => verb.run(),
         Verb::Write(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Map(verb) => verb.run(),
         Verb::Call(verb) => verb.run(),
+        Verb::Exchange(verb) => verb.run(),
+        Verb::Grab(verb) => verb.run(),
+        Verb::Hold(verb) => verb.run(),
         Verb::Gipc(verb) => verb.run(),
         Verb::Many(verb) => verb.run(),
         Verb::Walk(verb) => verb.run(),
@@ -78,6 +101,13 @@ fn by_verb() -> anyhow::Result<()> {
         Verb::Confine(verb) => verb.run(),
         Verb::Soak(verb) => verb.run(),
     }
+}
+
+/// Becomes the same program of that user's; why it did not.
+fn again_as(uid: u32) -> io::Error {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(env::args_os().skip(1));
+    command.uid(uid).gid(uid).exec()
 }
 
 #[cfg(test)]

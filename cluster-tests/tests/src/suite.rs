@@ -9,6 +9,7 @@ mod coherence;
 mod commands;
 mod dead_node;
 mod debug;
+mod doors;
 mod files;
 mod firmware;
 mod gipc;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Test> {
         names::TESTS,
         files::TESTS,
         coherence::TESTS,
+        doors::TESTS,
         gipc::TESTS,
         programs::TESTS,
         sandbox::TESTS,
