@@ -205,6 +205,10 @@ impl FileSystem for Pdfs {
         names::read_link(dentry)
     }
 
+    fn follow_link(dentry: &Dentry) -> Result<CString> {
+        names::follow_link(dentry)
+    }
+
     fn open(dentry: &Dentry, inode: &Inode, flags: u32) -> Result<Arc<RemoteFile>> {
         let file = RemoteFile::open(dentry, inode, flags)?;
         if !inode.is_mapped() {

@@ -121,22 +121,30 @@ pub(super) fn rename(old: &Dentry, new: &Dentry, flags: u32) -> Result {
     Ok(())
 }
 
-/// The target of a symbolic link. An absolute one means a place in the tree that the link is in,
-/// which is not at the root here.
-pub(super) fn read_link(dentry: &Dentry) -> Result<CString> {
+/// The text of a symbolic link, behind `prefix` if it is absolute.
+fn link_text(dentry: &Dentry, prefix: &[u8]) -> Result<CString> {
     refuse_server()?;
     let path = dentry.path()?;
-    let volume = dentry.super_block().volume();
-    let answer = volume
-        .sessions()
-        .ask(Op::Readlink, &(), path.as_bytes(), &[])?;
+    let sessions = dentry.super_block().volume().sessions();
+    let answer = sessions.ask(Op::Readlink, &(), path.as_bytes(), &[])?;
     let target = answer.body()?;
     let mut text = KVec::new();
     if target.starts_with(b"/") {
-        text.extend_from_slice(volume.links().to_bytes(), GFP_KERNEL)?;
+        text.extend_from_slice(prefix, GFP_KERNEL)?;
     }
     text.extend_from_slice(target, GFP_KERNEL)?;
     text.push(0, GFP_KERNEL)?;
     let text = CStr::from_bytes_with_nul(&text).map_err(|_| EPROTO)?;
     Ok(CString::try_from(text)?)
+}
+
+/// The text of a symbolic link as its node has it, so that who copies it makes the same link.
+pub(super) fn read_link(dentry: &Dentry) -> Result<CString> {
+    link_text(dentry, b"")
+}
+
+/// Where a walk goes on. An absolute link means a place in the tree that it is in, which is not at
+/// the root here.
+pub(super) fn follow_link(dentry: &Dentry) -> Result<CString> {
+    link_text(dentry, dentry.super_block().volume().links().to_bytes())
 }

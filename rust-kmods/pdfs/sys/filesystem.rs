@@ -132,8 +132,10 @@ pub(crate) trait FileSystem: Sized + 'static {
         changes: &AttributeChanges,
         handle: Option<&Self::Handle>,
     ) -> Result;
-    /// The target of a symbolic link.
+    /// The text of a symbolic link, as it was stored.
     fn read_link(dentry: &Dentry<Self>) -> Result<CString>;
+    /// Where a walk goes on that comes to a symbolic link.
+    fn follow_link(dentry: &Dentry<Self>) -> Result<CString>;
 
     /// Opens a regular file; `flags` are `O_*`.
     fn open(dentry: &Dentry<Self>, inode: &Inode<Self>, flags: u32) -> Result<Arc<Self::Handle>>;

@@ -7,6 +7,7 @@ use kernel::bindings;
 use kernel::error::from_result;
 use kernel::prelude::*;
 use kernel::str::CString;
+use kernel::uaccess::{UserPtr, UserSlice};
 
 use super::attributes::{AttributeChanges, Time, TimeChange};
 use super::{file_ops, inode, Dentry, FileSystem, InodeRef};
@@ -43,6 +44,7 @@ impl<T: FileSystem> Table<T> {
     };
 
     const SYMLINK: &'static bindings::inode_operations = &bindings::inode_operations {
+        readlink: Some(Self::readlink),
         get_link: Some(Self::get_link),
         getattr: Some(Self::getattr),
         setattr: Some(Self::setattr),
@@ -349,7 +351,31 @@ impl<T: FileSystem> Table<T> {
         })
     }
 
-    /// VFS's `get_link`.
+    /// VFS's `readlink`: what `readlink(2)` gives.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn readlink(
+        dentry: *mut bindings::dentry,
+        buffer: *mut c_char,
+        len: c_int,
+    ) -> c_int {
+        // SAFETY: See above.
+        let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
+        from_result(|| {
+            let text = T::read_link(dentry)?;
+            let text = text.to_bytes();
+            let len = usize::try_from(len).map_err(|_| EINVAL)?;
+            // What does not fit is cut off.
+            let text = &text[..text.len().min(len)];
+            let to = UserPtr::from_addr(buffer.addr());
+            UserSlice::new(to, text.len()).writer().write_slice(text)?;
+            c_int::try_from(text.len()).map_err(|_| EINVAL)
+        })
+    }
+
+    /// VFS's `get_link`: where a walk goes on.
     ///
     /// # Safety
     ///
@@ -365,7 +391,7 @@ impl<T: FileSystem> Table<T> {
         }
         // SAFETY: See above.
         let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
-        match T::read_link(dentry) {
+        match T::follow_link(dentry) {
             Ok(target) => {
                 let target = KBox::new(target, GFP_KERNEL);
                 let Ok(target) = target else {

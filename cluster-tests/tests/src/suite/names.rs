@@ -219,7 +219,7 @@ fn links(lab: &Lab<'_>) -> Result<()> {
     ));
     ensure_eq!(
         read?,
-        "linus2\nlinus2\n/linus2/etc/hostname\nabsolute",
+        "linus2\nlinus2\n/etc/hostname\nabsolute",
         "links of node 2"
     );
     one.sh(&format!("ln -s target {remote}/made"))?;
@@ -228,6 +228,47 @@ fn links(lab: &Lab<'_>) -> Result<()> {
         "target",
         "a link by node 1"
     );
+    // What is read is what was stored, as long as it is said to be.
+    one.sh(&format!(
+        "ln -s /etc/hostname {remote}/by-one && ln -s by-one {remote}/nested && mkdir {remote}/d && \
+         ln -s {dir}/d {remote}/to-d && ln -s ../nested {remote}/d/up"
+    ))?;
+    for (link, target) in [
+        ("absolute", "/etc/hostname"),
+        ("by-one", "/etc/hostname"),
+        ("relative", "absolute"),
+    ] {
+        let read = one.sh(&format!(
+            "readlink {remote}/{link} && stat -c %s {remote}/{link}"
+        ))?;
+        let expected = format!("{target}\n{}", target.len());
+        ensure_eq!(read, expected, "the text and the size of {link}");
+        ensure_eq!(
+            two.sh(&format!("readlink {dir}/{link}"))?,
+            target,
+            "the text that node 2 has of {link}"
+        );
+    }
+    // Followed, an absolute one leads to the node that it is of, also in the middle and by others.
+    ensure_eq!(
+        one.sh(&format!(
+            "cat {remote}/nested {remote}/to-d/up && cd {remote}/to-d && /bin/pwd"
+        ))?,
+        format!("linus2\nlinus2\n{remote}/d"),
+        "links that are followed"
+    );
+    // Copies are the same links.
+    one.sh(&format!(
+        "mkdir {dir}/copy && cp -a {remote}/by-one {remote}/nested {dir}/copy && \
+         (cd {remote} && tar cf - by-one nested) | (cd {remote}/d && tar xf -)"
+    ))?;
+    for copy in [format!("{dir}/copy"), format!("{remote}/d")] {
+        ensure_eq!(
+            one.sh(&format!("readlink {copy}/by-one && readlink {copy}/nested"))?,
+            "/etc/hostname\nby-one",
+            "copies in {copy}"
+        );
+    }
     // Hard links.
     one.sh(&format!(
         "echo x > {remote}/f && ln {remote}/f {remote}/g && echo y >> {remote}/g"
