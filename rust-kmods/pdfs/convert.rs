@@ -7,7 +7,9 @@ use kernel::prelude::*;
 use podos_proto::codec::{Creds, Malformed, Timestamp};
 use podos_proto::pdfs::{Attr, ReplyError, SetAttr, Statfs};
 
-use crate::sys::attributes::{AttributeChanges, Attributes, Statistics, Time, TimeChange};
+use crate::sys::attributes::{
+    AttributeChanges, Attributes, MountFlags, Statistics, Time, TimeChange,
+};
 use crate::sys::Ids;
 
 /// Among the flags of an open: the file is to be executed, for which it need not be readable.
@@ -25,6 +27,23 @@ fn time_from_wire(time: &Timestamp) -> Time {
     Time {
         sec: time.sec.get(),
         nsec: time.nsec.get().min(999_999_999),
+    }
+}
+
+fn mount_flags_to_wire(flags: MountFlags) -> u32 {
+    let bit = |set, bit| if set { bit } else { 0 };
+    bit(flags.read_only, Attr::READ_ONLY)
+        | bit(flags.no_suid, Attr::NO_SUID)
+        | bit(flags.no_dev, Attr::NO_DEV)
+        | bit(flags.no_exec, Attr::NO_EXEC)
+}
+
+fn mount_flags_from_wire(flags: u32) -> MountFlags {
+    MountFlags {
+        read_only: flags & Attr::READ_ONLY != 0,
+        no_suid: flags & Attr::NO_SUID != 0,
+        no_dev: flags & Attr::NO_DEV != 0,
+        no_exec: flags & Attr::NO_EXEC != 0,
     }
 }
 
@@ -47,7 +66,7 @@ pub(crate) fn attributes_to_wire(attributes: &Attributes) -> Attr {
         mtime: time_to_wire(attributes.mtime),
         ctime: time_to_wire(attributes.ctime),
         btime: Timestamp::default(),
-        reserved: 0.into(),
+        mount_flags: mount_flags_to_wire(attributes.mount).into(),
     }
 }
 
@@ -82,6 +101,7 @@ pub(crate) fn attributes_from_wire(attr: &Attr) -> Result<Attributes> {
         atime: time_from_wire(&attr.atime),
         mtime: time_from_wire(&attr.mtime),
         ctime: time_from_wire(&attr.ctime),
+        mount: mount_flags_from_wire(attr.mount_flags.get()),
     })
 }
 
@@ -158,7 +178,7 @@ pub(crate) fn statistics_to_wire(figures: &Statistics) -> Statfs {
         bsize: small(figures.block_size),
         frsize: small(figures.fragment_size),
         namelen: small(figures.name_len),
-        flags: 0.into(),
+        flags: mount_flags_to_wire(figures.mount).into(),
     }
 }
 
@@ -174,6 +194,7 @@ pub(crate) fn statistics_from_wire(wire: &Statfs) -> Statistics {
         files: wire.files.get(),
         files_free: wire.ffree.get(),
         name_len: wire.namelen.get().into(),
+        mount: mount_flags_from_wire(wire.flags.get()),
     }
 }
 

@@ -118,7 +118,7 @@ impl Batch {
         for entry in entries {
             let entry = entry.map_err(convert::malformed)?;
             if start == emitter.position() {
-                let ino = super::shown_ino(inode, entry.ino);
+                let ino = inode.node().shown().ino(entry.ino);
                 if !emitter.emit(entry.name, ino, entry.kind, entry.next) {
                     return Ok(false);
                 }

@@ -8,6 +8,7 @@ mod file;
 mod line;
 mod names;
 mod node;
+mod numbers;
 mod session;
 mod volume;
 
@@ -21,7 +22,9 @@ use podos_proto::pdfs::{Attr, Op, SetAttr};
 
 use crate::convert;
 use crate::sys::attributes::{AttributeChanges, Statistics};
-use crate::sys::{self, DirEmitter, FileSystem, FileSystemType, Opened, RawFile, WriteHow};
+use crate::sys::{
+    self, DirEmitter, FileSystem, FileSystemType, Opened, RawFile, Refused, WriteHow,
+};
 
 use directory::RemoteDirectory;
 use file::RemoteFile;
@@ -38,15 +41,6 @@ type SuperBlock = sys::SuperBlock<Pdfs>;
 pub(crate) struct Pdfs;
 
 static FILE_SYSTEM_TYPE: FileSystemType = FileSystemType::new::<Pdfs>(c"pdfs");
-
-/// The inode number to show for an entry of the directory `inode`.
-fn shown_ino(inode: &Inode, ino: u64) -> u64 {
-    let device = inode.node().key().device();
-    inode
-        .super_block()
-        .volume()
-        .inode_number(device.into(), ino)
-}
 
 impl FileSystem for Pdfs {
     type Options = Options;
@@ -83,7 +77,7 @@ impl FileSystem for Pdfs {
     fn root(sb: &SuperBlock) -> Result<InodeRef> {
         let answer = sb.volume().sessions().ask(Op::Lookup, &(), b"", &[])?;
         let attr = answer.read::<Attr>()?;
-        sb.volume().set_root_device(attr.dev.get());
+        sb.volume().numbers().set_root(attr.dev.get());
         let root = node::inode(sb, attr)?;
         root.make_root()?;
         Ok(root)
@@ -163,7 +157,7 @@ impl FileSystem for Pdfs {
         match by_name {
             // The name is gone, or another file's, but the file itself may still be open.
             Err(e) if e == ENOENT || e == ESTALE => match inode.node().any_open() {
-                Some(file) => node::update(inode, &file.attributes()?),
+                Some(file) => node::update_open(inode, &file.attributes()?),
                 None if dentry.is_gone() => Ok(()),
                 None => Err(e),
             },
@@ -188,17 +182,28 @@ impl FileSystem for Pdfs {
         let by_file = handle
             .filter(|file| file.writes() || changes.size.is_none())
             .or(open.as_deref());
-        let attr = match by_file {
-            Some(file) => file.set_attributes(changes)?,
+        match by_file {
+            Some(file) => node::update_open(inode, &file.set_attributes(changes)?),
             None => {
                 let wire: SetAttr = convert::changes_to_wire(changes);
                 let path = dentry.path()?;
                 let sessions = dentry.super_block().volume().sessions();
                 let answer = sessions.ask(Op::Setattr, &wire, path.as_bytes(), &[])?;
-                *answer.read::<Attr>()?
+                node::update(inode, answer.read::<Attr>()?)
             }
-        };
-        node::update(inode, &attr)
+        }
+    }
+
+    fn refused(inode: &Inode) -> Refused {
+        inode.node().refused()
+    }
+
+    fn shown_device(inode: &Inode) -> Option<u32> {
+        inode.node().shown().device()
+    }
+
+    fn shown_mode(inode: &Inode) -> u16 {
+        inode.node().mode()
     }
 
     fn read_link(dentry: &Dentry) -> Result<CString> {

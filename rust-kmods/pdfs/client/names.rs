@@ -45,10 +45,36 @@ pub(super) fn lookup(dentry: &Dentry, sb: &SuperBlock) -> Result<Option<InodeRef
         return Err(ENAMETOOLONG);
     }
     match attributes(dentry, Op::Lookup) {
-        Ok(attr) => node::inode(sb, &attr).map(Some),
+        Ok(attr) => {
+            let inode = node::inode(sb, &attr)?;
+            if !is_another(dentry, &inode, &attr)? {
+                return Ok(Some(inode));
+            }
+            // What was just learnt is not its own.
+            inode.node().expire();
+            node::inode_of_its_own(sb, &attr).map(Some)
+        }
         Err(e) if e == ENOENT => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// Whether the file that the name means is another one than `inode`, though it has the same numbers.
+///
+/// Not all file systems number their files: those of tracefs have one number all together. A file
+/// that has one name, but is found under another one as well, is two.
+fn is_another(dentry: &Dentry, inode: &Inode, attr: &Attr) -> Result<bool> {
+    if attr.nlink.get() != 1 {
+        return Ok(false);
+    }
+    let Some(other) = inode.name() else {
+        return Ok(false);
+    };
+    if other.path()?.as_bytes() == dentry.path()?.as_bytes() {
+        return Ok(false);
+    }
+    // It may have been renamed.
+    Ok(attributes(&other, Op::Lookup).is_ok_and(|attr| node::is_same(inode, &attr)))
 }
 
 /// Makes a file, a directory or a special file.

@@ -2,6 +2,7 @@
 
 //! A remote file that is known here: what belongs to an inode.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use kernel::new_mutex;
 use kernel::prelude::*;
@@ -10,9 +11,11 @@ use kernel::time::{Instant, Monotonic};
 use podos_proto::pdfs::Attr;
 
 use super::file::RemoteFile;
+use super::numbers::Shown;
 use super::{Inode, InodeRef, SuperBlock};
 use crate::convert;
-use crate::sys::attributes::{Attributes, Time, S_IFDIR};
+use crate::sys::attributes::{Attributes, Time, S_IFDIR, S_IFREG, S_ISETID};
+use crate::sys::Refused;
 
 /// How long attributes count as up to date: long enough that a `stat`, which has just looked the
 /// name up, does not ask again, and too short to be noticed.
@@ -20,7 +23,7 @@ const FRESH: Duration = Duration::from_millis(4);
 
 /// What tells two files of a node apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key {
+struct Identity {
     device: u32,
     ino: u64,
     generation: u32,
@@ -28,19 +31,43 @@ pub(crate) struct Key {
     kind: u16,
 }
 
+/// What tells two inodes apart.
+///
+/// A file of a node may be reached there by several mounts, of which one has programs run with their
+/// file's user and another one does not. That must not be exchanged between a look and the
+/// execution, and so each way to the file is an inode of its own, which stays what it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    file: Identity,
+    /// Set-id bits mean nothing.
+    no_suid: bool,
+    /// It can't be executed.
+    no_exec: bool,
+}
+
 impl Key {
-    /// The device number, at its node, of the file system that the file is in.
-    pub(crate) fn device(&self) -> u32 {
-        self.device
+    fn of(attributes: &Attributes) -> Self {
+        let executable = attributes.kind() == S_IFREG;
+        Self {
+            file: Identity {
+                device: attributes.dev,
+                ino: attributes.ino,
+                generation: attributes.generation,
+                kind: attributes.kind(),
+            },
+            no_suid: executable && attributes.mount.no_suid,
+            no_exec: executable && attributes.mount.no_exec,
+        }
     }
 
-    fn of(attributes: &Attributes) -> Self {
-        Self {
-            device: attributes.dev,
-            ino: attributes.ino,
-            generation: attributes.generation,
-            kind: attributes.kind(),
+    /// What VFS is to know of the attributes: `stat` shows set-id bits, execution must not find any
+    /// where they mean nothing.
+    fn for_vfs(&self, heard: &Attributes) -> Attributes {
+        let mut known = *heard;
+        if self.no_suid {
+            known.mode &= !S_ISETID;
         }
+        known
     }
 }
 
@@ -48,6 +75,9 @@ impl Key {
 #[pin_data]
 pub(crate) struct Node {
     key: Key,
+    shown: Shown,
+    /// Nothing can be changed where it is.
+    read_only: AtomicBool,
     #[pin]
     known: Mutex<Known>,
     /// By whom the file is open here.
@@ -58,15 +88,17 @@ pub(crate) struct Node {
 /// What was last heard of the file.
 struct Known {
     heard: Option<Instant<Monotonic>>,
+    mode: u16,
     size: u64,
     mtime: Time,
     ctime: Time,
 }
 
 impl Node {
-    fn new(key: Key) -> Result<Pin<KBox<Self>>> {
+    fn new(key: Key, shown: Shown) -> Result<Pin<KBox<Self>>> {
         let known = Known {
             heard: None,
+            mode: 0,
             size: 0,
             mtime: Time::default(),
             ctime: Time::default(),
@@ -74,6 +106,8 @@ impl Node {
         KBox::pin_init(
             pin_init!(Self {
                 key,
+                shown,
+                read_only: AtomicBool::new(false),
                 known <- new_mutex!(known, "pdfs_known"),
                 open <- new_mutex!(KVec::new(), "pdfs_open"),
             }),
@@ -84,6 +118,24 @@ impl Node {
     /// What tells it apart.
     pub(crate) fn key(&self) -> Key {
         self.key
+    }
+
+    /// How its numbers are shown, and those of what is in the directory that it is.
+    pub(crate) fn shown(&self) -> Shown {
+        self.shown
+    }
+
+    /// Its permissions, with set-id bits that mean nothing.
+    pub(crate) fn mode(&self) -> u16 {
+        self.known.lock().mode
+    }
+
+    /// What is refused to everybody, because it is at its node. Does not sleep.
+    pub(crate) fn refused(&self) -> Refused {
+        Refused {
+            changes: self.read_only.load(Ordering::Relaxed),
+            execution: self.key.no_exec,
+        }
     }
 
     /// Whether what is known is up to date enough.
@@ -132,16 +184,32 @@ impl Node {
 ///
 /// `EPROTO` for attributes that can't be; `ENOMEM`.
 pub(crate) fn inode(sb: &SuperBlock, attr: &Attr) -> Result<InodeRef> {
-    let heard = convert::attributes_from_wire(attr)?;
-    let node = Node::new(Key::of(&heard))?;
-    let mut shown = heard;
-    shown.ino = sb.volume().inode_number(heard.dev.into(), heard.ino);
     // A directory may be in several places of the tree, by bind mounts of its node. VFS can't have
     // that within one superblock, so that each place has an inode of its own.
-    let inode = if heard.kind() == S_IFDIR {
-        sb.private_inode(&shown, node)?
+    let private = convert::attributes_from_wire(attr)?.kind() == S_IFDIR;
+    make(sb, attr, private)
+}
+
+/// An inode that no other name will find.
+///
+/// # Errors
+///
+/// As [`inode`].
+pub(crate) fn inode_of_its_own(sb: &SuperBlock, attr: &Attr) -> Result<InodeRef> {
+    make(sb, attr, true)
+}
+
+fn make(sb: &SuperBlock, attr: &Attr, private: bool) -> Result<InodeRef> {
+    let heard = convert::attributes_from_wire(attr)?;
+    let key = Key::of(&heard);
+    let numbers = sb.volume().numbers().shown(heard.dev.into())?;
+    let mut known = key.for_vfs(&heard);
+    known.ino = numbers.ino(heard.ino);
+    let node = Node::new(key, numbers)?;
+    let inode = if private {
+        sb.private_inode(&known, node)?
     } else {
-        sb.inode(&shown, node)?
+        sb.inode(&known, node)?
     };
     learn(&inode, &heard);
     Ok(inode)
@@ -161,6 +229,21 @@ pub(crate) fn update(inode: &Inode, attr: &Attr) -> Result {
     Ok(())
 }
 
+/// Takes over what was heard of the file by an open file of it, if it is of this one. The mount that
+/// it was opened by may forbid other things by now; for what is open that changes nothing.
+///
+/// # Errors
+///
+/// As [`update`].
+pub(crate) fn update_open(inode: &Inode, attr: &Attr) -> Result {
+    let heard = convert::attributes_from_wire(attr)?;
+    if Key::of(&heard).file != inode.node().key.file {
+        return Err(ESTALE);
+    }
+    learn(inode, &heard);
+    Ok(())
+}
+
 /// Whether these are attributes of that inode.
 pub(crate) fn is_same(inode: &Inode, attr: &Attr) -> bool {
     convert::attributes_from_wire(attr).is_ok_and(|heard| Key::of(&heard) == inode.node().key)
@@ -174,7 +257,11 @@ fn learn(inode: &Inode, heard: &Attributes) {
     known.mtime = heard.mtime;
     known.ctime = heard.ctime;
     known.heard = Some(Instant::now());
-    inode.set_attributes(heard);
+    known.mode = heard.mode;
+    let node = inode.node();
+    node.read_only
+        .store(heard.mount.read_only, Ordering::Relaxed);
+    inode.set_attributes(&node.key.for_vfs(heard));
     drop(known);
     if changed {
         inode.node().forget_ahead();

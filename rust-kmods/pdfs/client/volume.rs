@@ -2,10 +2,10 @@
 
 //! One remote node's tree: what belongs to a superblock.
 
-use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::str::CString;
 
+use super::numbers::Numbers;
 use super::session::Sessions;
 
 /// What `mount` was told: `mount -t pdfs -o links=/mnt linus2 /mnt`.
@@ -21,8 +21,8 @@ pub(crate) struct Options {
 pub(crate) struct Volume {
     host: u32,
     links: CString,
-    /// The device number, at its node, of the file system that the root directory is in.
-    root_device: AtomicU64,
+    #[pin]
+    numbers: Numbers,
     #[pin]
     sessions: Sessions,
 }
@@ -64,7 +64,7 @@ impl Volume {
             pin_init!(Self {
                 host,
                 links,
-                root_device: AtomicU64::new(0),
+                numbers <- Numbers::new(),
                 sessions <- Sessions::new(*host),
             }),
             GFP_KERNEL,
@@ -91,21 +91,8 @@ impl Volume {
         &self.sessions
     }
 
-    /// Notes in which of its node's file systems the root directory is.
-    pub(crate) fn set_root_device(&self, device: u64) {
-        self.root_device.store(device, Ordering::Relaxed);
-    }
-
-    /// The inode number to show for inode `ino` of the node's file system `device`.
-    ///
-    /// A node has several file systems, each with numbers of its own, and shows them all in one
-    /// tree. Numbers of the file system that the root is in stay what they are; others get the
-    /// device mixed in, above the numbers that are in use in practice.
-    pub(crate) fn inode_number(&self, device: u64, ino: u64) -> u64 {
-        if device == self.root_device.load(Ordering::Relaxed) {
-            ino
-        } else {
-            ino ^ (device.wrapping_add(1) << 40)
-        }
+    /// How device and inode numbers are shown.
+    pub(crate) fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 }

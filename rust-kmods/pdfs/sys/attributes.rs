@@ -61,6 +61,21 @@ pub(crate) struct Attributes {
     pub(crate) mtime: Time,
     /// Last change of the content or the attributes.
     pub(crate) ctime: Time,
+    /// What the mount forbids that the file was reached by.
+    pub(crate) mount: MountFlags,
+}
+
+/// What a mount forbids.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct MountFlags {
+    /// Changes.
+    pub(crate) read_only: bool,
+    /// Set-id bits and file capabilities.
+    pub(crate) no_suid: bool,
+    /// Devices.
+    pub(crate) no_dev: bool,
+    /// Execution.
+    pub(crate) no_exec: bool,
 }
 
 /// The type bits of a mode.
@@ -71,6 +86,8 @@ pub(crate) const S_IFREG: u16 = bindings::S_IFREG as u16;
 pub(crate) const S_IFDIR: u16 = bindings::S_IFDIR as u16;
 /// Symbolic link.
 pub(crate) const S_IFLNK: u16 = bindings::S_IFLNK as u16;
+/// The bits by which a program gets its file's user or group.
+pub(crate) const S_ISETID: u16 = (bindings::S_ISUID | bindings::S_ISGID) as u16;
 
 impl Attributes {
     /// The type bits.
@@ -126,4 +143,6 @@ pub(crate) struct Statistics {
     pub(crate) files_free: u64,
     /// Bytes in the longest name.
     pub(crate) name_len: u64,
+    /// What the mount forbids.
+    pub(crate) mount: MountFlags,
 }

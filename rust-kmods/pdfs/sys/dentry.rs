@@ -3,7 +3,9 @@
 //! Directory entries of our own file system.
 
 use core::marker::PhantomData;
+use core::ptr::NonNull;
 use kernel::prelude::*;
+use kernel::sync::aref::AlwaysRefCounted;
 use kernel::types::Opaque;
 use kernel::{bindings, error::from_err_ptr};
 
@@ -17,6 +19,24 @@ use super::{FileSystem, Inode, SuperBlock};
 /// value lives.
 #[repr(transparent)]
 pub(crate) struct Dentry<T: FileSystem>(Opaque<bindings::dentry>, PhantomData<T>);
+
+// SAFETY: A dentry has its own locks and reference counter.
+unsafe impl<T: FileSystem> Send for Dentry<T> {}
+// SAFETY: As above.
+unsafe impl<T: FileSystem> Sync for Dentry<T> {}
+
+// SAFETY: A dentry lives as long as its counter is above zero.
+unsafe impl<T: FileSystem> AlwaysRefCounted for Dentry<T> {
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariant there is a reference already.
+        unsafe { bindings::dget(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference.
+        unsafe { bindings::dput(obj.as_ptr().cast()) };
+    }
+}
 
 /// The way from a superblock's root to a dentry: `/`, or `/` and names with `/` between them.
 ///

@@ -99,8 +99,7 @@ impl<T: FileSystem> Table<T> {
         read_iter: Some(Self::read_iter),
         write_iter: Some(Self::write_iter),
         fsync: Some(Self::fsync),
-        // Not shared and writable: the page cache never has anything that the server lacks.
-        mmap_prepare: Some(bindings::generic_file_readonly_mmap_prepare),
+        mmap_prepare: Some(Self::mmap_prepare),
         splice_read: Some(bindings::copy_splice_read),
         splice_write: Some(bindings::iter_file_splice_write),
         ..pin_init::zeroed()
@@ -273,6 +272,33 @@ impl<T: FileSystem> Table<T> {
         // SAFETY: Locked above.
         unsafe { bindings::inode_unlock(inode.as_ptr()) };
         written
+    }
+
+    /// VFS's `mmap_prepare`.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn mmap_prepare(area: *mut bindings::vm_area_desc) -> c_int {
+        const EXECUTABLE: c_ulong = 1 << bindings::VMA_EXEC_BIT;
+        const MAY_BECOME_SO: c_ulong = 1 << bindings::VMA_MAYEXEC_BIT;
+        // SAFETY: VFS gives a mapping in the making that is nobody else's, of an open file of ours.
+        let (flags, inode) = unsafe {
+            (
+                &mut (*area).vma_flags.__vma_flags[0],
+                Inode::<T>::from_raw((*(*area).file).f_inode),
+            )
+        };
+        if T::refused(inode).execution {
+            // As for a file of a mount that is `noexec`.
+            if *flags & EXECUTABLE != 0 {
+                return EPERM.to_errno();
+            }
+            *flags &= !MAY_BECOME_SO;
+        }
+        // Not shared and writable: the page cache never has anything that the server lacks.
+        // SAFETY: Passed on as it came.
+        unsafe { bindings::generic_file_readonly_mmap_prepare(area) }
     }
 
     /// VFS's `fsync`.

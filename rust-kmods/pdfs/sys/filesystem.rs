@@ -44,6 +44,15 @@ pub(crate) struct WriteHow {
     pub(crate) sync: WriteSync,
 }
 
+/// What is refused to everybody, root included, whatever the permissions say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Every change: `EROFS`.
+    pub(crate) changes: bool,
+    /// To execute the file, or a mapping of it.
+    pub(crate) execution: bool,
+}
+
 /// A network file system: the operations that VFS asks of it.
 ///
 /// The callbacks of the C tables (`super_operations`, `inode_operations`, ...) are thin shims in
@@ -125,6 +134,12 @@ pub(crate) trait FileSystem: Sized + 'static {
     fn rename(old: &Dentry<Self>, new: &Dentry<Self>, flags: u32) -> Result;
     /// Brings the inode's attributes up to date; `force` means that no cached ones will do.
     fn refresh(dentry: &Dentry<Self>, inode: &Inode<Self>, force: bool) -> Result;
+    /// What is refused to everybody. Must not sleep.
+    fn refused(inode: &Inode<Self>) -> Refused;
+    /// The device number that `stat` shows, if not the superblock's.
+    fn shown_device(inode: &Inode<Self>) -> Option<u32>;
+    /// The permissions that `stat` shows; those in the inode are the ones that count.
+    fn shown_mode(inode: &Inode<Self>) -> u16;
     /// Changes attributes; `handle` is the open file that the request came through, if any.
     fn set_attributes(
         dentry: &Dentry<Self>,

@@ -10,7 +10,7 @@ use kernel::sync::aref::{ARef, AlwaysRefCounted};
 use kernel::types::{ForeignOwnable, Opaque};
 
 use super::attributes::{Attributes, S_IFDIR, S_IFLNK, S_IFREG};
-use super::{file_ops, inode_ops, mapping_ops, FileSystem, InodeRef, SuperBlock};
+use super::{file_ops, inode_ops, mapping_ops, Dentry, FileSystem, InodeRef, SuperBlock};
 
 /// A `struct inode` of the file system `T`.
 ///
@@ -76,6 +76,14 @@ impl<T: FileSystem> Inode<T> {
     pub(crate) fn kind(&self) -> u16 {
         // SAFETY: By the type invariant; the type bits never change.
         unsafe { (*self.as_ptr()).i_mode & bindings::S_IFMT as u16 }
+    }
+
+    /// A name by which it is known, if there is one.
+    pub(crate) fn name(&self) -> Option<ARef<Dentry<T>>> {
+        // SAFETY: By the type invariant.
+        let dentry = NonNull::new(unsafe { bindings::d_find_alias(self.as_ptr()) })?;
+        // SAFETY: The call gave us a reference; names of an inode of `T` are dentries of `T`.
+        Some(unsafe { ARef::from_raw(dentry.cast()) })
     }
 
     /// Lets VFS know the size.

@@ -9,8 +9,8 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::uaccess::{UserPtr, UserSlice};
 
-use super::attributes::{AttributeChanges, Time, TimeChange};
-use super::{file_ops, inode, Dentry, FileSystem, InodeRef};
+use super::attributes::{AttributeChanges, Time, TimeChange, S_IFMT};
+use super::{file_ops, inode, permission, Dentry, FileSystem, InodeRef};
 
 struct Table<T>(core::marker::PhantomData<T>);
 
@@ -38,6 +38,7 @@ pub(super) fn special<T: FileSystem>() -> &'static bindings::inode_operations {
 /// time of the call, and with the locks that `Documentation/filesystems/locking.rst` says.
 impl<T: FileSystem> Table<T> {
     const FILE: &'static bindings::inode_operations = &bindings::inode_operations {
+        permission: Some(permission::check::<T>),
         getattr: Some(Self::getattr),
         setattr: Some(Self::setattr),
         ..pin_init::zeroed()
@@ -46,6 +47,7 @@ impl<T: FileSystem> Table<T> {
     const SYMLINK: &'static bindings::inode_operations = &bindings::inode_operations {
         readlink: Some(Self::readlink),
         get_link: Some(Self::get_link),
+        permission: Some(permission::check::<T>),
         getattr: Some(Self::getattr),
         setattr: Some(Self::setattr),
         ..pin_init::zeroed()
@@ -62,6 +64,7 @@ impl<T: FileSystem> Table<T> {
         rmdir: Some(Self::rmdir),
         mknod: Some(Self::mknod),
         rename: Some(Self::rename),
+        permission: Some(permission::check::<T>),
         getattr: Some(Self::getattr),
         setattr: Some(Self::setattr),
         ..pin_init::zeroed()
@@ -315,7 +318,14 @@ impl<T: FileSystem> Table<T> {
             let inode = dentry.inode().ok_or(ENOENT)?;
             T::refresh(dentry, inode, flags & bindings::AT_STATX_FORCE_SYNC != 0)?;
             // SAFETY: VFS gives the idmap of the path's mount and a `kstat` to fill.
-            unsafe { bindings::generic_fillattr(idmap, wanted, inode.as_ptr(), stat) };
+            unsafe {
+                bindings::generic_fillattr(idmap, wanted, inode.as_ptr(), stat);
+                let kind = (*stat).mode & S_IFMT;
+                (*stat).mode = kind | (T::shown_mode(inode) & !S_IFMT);
+                if let Some(device) = T::shown_device(inode) {
+                    (*stat).dev = device;
+                }
+            }
             Ok(0)
         })
     }

@@ -6,6 +6,7 @@
 //! of our own, described by [`FileSystem`]; the second for the files of this node that are served
 //! to others.
 
+mod anon_device;
 pub(crate) mod attributes;
 mod cred;
 mod deleg;
@@ -20,19 +21,22 @@ mod fs_context;
 mod inode;
 mod inode_ops;
 mod mapping_ops;
+mod mount_flags;
 mod own_file;
 mod path;
+mod permission;
 mod remap;
 mod super_block;
 pub(crate) mod thread;
 mod user_window;
 
+pub(crate) use anon_device::AnonDevice;
 pub(crate) use cred::{Assumed, Ids};
 pub(crate) use dentry::Dentry;
 pub(crate) use dir_emitter::DirEmitter;
 pub(crate) use expiry::IdleMounts;
 pub(crate) use file_ops::RawFile;
-pub(crate) use filesystem::{FileSystem, InodeRef, Opened, WriteHow, WriteSync};
+pub(crate) use filesystem::{FileSystem, InodeRef, Opened, Refused, WriteHow, WriteSync};
 pub(crate) use fs_context::{FileSystemType, Mount, Registration};
 pub(crate) use inode::Inode;
 pub(crate) use super_block::SuperBlock;

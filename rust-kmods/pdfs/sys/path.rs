@@ -209,7 +209,10 @@ impl Path {
         };
         // SAFETY: By the type invariant.
         let generation = unsafe { (*self.inode()).i_generation };
-        Ok(from_kstat(&stat, generation))
+        Ok(Attributes {
+            mount: self.mount_flags(),
+            ..from_kstat(&stat, generation)
+        })
     }
 
     /// The file system that it lies in.
@@ -234,6 +237,7 @@ impl Path {
             files: figures.f_files,
             files_free: figures.f_ffree,
             name_len: figures.f_namelen as u64,
+            mount: self.mount_flags(),
         })
     }
 
@@ -363,6 +367,7 @@ fn from_kstat(stat: &bindings::kstat, generation: u32) -> Attributes {
         atime: Time::from_c(&stat.atime),
         mtime: Time::from_c(&stat.mtime),
         ctime: Time::from_c(&stat.ctime),
+        ..Attributes::default()
     }
 }
 

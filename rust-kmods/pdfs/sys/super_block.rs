@@ -69,6 +69,7 @@ impl<T: FileSystem> SuperBlock<T> {
         destroy_inode: Some(inode::destroy::<T>),
         free_inode: Some(bindings::free_inode_nonrcu),
         statfs: Some(Self::statfs),
+        show_options: Some(Self::show_options),
         // Nothing is worth keeping when nobody has it open: it would have to be asked for anyway.
         drop_inode: Some(bindings::inode_just_drop),
         ..pin_init::zeroed()
@@ -91,7 +92,8 @@ impl<T: FileSystem> SuperBlock<T> {
             (*sb).s_time_gran = 1;
             (*sb).s_blocksize = kernel::page::PAGE_SIZE as c_ulong;
             (*sb).s_blocksize_bits = kernel::page::PAGE_SHIFT as c_uchar;
-            // Access times are the server's business; a device node means a device there.
+            // Access times are the server's business; a device node means a device there, and
+            // can't be opened from here. `show_options` tells that.
             (*sb).s_flags |= bindings::SB_NOATIME;
             (*sb).s_iflags |= bindings::SB_I_NODEV as c_ulong;
             bindings::set_default_d_op(sb, dentry_ops::table::<T>());
@@ -109,6 +111,22 @@ impl<T: FileSystem> SuperBlock<T> {
         Ok(())
     }
 
+    /// VFS's `show_options`.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn show_options(
+        out: *mut bindings::seq_file,
+        _root: *mut bindings::dentry,
+    ) -> c_int {
+        const OPTIONS: &[u8] = b",nodev";
+        // SAFETY: VFS gives the file to write to.
+        unsafe { bindings::seq_write(out, OPTIONS.as_ptr().cast(), OPTIONS.len()) };
+        // What does not fit is asked for again, with more room.
+        0
+    }
+
     /// VFS's `statfs`.
     ///
     /// # Safety
@@ -123,6 +141,7 @@ impl<T: FileSystem> SuperBlock<T> {
         kernel::error::from_result(|| {
             let figures = T::statistics(dentry)?;
             let sb = dentry.super_block().as_ptr();
+            let shown = dentry.inode().and_then(T::shown_device);
             // SAFETY: VFS gives a valid `kstatfs` to fill; the superblock is live.
             unsafe {
                 (*out).f_type = T::MAGIC as c_long;
@@ -134,7 +153,8 @@ impl<T: FileSystem> SuperBlock<T> {
                 (*out).f_files = figures.files;
                 (*out).f_ffree = figures.files_free;
                 (*out).f_namelen = figures.name_len as c_long;
-                (*out).f_fsid.val = [(*sb).s_dev as c_int, 0];
+                let device = shown.unwrap_or((*sb).s_dev);
+                (*out).f_fsid.val = [device as c_int, 0];
             }
             Ok(0)
         })

@@ -49,7 +49,7 @@ messages.structs = {
     { "ino", "u64" }, { "dev", "h64" }, { "size", "u64" }, { "blocks", "u64" }, { "generation", "u32" },
     { "mode", "oct" }, { "nlink", "u32" }, { "uid", "u32" }, { "gid", "u32" }, { "rdev_major", "u32" },
     { "rdev_minor", "u32" }, { "blksize", "u32" }, { "atime", "time" }, { "mtime", "time" },
-    { "ctime", "time" }, { "btime", "time" }, { "reserved", { skip = 4 } },
+    { "ctime", "time" }, { "btime", "time" }, { "mount_flags", "h32" },
   },
   statfs = {
     { "fs_type", "h64" }, { "blocks", "u64" }, { "bfree", "u64" }, { "bavail", "u64" }, { "files", "u64" },

@@ -45,8 +45,20 @@ pub struct Attr {
     pub ctime: Timestamp,
     /// Birth; 0 where the file system does not tell.
     pub btime: Timestamp,
-    /// Reserved: sent as 0, not looked at.
-    pub reserved: U32,
+    /// What the mount that the file was reached by forbids: the constants of this type, which are
+    /// the `ST_*` of `statfs(2)`. Bits without a meaning are not looked at.
+    pub mount_flags: U32,
+}
+
+impl Attr {
+    /// Nothing can be changed.
+    pub const READ_ONLY: u32 = 1 << 0;
+    /// Set-id bits and file capabilities mean nothing.
+    pub const NO_SUID: u32 = 1 << 1;
+    /// Device nodes are no devices.
+    pub const NO_DEV: u32 = 1 << 2;
+    /// Nothing can be executed.
+    pub const NO_EXEC: u32 = 1 << 3;
 }
 
 /// Changes of a file's attributes: 48 bytes.
@@ -136,6 +148,6 @@ pub struct Statfs {
     pub frsize: U32,
     /// Longest name.
     pub namelen: U32,
-    /// Mount flags (`ST_*`).
+    /// Mount flags (`ST_*`), as in [`Attr::mount_flags`].
     pub flags: U32,
 }
