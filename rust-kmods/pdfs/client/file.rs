@@ -17,7 +17,7 @@ use podos_proto::wire::Class;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ahead::Ahead;
-use super::line::{Line, PIECE};
+use super::line::{Line, Read, PIECE};
 use super::session::{lost, relative};
 use super::{node, Dentry, Inode, Pdfs, SuperBlock};
 use crate::convert;
@@ -195,8 +195,9 @@ impl RemoteFile {
             let plan = ahead.plan(at, left.min(STEP));
             drop(ahead);
 
-            let content = match self.read_pages(at, plan.len) {
-                Ok(content) => content,
+            let asked = self.line.lock().read(at, plan.len);
+            let Read { content, end } = match asked {
+                Ok(read) => read,
                 Err(_) if done > 0 => break,
                 Err(e) => return Err(e),
             };
@@ -204,7 +205,8 @@ impl RemoteFile {
             let wanted = read.min(left);
             let copied = content.copy_to_iter(0, to);
             done += copied;
-            if plan.len > left {
+            // Without an end nobody may take it for the file's.
+            if plan.len > left && end.is_ok() {
                 self.ahead.lock().keep(&plan, at, content);
             }
             if copied < wanted && done == 0 {
@@ -229,7 +231,9 @@ impl RemoteFile {
 
     /// Reads `len` bytes from the file's byte `position` on; fewer only at its end.
     pub(super) fn read_pages(&self, position: u64, len: usize) -> Result<Content> {
-        self.line.lock().read(position, len)
+        let Read { content, end } = self.line.lock().read(position, len)?;
+        end?;
+        Ok(content)
     }
 
     /// See [`crate::sys::FileSystem::write`].

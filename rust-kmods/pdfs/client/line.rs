@@ -25,11 +25,18 @@ pub(super) struct Line {
     circuit: Arc<Circuit>,
     /// Requests whose answers have not come to their end.
     owed: u32,
+    /// Somebody could not send his request to its end: it is still to be ended, and nothing else
+    /// can be sent before.
+    uncut: bool,
 }
 
 impl Line {
     pub(super) fn new(circuit: Arc<Circuit>) -> Self {
-        Self { circuit, owed: 0 }
+        Self {
+            circuit,
+            owed: 0,
+            uncut: false,
+        }
     }
 
     /// Why there is no use in asking, if so.
@@ -37,19 +44,43 @@ impl Line {
         self.circuit.broken().map_or(Ok(()), |e| Err(lost(e)))
     }
 
+    /// Whether, after the error `e`, there is any use in waiting for what is still to come.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none: the circuit is broken, or the task was killed.
+    fn check_waiting(&self, e: Error) -> Result {
+        self.check()?;
+        if e == ERESTARTSYS && kernel::current!().signal_pending() {
+            return Err(e);
+        }
+        Ok(())
+    }
+
     fn send(&mut self, op: Op, parts: &[&[u8]]) -> Result {
         let sent = self.circuit.send(op as u8, parts);
         self.sent(sent)
     }
 
-    /// Takes note that a request was sent, or not.
+    /// Takes note that a request was sent, or not: the task was killed while the window was full, or
+    /// there was no memory. What of it is on the way can't be taken back, but others may share the
+    /// file with whoever sent it.
     fn sent(&mut self, sent: Result) -> Result {
-        sent.map_err(|e| {
-            // A part of a message may be on the way, and nothing can be put behind it.
-            self.circuit.abort();
-            lost(e)
-        })?;
-        self.owed += 1;
+        match sent {
+            Ok(()) => self.owed += 1,
+            Err(_) => self.uncut = true,
+        }
+        sent.map_err(lost)
+    }
+
+    /// Ends the request that somebody could not send to its end. As a message of its own, if nothing
+    /// of it was sent, it is answered likewise.
+    fn cut(&mut self) -> Result {
+        if self.uncut {
+            self.circuit.send(Op::Cut as u8, &[]).map_err(lost)?;
+            self.uncut = false;
+            self.owed += 1;
+        }
         Ok(())
     }
 
@@ -88,8 +119,10 @@ impl Line {
         Ok(have)
     }
 
-    /// Lets the answers pass that somebody did not wait for, because he was killed.
+    /// Ends what somebody did not send to its end, because he was killed, and lets the answers pass
+    /// that he did not wait for.
     fn settle(&mut self) -> Result {
+        self.cut()?;
         while self.owed > 0 {
             let answer = self.circuit.recv_each(Wake::Killable, |_| Ok(()));
             answer.map_err(lost)?.ok_or(ECONNRESET)?;
@@ -108,27 +141,34 @@ impl Line {
         in_one_place(&content)
     }
 
-    /// Reads `len` bytes from the file's byte `position` on; fewer only at its end. They stay where
-    /// they came to lie, for whoever may copy them without the line's lock.
-    pub(super) fn read(&mut self, position: u64, len: usize) -> Result<Content> {
+    /// Reads `len` bytes from the file's byte `position` on. They stay where they came to lie, for
+    /// whoever may copy them without the line's lock.
+    pub(super) fn read(&mut self, position: u64, len: usize) -> Result<Read> {
         self.check()?;
         self.settle()?;
         let mut content = Content::new();
         let mut asked = 0;
         let mut outcome = Ok(());
         let mut ended = false;
+        let mut unsent = false;
         // Where, in the content, the piece ends that the next answer is for.
         let mut due = 0;
         loop {
-            while !ended && asked < len && self.owed < ON_THE_WAY {
+            while !ended && !unsent && asked < len && self.owed < ON_THE_WAY {
                 let piece = (len - asked).min(PIECE);
                 let args = ReadArgs {
                     offset: (position + asked as u64).into(),
                     len: (piece as u32).into(),
                     reserved: 0.into(),
                 };
-                self.send(Op::Read, &[args.as_bytes()])?;
-                asked += piece;
+                match self.send(Op::Read, &[args.as_bytes()]) {
+                    Ok(()) => asked += piece,
+                    Err(e) => {
+                        self.check_waiting(e)?;
+                        outcome = Err(e);
+                        unsent = true;
+                    }
+                }
             }
             if self.owed == 0 {
                 break;
@@ -143,10 +183,7 @@ impl Line {
             // What a server sends beyond what was asked for is none of the file's bytes here.
             content.truncate(if answer.is_ok() { due } else { before });
             if let Err(e) = answer {
-                self.check()?;
-                if kernel::current!().signal_pending() && e == ERESTARTSYS {
-                    return Err(e);
-                }
+                self.check_waiting(e)?;
                 if !ended {
                     outcome = Err(e);
                 }
@@ -156,7 +193,7 @@ impl Line {
         }
         match outcome {
             Err(e) if content.is_empty() => Err(e),
-            _ => Ok(content),
+            end => Ok(Read { content, end }),
         }
     }
 
@@ -170,13 +207,21 @@ impl Line {
         let mut written = Written::default();
         let mut outcome = Ok(());
         let mut ended = false;
+        let mut unsent = false;
         let mut due = 0;
         loop {
-            while !ended && self.owed < ON_THE_WAY {
+            while !ended && !unsent && self.owed < ON_THE_WAY {
                 let Some(piece) = pieces.next() else { break };
-                sent += piece.len() - size_of::<WriteArgs>();
+                let len = piece.len() - size_of::<WriteArgs>();
                 let request = self.circuit.send_composed(Op::Write as u8, piece);
-                self.sent(request)?;
+                match self.sent(request) {
+                    Ok(()) => sent += len,
+                    Err(e) => {
+                        self.check_waiting(e)?;
+                        outcome = Err(e);
+                        unsent = true;
+                    }
+                }
             }
             if self.owed == 0 {
                 break;
@@ -186,10 +231,7 @@ impl Line {
             let reply = match self.receive_into(&mut body) {
                 Ok(have) => WriteReply::ref_from_bytes(&body[..have]).map_err(|_| EPROTO),
                 Err(e) => {
-                    self.check()?;
-                    if e == ERESTARTSYS && kernel::current!().signal_pending() {
-                        return Err(e);
-                    }
+                    self.check_waiting(e)?;
                     Err(e)
                 }
             };
@@ -212,6 +254,13 @@ impl Line {
             _ => Ok(written),
         }
     }
+}
+
+/// What became of a read.
+pub(super) struct Read {
+    pub(super) content: Content,
+    /// Why there are not as many bytes as were asked for: `Ok` if the file ends behind them.
+    pub(super) end: Result,
 }
 
 /// What became of a write.

@@ -109,6 +109,8 @@ impl Server<'_> {
                 self.file = None;
                 Ok(Answer::Body(KVVec::new()))
             }
+            // Whoever asked is gone; the answer is for those who share the circuit with him.
+            Request::Cut => Err(ECANCELED),
             Request::Fsync { .. }
             | Request::Truncate { .. }
             | Request::Fgetattr

@@ -35,7 +35,8 @@ pub const MAX_NAME: usize = 255;
 /// Most bytes that one Read or Write moves, or one Readdir answers with.
 pub const MAX_IO: u32 = 512 * 1024;
 
-/// What a request asks for: the `op` of each of its segments, and of its answer's.
+/// What a request asks for: the `op` of its last segment, and of its answer's segments. All segments
+/// of a request have the same one, unless it is [cut](Op::Cut).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Op {
@@ -83,8 +84,11 @@ pub enum Op {
     Fgetattr = 21,
     /// Change attributes of the open file.
     Fsetattr = 22,
-    /// Close the open file and tell what its `flush` says; then both ends finish the circuit.
+    /// Close the open file: it is closed when the answer comes. Then both ends finish the circuit.
     Close = 23,
+    /// The end of a message that its sender could not finish, whatever operation its first segments
+    /// say: what there is of it is thrown away, and answered with ECANCELED.
+    Cut = 31,
 }
 
 impl Op {
@@ -114,6 +118,7 @@ impl Op {
             21 => Op::Fgetattr,
             22 => Op::Fsetattr,
             23 => Op::Close,
+            31 => Op::Cut,
             _ => return None,
         })
     }

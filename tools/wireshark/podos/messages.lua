@@ -129,6 +129,7 @@ messages.classes = {
       [21] = pdfs("Fgetattr", {}, { "attr" }),
       [22] = pdfs("Fsetattr", { "set_attr" }, { "attr" }),
       [23] = pdfs("Close", {}, {}),
+      [31] = pdfs("Cut", { "rest" }, {}),
     },
   },
   [2] = { name = "RM", ops = { { name = "Beacon", request = { "beacon" } } } },

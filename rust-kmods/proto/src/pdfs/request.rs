@@ -263,6 +263,7 @@ pub enum Request<'a> {
     Fgetattr,
     Fsetattr(&'a SetAttr),
     Close,
+    Cut,
 }
 
 impl<'a> Request<'a> {
@@ -452,6 +453,7 @@ impl<'a> Request<'a> {
                 check_len(bytes, 0)?;
                 Request::Close
             }
+            Op::Cut => Request::Cut,
             _ => return Err(Malformed::Value),
         })
     }

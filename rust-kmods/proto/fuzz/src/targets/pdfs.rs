@@ -111,7 +111,11 @@ fn request(bytes: &[u8]) -> Outcome {
             assert_eq!(args.flags.get() & !WriteArgs::KNOWN, 0);
         }
         Request::Fsetattr(args) => assert_eq!(args.valid.get() & !SetAttr::KNOWN, 0),
-        Request::Fsync { .. } | Request::Truncate { .. } | Request::Fgetattr | Request::Close => {}
+        Request::Fsync { .. }
+        | Request::Truncate { .. }
+        | Request::Fgetattr
+        | Request::Close
+        | Request::Cut => {}
     }
     Outcome::PLAIN.and(op)
 }
@@ -205,6 +209,7 @@ fn request_seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("fgetattr", of_file(Op::Fgetattr, &[], &[])),
         ("fsetattr", of_file(Op::Fsetattr, setattr.as_bytes(), &[])),
         ("close", of_file(Op::Close, &[], &[])),
+        ("cut", of_file(Op::Cut, write.as_bytes(), b"da")),
     ]
 }
 
