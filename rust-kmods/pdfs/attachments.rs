@@ -10,7 +10,7 @@ use kernel::str::CString;
 use kernel::sync::{Arc, Mutex};
 use podos_cm::sys::{Attribute, AttributeFile, KThread, Kobject, StopToken, WaitQueue, Wake};
 
-use crate::client::{name_of_host, Options, Pdfs};
+use crate::client::{name_of_host, Options, Pdfs, KEPT};
 use crate::sys::{thread, Destination, FileSystem, IdleMounts, Mount, Path, Remap};
 
 /// What is found when a task walks into a node's directory: the node's tree, if it is alive
@@ -130,10 +130,13 @@ impl Attribute for Detach {
 /// How long a node's tree stays mounted that nobody uses: from once to twice this.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// The thread that unmounts what is idle.
+/// The thread that unmounts what is idle, and gives back what was read ahead in vain.
 fn expire(mounts: &IdleMounts, woken: &WaitQueue, stop: &StopToken) {
     while !stop.is_stopping() {
         mounts.expire();
+        if let Ok(kept) = KEPT.get() {
+            kept.drop_stale();
+        }
         let stopping = || stop.is_stopping().then_some(());
         // `Wake::Idle` is not ended by signals.
         let _ = woken.wait_until_timeout(Wake::Idle, IDLE, stopping);

@@ -16,10 +16,10 @@ use kernel::prelude::*;
 use podos_cm::sys::GlobalGuard;
 
 use attachments::Control;
-use client::Pdfs;
+use client::{Kept, Pdfs, KEPT};
 use root_open::Takers;
 use server::Server;
-use sys::{FileSystem, Registration};
+use sys::{FileSystem, Registration, Shrinker};
 
 module! {
     type: Module,
@@ -34,12 +34,17 @@ struct Module {
     _control: Control,
     _file_system: Registration,
     _server: Server,
+    _shrinker: Shrinker<Kept>,
+    _kept: GlobalGuard<Kept>,
     _takers: GlobalGuard<Takers>,
 }
 
 impl kernel::Module for Module {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let takers = root_open::TAKERS.set(Takers::new()?)?;
+        let kept = Kept::new()?;
+        let shrinker = Shrinker::new(c"podos_pdfs-read_ahead", kept.clone())?;
+        let kept = KEPT.set(kept)?;
         let server = Server::start()?;
         let file_system = Pdfs::file_system_type().register()?;
         let control = Control::new()?;
@@ -47,6 +52,8 @@ impl kernel::Module for Module {
             _control: control,
             _file_system: file_system,
             _server: server,
+            _shrinker: shrinker,
+            _kept: kept,
             _takers: takers,
         })
     }

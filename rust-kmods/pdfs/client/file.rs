@@ -42,8 +42,7 @@ pub(crate) struct RemoteFile {
     circuit: Arc<Circuit>,
     #[pin]
     line: Mutex<Line>,
-    #[pin]
-    ahead: Mutex<Ahead>,
+    ahead: Arc<Ahead>,
 }
 
 /// Flags that mean something to the node that has the file.
@@ -99,7 +98,7 @@ impl Answer {
     fn into_file(self, flags: u32) -> Result<Arc<RemoteFile>> {
         let access = flags & bindings::O_ACCMODE;
         let direct = self.reply.flags.get() & OpenReply::DIRECT_IO != 0;
-        let mut ahead = Ahead::new();
+        let ahead = Ahead::new()?;
         if access == bindings::O_RDONLY && !direct {
             let len = (self.message.len() - Self::HEAD) as u64;
             let all = len == self.reply.attr.size.get();
@@ -114,7 +113,7 @@ impl Answer {
                 direct,
                 circuit,
                 line <- new_mutex!(line, "pdfs_line"),
-                ahead <- new_mutex!(ahead, "pdfs_ahead"),
+                ahead,
             }),
             GFP_KERNEL,
         )
@@ -159,8 +158,10 @@ impl RemoteFile {
         self.writes
     }
 
-    /// The file is closed when this returns, as far as the other end is there.
+    /// The file is closed when this returns, as far as the other end is there. There is nothing to be
+    /// told of: what was written is with the other end's file system, and `fsync` tells the rest.
     pub(super) fn close(&self) {
+        self.ahead.forget();
         // Who only read need not wait; the circuit's end does the same.
         if self.writes {
             let _ = self.line.lock().ask(Op::Close, &[]);
@@ -169,7 +170,7 @@ impl RemoteFile {
 
     /// What was read ahead is not what the file has now.
     pub(super) fn forget_ahead(&self) {
-        self.ahead.lock().forget();
+        self.ahead.forget();
     }
 
     /// See [`crate::sys::FileSystem::read`].
@@ -181,20 +182,21 @@ impl RemoteFile {
         while !to.is_empty() {
             let at = position + done as u64;
             let left = to.len();
-            let mut ahead = self.ahead.lock();
-            // The copy may fault a page of this very file in: that takes the line's lock, but
-            // never this one.
-            let (given, ended) = ahead.give(at, to);
-            done += given;
-            if ended || given == left {
-                break;
-            }
-            if given > 0 {
+            if let Some(known) = self.ahead.look(at) {
+                let (content, offset) = known.content();
+                let given = content.copy_to_iter(offset, to);
+                done += given;
+                self.ahead.read_to(at + given as u64);
+                if given == left || (known.ended() && given == known.len()) {
+                    break;
+                }
+                if given < known.len() {
+                    // The reader's memory ends before the length it told.
+                    return if done > 0 { Ok(done) } else { Err(EFAULT) };
+                }
                 continue;
             }
-            let plan = ahead.plan(at, left.min(STEP));
-            drop(ahead);
-
+            let plan = self.ahead.plan(at, left.min(STEP));
             let asked = self.line.lock().read(at, plan.len);
             let Read { content, end } = match asked {
                 Ok(read) => read,
@@ -207,7 +209,7 @@ impl RemoteFile {
             done += copied;
             // Without an end nobody may take it for the file's.
             if plan.len > left && end.is_ok() {
-                self.ahead.lock().keep(&plan, at, content);
+                self.ahead.keep(&plan, at, content);
             }
             if copied < wanted && done == 0 {
                 return Err(EFAULT);

@@ -5,6 +5,7 @@
 mod ahead;
 mod directory;
 mod file;
+mod kept;
 mod line;
 mod names;
 mod node;
@@ -28,6 +29,7 @@ use crate::sys::{
 
 use directory::RemoteDirectory;
 use file::RemoteFile;
+pub(crate) use kept::{Kept, KEPT};
 use node::{Key, Node};
 use volume::Volume;
 pub(crate) use volume::{name_of_host, Options};

@@ -26,6 +26,7 @@ mod own_file;
 mod path;
 mod permission;
 mod remap;
+mod shrinker;
 mod super_block;
 pub(crate) mod thread;
 mod user_window;
@@ -39,6 +40,7 @@ pub(crate) use file_ops::RawFile;
 pub(crate) use filesystem::{FileSystem, InodeRef, Opened, Refused, WriteHow, WriteSync};
 pub(crate) use fs_context::{FileSystemType, Mount, Registration};
 pub(crate) use inode::Inode;
+pub(crate) use shrinker::{Shrinkable, Shrinker};
 pub(crate) use super_block::SuperBlock;
 
 pub(crate) use dir_op::DirOp;
