@@ -11,7 +11,7 @@ use kernel::sync::{Arc, Mutex};
 use podos_cm::sys::{Attribute, AttributeFile, KThread, Kobject, StopToken, WaitQueue, Wake};
 
 use crate::client::{name_of_host, Options, Pdfs, KEPT};
-use crate::sys::{thread, Destination, FileSystem, IdleMounts, Mount, Path, Remap};
+use crate::sys::{capability, thread, Destination, FileSystem, IdleMounts, Mount, Path, Remap};
 
 /// What is found when a task walks into a node's directory: the node's tree, if it is alive
 /// (paper, section 4.3.2: assumed mounts).
@@ -94,7 +94,12 @@ impl Attachments {
     }
 }
 
+/// What was written. The mode of the file is not enough: it lets root of a user namespace write that
+/// is root's of the node, too, whatever it has given up.
 fn line(text: &[u8]) -> Result<&str> {
+    if !capability::is_administrator() {
+        return Err(EPERM);
+    }
     Ok(core::str::from_utf8(text)
         .map_err(|_| EINVAL)?
         .trim_end_matches('\n'))

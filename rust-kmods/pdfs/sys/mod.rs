@@ -8,6 +8,7 @@
 
 mod anon_device;
 pub(crate) mod attributes;
+pub(crate) mod capability;
 mod cred;
 mod deleg;
 mod dentry;
