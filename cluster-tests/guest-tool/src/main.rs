@@ -15,11 +15,15 @@ mod gipc;
 mod gpids;
 mod grab;
 mod hold;
+mod ids;
+mod keep;
 mod many;
 mod map;
+mod numbers;
 mod pattern;
 mod rail;
 mod report;
+mod shared;
 mod soak;
 mod tally;
 mod verify;
@@ -65,6 +69,11 @@ enum Verb {
     Cm(cm::Cm),
     Confine(confine::Confine),
     Soak(soak::Soak),
+    Keep(keep::Keep),
+    Ids(ids::Ids),
+    Numbers(numbers::Numbers),
+    Shared(shared::Shared),
+    Pour(shared::Pour),
 }
 
 fn main() -> ExitCode {
@@ -100,6 +109,11 @@ fn by_verb() -> anyhow::Result<()> {
         Verb::Cm(verb) => verb.run(),
         Verb::Confine(verb) => verb.run(),
         Verb::Soak(verb) => verb.run(),
+        Verb::Keep(verb) => verb.run(),
+        Verb::Ids(verb) => verb.run(),
+        Verb::Numbers(verb) => verb.run(),
+        Verb::Shared(verb) => verb.run(),
+        Verb::Pour(verb) => verb.run(),
     }
 }
 

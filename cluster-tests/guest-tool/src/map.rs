@@ -22,6 +22,10 @@ pub struct Map {
     /// A shared, writable mapping instead of a private one
     #[arg(long)]
     shared: bool,
+
+    /// A mapping that can be executed
+    #[arg(long, conflicts_with = "shared")]
+    execute: bool,
 }
 
 impl Map {
@@ -37,7 +41,7 @@ impl Map {
             .with_context(|| format!("stat of {path}"))?
             .len();
         let len = usize::try_from(len).with_context(|| format!("{path} is too long to map"))?;
-        let mapping = Mapping::new(&file, len, self.shared);
+        let mapping = Mapping::new(&file, len, self.shared, self.execute);
         say_outcome(&mapping);
         if let Ok(mapping) = mapping {
             say("bytes", len);
@@ -57,11 +61,12 @@ struct Mapping {
 }
 
 impl Mapping {
-    fn new(file: &std::fs::File, len: usize, shared: bool) -> io::Result<Self> {
-        let (protection, flags) = match shared {
+    fn new(file: &std::fs::File, len: usize, shared: bool, execute: bool) -> io::Result<Self> {
+        let (mut protection, flags) = match shared {
             true => (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED),
             false => (ProtFlags::READ, MapFlags::PRIVATE),
         };
+        protection.set(ProtFlags::EXEC, execute);
         // SAFETY: With no address asked for, the kernel maps where nothing else is.
         let start = unsafe { mmap(ptr::null_mut(), len, protection, flags, file, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::Other)?;
@@ -93,9 +98,9 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[7; 5000]).unwrap();
         for shared in [false, true] {
-            let mapping = Mapping::new(&file, 5000, shared).unwrap();
+            let mapping = Mapping::new(&file, 5000, shared, !shared).unwrap();
             assert_eq!(mapping.bytes(), [7; 5000]);
         }
-        assert!(Mapping::new(&file, 0, false).is_err());
+        assert!(Mapping::new(&file, 0, false, false).is_err());
     }
 }

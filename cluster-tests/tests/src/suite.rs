@@ -9,6 +9,7 @@ mod coherence;
 mod commands;
 mod dead_node;
 mod debug;
+mod descriptors;
 mod doors;
 mod files;
 mod firmware;
@@ -16,8 +17,11 @@ mod gipc;
 mod gpid;
 mod harness;
 mod modules;
+mod mounts;
 mod names;
+mod namespaces;
 mod node;
+mod numbers;
 mod programs;
 mod sandbox;
 mod soak;
@@ -30,11 +34,14 @@ use crate::test::{Test, SETTINGS};
 
 /// All tests, those of one setting together.
 pub fn all() -> Vec<Test> {
-    let subjects: [&[Test]; 13] = [
+    let subjects: [&[Test]; 19] = [
         gpid::TESTS,
         node::TESTS,
         names::TESTS,
+        numbers::TESTS,
+        mounts::TESTS,
         files::TESTS,
+        descriptors::TESTS,
         coherence::TESTS,
         doors::TESTS,
         gipc::TESTS,
@@ -43,6 +50,7 @@ pub fn all() -> Vec<Test> {
         commands::TESTS,
         circuits::TESTS,
         attach::TESTS,
+        namespaces::TESTS,
         modules::TESTS,
         dead_node::TESTS,
         soak::TESTS,

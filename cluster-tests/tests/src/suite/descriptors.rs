@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Open files: what they share, and what they cost.
+
+use std::time::Duration;
+
+use anyhow::{ensure, Result};
+use podos_harness::{Faults, Selector};
+
+use crate::support::Lab;
+use crate::test::{Test, FAULTY, SHARED};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "descriptors.a_killed_writer_leaves_them_to_others",
+        setting: FAULTY,
+        limit: Some(Duration::from_secs(120)),
+        run: killed_writer,
+    },
+    Test {
+        name: "descriptors.reading_ahead_takes_little",
+        setting: SHARED,
+        limit: Some(Duration::from_secs(120)),
+        run: little_memory,
+    },
+];
+
+/// On rails so slow that a writer waits for them nearly always.
+fn killed_writer(lab: &Lab<'_>) -> Result<()> {
+    let dir = lab.scratch()?;
+    let switch = lab.switch()?;
+    switch.set(
+        Selector::ALL,
+        Faults {
+            delay: Duration::from_millis(50),
+            ..Faults::default()
+        },
+    )?;
+    let outcome = lab
+        .node(1)?
+        .tool(&["shared", &format!("/linus2{dir}/f"), "--rounds", "4"]);
+    switch.clear()?;
+    let answers = outcome?;
+    answers.expect("write_errno", 0)?;
+    answers.expect("read_errno", 0)?;
+    answers.expect("waiting", 4)
+}
+
+/// Many files that were read and are open: what was read ahead of them is given back.
+fn little_memory(lab: &Lab<'_>) -> Result<()> {
+    const FILES: i64 = 600;
+    let path = format!("{}/f", lab.scratch()?);
+    lab.node(2)?.tool(&["write", &path, "--size", "1048576"])?;
+    let answers = lab.node(1)?.tool(&[
+        "keep",
+        &format!("/linus2{path}"),
+        "--files",
+        &FILES.to_string(),
+    ])?;
+    // A circuit, a file and an inode for each, but no data.
+    let taken: i64 = answers.number("taken_kib")?;
+    ensure!(
+        taken < 64 * 1024,
+        "{FILES} open files take {taken} KiB, more than 64 MiB"
+    );
+    Ok(())
+}
