@@ -7,6 +7,7 @@
 //! when the last process in them ends; nothing of the machine's own network
 //! is touched or even seen.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -14,7 +15,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{getgid, getuid};
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::fault::{Rate, Selector};
 use crate::topology::Topology;
 
@@ -106,6 +107,7 @@ fn taps(topology: &Topology, at: Selector) -> impl Iterator<Item = (u8, String)>
 fn batch(program: &str, lines: &str) -> io::Result<()> {
     let mut child = Command::new(program)
         .args(["-batch", "-"])
+        .env("PATH", search_path(std::env::var_os("PATH")))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -127,12 +129,30 @@ fn batch(program: &str, lines: &str) -> io::Result<()> {
     Err(io::Error::other(why.trim().replace('\n', "; ")))
 }
 
+/// Where programs are looked for: an ordinary user's path need not have the folder of `tc`.
+fn search_path(own: Option<OsString>) -> OsString {
+    let mut path = own.unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
+    path
+}
+
 fn check_tun() -> Result<()> {
-    match fs::File::options().read(true).write(true).open(TUN) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(error).context(|| {
-            format!("open {TUN} for the nodes' taps (load module tun; let this user in by `chmod 666 {TUN}`)")
-        }),
+    let opened = fs::File::options().read(true).write(true).open(TUN);
+    opened.map(drop).map_err(without_tun)
+}
+
+/// What to do about a device that can't be opened: it is the machine's, and its administrator says
+/// who may.
+fn without_tun(source: io::Error) -> Error {
+    let help = match source.kind() {
+        io::ErrorKind::PermissionDenied => format!("let this user in by `chmod 666 {TUN}`"),
+        _ => "load the kernel's module tun".to_owned(),
+    };
+    Error::Io {
+        what: format!(
+            "open {TUN} for the nodes' taps ({help}; or use `--net switch`, which needs no privilege)"
+        ),
+        source,
     }
 }
 
@@ -197,6 +217,25 @@ mod tests {
             tuntap add dev n7r1 mode tap\n\
             link set n7r1 mtu 9000 master rail1 up\n";
         assert_eq!(script(&topology), expected);
+    }
+
+    #[test]
+    fn without_taps_there_is_a_network_still() {
+        for (errno, help) in [(libc::EACCES, "chmod 666"), (libc::ENOENT, "module tun")] {
+            let told = without_tun(io::Error::from_raw_os_error(errno)).to_string();
+            assert!(
+                told.contains(help) && told.contains("--net switch"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_ordinary_users_path_is_enough() {
+        let path = search_path(Some("/usr/local/bin:/usr/bin:/bin".into()));
+        let folders: Vec<_> = std::env::split_paths(&path).collect();
+        assert!(folders.starts_with(&["/usr/local/bin".into(), "/usr/bin".into()]));
+        assert!(folders.contains(&"/usr/sbin".into()));
     }
 
     #[test]

@@ -153,9 +153,18 @@ impl Step for BuildRoot<'_> {
     }
 
     fn advice(&self) -> String {
-        "see that the Debian archive can be reached and that rootfs/build-root.toml names packages \
-         it has; `cargo xtask doctor` checks this host"
-            .into()
+        let ids = match rustix::process::geteuid().is_root() {
+            true => "",
+            false => {
+                "; an ordinary user needs subordinate ids (`sudo usermod --add-subuids \
+                 100000-165535 --add-subgids 100000-165535 $USER`), and a kernel that lets him make \
+                 user namespaces"
+            }
+        };
+        format!(
+            "see that the Debian archive can be reached and that rootfs/build-root.toml names \
+             packages it has; `cargo xtask doctor` checks this host{ids}"
+        )
     }
 }
 
