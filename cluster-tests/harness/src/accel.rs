@@ -44,23 +44,6 @@ impl Accelerator {
         }
     }
 
-    /// What a guest's processor can do, for QEMU's `-cpu`.
-    ///
-    /// No guest needs five levels of page tables, and KASAN trips over them under TCG. That one
-    /// emulates vectors piece by piece: the kernel's cryptography is faster without those that go
-    /// beyond what every processor has. All of them go: libc takes one of them for the others. What
-    /// builds on an extension goes with it: libraries take SSE 4.2 for a promise of SSSE3,
-    /// the kernel's CRC-32 (NFS hashes with it) PCLMULQDQ.
-    pub fn cpu(self) -> &'static str {
-        match self {
-            Self::Kvm => "max,la57=off",
-            Self::Tcg => {
-                "max,la57=off,ssse3=off,sse4.1=off,sse4.2=off,avx=off,avx2=off,fma=off,f16c=off,\
-                 vaes=off,pclmulqdq=off"
-            }
-        }
-    }
-
     /// A limit for something that takes at most `limit` under KVM.
     pub fn scale(self, limit: Duration) -> Duration {
         match self {
