@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use rustix::fs::{access, Access};
 use rustix::io::ReadWriteFlags;
 
 use crate::gipc::abi;
@@ -22,6 +23,10 @@ enum Operation {
     OpenGipc,
     /// stat(2)
     Stat,
+    /// access(2) to write
+    AccessWrite,
+    /// access(2) to execute
+    AccessExecute,
     /// All of a directory
     List,
     /// pread(2) of a file that is opened once
@@ -123,6 +128,8 @@ impl<'a> Subject<'a> {
                 options.open(self.path).map(|_| 0)
             }
             Operation::Stat => fs::symlink_metadata(self.path).map(|m| m.len()),
+            Operation::AccessWrite => Ok(access(self.path, Access::WRITE_OK).map(|()| 0)?),
+            Operation::AccessExecute => Ok(access(self.path, Access::EXEC_OK).map(|()| 0)?),
             Operation::List => {
                 fs::read_dir(self.path)?.try_fold(0, |count, entry| entry.map(|_| count + 1))
             }
@@ -177,6 +184,9 @@ mod tests {
         assert_eq!(call(Operation::Write, &path).unwrap(), 10);
         assert_eq!(call(Operation::Stat, &path).unwrap(), 10);
         assert_eq!(call(Operation::Read, &path).unwrap(), 10);
+        assert_eq!(call(Operation::AccessWrite, &path).unwrap(), 0);
+        let refused = call(Operation::AccessExecute, &path);
+        assert_eq!(errno(&refused), libc::EACCES);
         assert_eq!(call(Operation::List, dir.path()).unwrap(), 1);
         assert_eq!(errno(&call(Operation::Mkdir, &path)), libc::EEXIST);
         assert_eq!(call(Operation::WriteDsync, &path).unwrap(), 10);
