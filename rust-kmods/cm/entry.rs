@@ -14,6 +14,7 @@ use podos_proto::Gpid;
 
 use crate::callback::Callback;
 use crate::node::{Node, NODE};
+use crate::share::{Pool, Share};
 use crate::sys::trace::{self, TracedCircuit, TracedSegment};
 use crate::sys::{Expire, SegmentData, SkbQueue, Timer, WaitQueue};
 use crate::transmit;
@@ -41,19 +42,26 @@ struct State {
     circuit: Circuit<SegmentData>,
     /// When the timer runs out, if it is armed.
     armed: Option<Instant>,
+    /// Whose the circuit is: as long as there is anything left of it.
+    share: Share,
 }
 
 impl Entry {
-    /// An entry for `circuit`, whose local index is `index` and whose other end is on `peer`.
+    /// An entry for `circuit`, whose local index is `index` and whose other end is on `peer`; `share`
+    /// says whose it is.
     pub(crate) fn new(
         index: CdtIndex,
         peer: Gpid,
         circuit: Circuit<SegmentData>,
+        share: Share,
     ) -> impl PinInit<Self> {
         pin_init!(Self {
             index,
             peer,
-            state <- new_spinlock_irq!(State { circuit, armed: None }, "podos_circuit"),
+            state <- {
+                let state = State { circuit, armed: None, share };
+                new_spinlock_irq!(state, "podos_circuit")
+            },
             waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
             callback <- Callback::new(),
             timer <- Timer::new(c"podos_circuit", kernel::static_lock_class!()),
@@ -83,6 +91,28 @@ impl Entry {
         look(&self.state.lock().circuit)
     }
 
+    /// Counts the circuit as `uid`'s from now on. Context: any.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Shares::charge`](crate::share::Shares::charge); the circuit stays whose it was.
+    pub(crate) fn charge(&self, node: &Node, uid: u32) -> Result {
+        let pool = {
+            let state = self.state.lock();
+            if state.share.is_of(uid) {
+                return Ok(());
+            }
+            match state.circuit.is_active() {
+                true => Pool::Opened,
+                false => Pool::Served,
+            }
+        };
+        let share = node.shares().charge(pool, uid)?;
+        let former = core::mem::replace(&mut self.state.lock().share, share);
+        drop(former);
+        Ok(())
+    }
+
     /// Bytes of data that a segment should have now; 0 if no rail works.
     pub(crate) fn segment_room(&self, node: &Node) -> usize {
         let rails = node.rail_view(self.peer.host());
@@ -100,7 +130,7 @@ impl Entry {
         let mut frames = SkbQueue::new();
         let (result, done) = {
             let mut state = self.state.lock();
-            let State { circuit, armed } = &mut *state;
+            let State { circuit, armed, .. } = &mut *state;
             let result = change(circuit);
             if circuit.wants_to_transmit() {
                 self.fetch(node, circuit, &mut frames);

@@ -22,6 +22,7 @@ use crate::listener::Listeners;
 use crate::peers::Peers;
 use crate::rails::Rails;
 use crate::sessions::Sessions;
+use crate::share::Shares;
 use crate::sys::{self, Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff};
 use crate::table::Table;
 use crate::transmit;
@@ -41,6 +42,8 @@ pub(crate) struct Node {
     opening: SpinLockIrq<()>,
     #[pin]
     table: Table,
+    #[pin]
+    shares: Shares,
     #[pin]
     peers: Peers,
     #[pin]
@@ -70,6 +73,7 @@ impl Node {
             counters: Counters::default(),
             opening <- new_spinlock_irq!((), "podos_opening"),
             table <- Table::new(entries),
+            shares <- Shares::new(entries),
             peers <- Peers::new(),
             sessions <- Sessions::new(*gpid, *incarnation),
             rails <- Rails::new(),
@@ -102,6 +106,10 @@ impl Node {
 
     pub(crate) fn table(&self) -> &Table {
         &self.table
+    }
+
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     pub(crate) fn peers(&self) -> &Peers {

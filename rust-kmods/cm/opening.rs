@@ -11,6 +11,8 @@ use podos_proto::Gpid;
 
 use crate::circuit::Circuit;
 use crate::node::NODE;
+use crate::share::Pool;
+use crate::sys;
 use crate::sys::trace::{self, TracedCircuit};
 
 impl Circuit {
@@ -41,8 +43,9 @@ impl Circuit {
     ///
     /// # Errors
     ///
-    /// `EHOSTDOWN` if the host is not there, in that boot, or is this one; `ENOSPC` if the CDT is
-    /// full; `ENOMEM`.
+    /// `EHOSTDOWN` if the host is not there, in that boot, or is this one; `EMFILE` if the caller's
+    /// user has as many circuits as one may have, `ENFILE` if all users together have, or if the CDT
+    /// is full; `ENOMEM`.
     pub fn prepare(to: Gpid, class: Class) -> Result<Self> {
         Self::prepare_in(None, to, class)
     }
@@ -61,13 +64,15 @@ impl Circuit {
         }
         let remote = Gpid::new(peer.host(), peer.boot(), to.pid());
         let local = crate::local_gpid();
+        let share = node.shares().charge(Pool::Opened, sys::caller_uid())?;
         let room = UniqueArc::new_uninit(GFP_KERNEL)?;
-        let entry = node.table().insert(room, None, peer, |index| {
+        let inserted = node.table().insert(room, None, peer, share, |index| {
             let config = proto::Config::default();
             let group = node.rails().new_group(group);
             proto::Circuit::open(&config, group, local, remote, class, index, open_seq)
                 .with_association(association)
-        })?;
+        });
+        let entry = inserted.inspect_err(|_| node.shares().tell_full(node))?;
         node.counters.opened();
         trace::circuit_opened(|| TracedCircuit {
             remote,
@@ -75,6 +80,28 @@ impl Circuit {
             class,
         });
         Ok(Self::new(entry))
+    }
+
+    /// Counts the circuit as `uid`'s from now on, in place of whose it was. A circuit is its opener's
+    /// at the active end; at the passive one it is nobody's until a layer has seen for whom the other
+    /// node asks, and calls this. Context: any.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` if the user has as many circuits as one may have, `ENFILE` if all users together have;
+    /// the circuit stays whose it was.
+    pub fn charge(&self, uid: u32) -> Result {
+        self.entry().charge(NODE.get()?, uid)
+    }
+
+    /// As [`Circuit::charge`], for the user of the current task: for circuits that a layer keeps and
+    /// uses for several users, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`Circuit::charge`].
+    pub fn charge_caller(&self) -> Result {
+        self.charge(sys::caller_uid())
     }
 
     /// At the passive end: the process that the opener named, or this node (process id 0) if it

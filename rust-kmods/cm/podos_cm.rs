@@ -28,6 +28,7 @@ mod rails;
 mod receive;
 mod report;
 mod sessions;
+mod share;
 pub mod sys;
 mod table;
 mod transmit;
@@ -50,6 +51,7 @@ pub use listener::{listen, listen_with, ArrivalHandler, Listener};
 pub use outgoing::Outgoing;
 pub use peers::{on_peer, peer_up, PeerHandler, PeerRegistration};
 pub use report::sysfs_root;
+pub use share::Share;
 
 use node::{Node, NODE};
 use sys::{GlobalGuard, KThread, NetDeviceNotifier, PacketType};

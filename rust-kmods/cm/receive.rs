@@ -19,6 +19,7 @@ use crate::entry::Entry;
 use crate::listener::Listener;
 use crate::node::Node;
 use crate::sessions::Sessions;
+use crate::share::Share;
 use crate::sys::trace::{self, TracedCircuit};
 use crate::sys::{FrameReceiver, NetDevice, SegmentData, SkBuff};
 use crate::transmit::BROADCAST_MAC;
@@ -229,7 +230,7 @@ impl Node {
         };
         let entry = self
             .table()
-            .insert(room, Some(key), header.from.node(), |index| {
+            .insert(room, Some(key), header.from.node(), Share::NONE, |index| {
                 let group = self.rails().new_group(None);
                 Circuit::accept(&Config::default(), group, header, local, index)
             })

@@ -11,6 +11,7 @@ use podos_proto::circuit::Circuit;
 use podos_proto::Gpid;
 
 use crate::entry::Entry;
+use crate::share::Share;
 use crate::sys::{trace, SegmentData};
 
 type Slots = KVVec<Slot<Arc<Entry>>>;
@@ -50,21 +51,22 @@ impl Table {
     /// Makes a circuit for the index that it will have, and puts it in.
     ///
     /// `room` is memory for it, taken beforehand. `passive` names the active end, for circuits
-    /// that another node opens.
+    /// that another node opens; nobody has been charged for these.
     ///
     /// # Errors
     ///
-    /// `ENOSPC` when the table is full.
+    /// `ENFILE` when the table is full.
     pub(crate) fn insert(
         &self,
         room: UniqueArc<MaybeUninit<Entry>>,
         passive: Option<PeerKey>,
         peer: Gpid,
+        share: Share,
         make: impl FnOnce(CdtIndex) -> Circuit<SegmentData>,
     ) -> Result<Arc<Entry>> {
         let mut inserted = None;
         let make = |index| {
-            let entry = Entry::new(index, peer, make(index));
+            let entry = Entry::new(index, peer, make(index), share);
             let entry: Arc<Entry> = match room.pin_init_with(entry) {
                 Ok(entry) => entry.into(),
                 Err(never) => match never {},
@@ -77,9 +79,9 @@ impl Table {
             None => cdt.insert_active(make),
             Some(key) => cdt.insert_passive(key, make),
         }
-        .map_err(|Full| ENOSPC)?;
+        .map_err(|Full| ENFILE)?;
         drop(cdt);
-        inserted.ok_or(ENOSPC)
+        inserted.ok_or(ENFILE)
     }
 
     /// Takes an entry out; harmless if it is not there.

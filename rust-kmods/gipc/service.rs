@@ -102,7 +102,8 @@ fn execute(circuit: Circuit, request: &[u8], programs: &Programs, stop: &StopTok
     let Ok(execution) = Arc::pin_init(Execution::new(circuit), GFP_KERNEL) else {
         return;
     };
-    let entered = match programs.enter(execution.clone(), on_behalf) {
+    let charged = execution.circuit.charge(on_behalf.uid);
+    let entered = match charged.and_then(|()| programs.enter(execution.clone(), on_behalf)) {
         Ok(entered) => entered,
         Err(e) => return dismiss(&execution.circuit, e, stop),
     };

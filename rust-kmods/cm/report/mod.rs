@@ -7,6 +7,7 @@ mod debug;
 mod keys;
 mod numbers;
 mod rails;
+mod shares;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) struct Report {
     _numbers: KVec<AttributeFile<numbers::Numbers>>,
     _group: AttributeFile<rails::DefaultGroup>,
     _rail_devices: AttributeFile<rails::RailDevices>,
+    _limits: AttributeFile<shares::LimitsFile>,
     _mode: AttributeFile<keys::ModeFile>,
     _keys: AttributeFile<keys::KeysFile>,
     _keyring: AttributeFile<keys::KeyringFile>,
@@ -54,6 +56,7 @@ impl Report {
                 c"rail_devices",
                 rails::RailDevices,
             )?,
+            _limits: AttributeFile::new(directory.clone(), c"limits", shares::LimitsFile)?,
             _mode: AttributeFile::new(directory.clone(), c"mode", keys::ModeFile)?,
             _keys: AttributeFile::new(directory.clone(), c"keys", keys::KeysFile)?,
             _keyring: AttributeFile::new(directory, c"keyring", keys::KeyringFile)?,

@@ -21,6 +21,7 @@ mod stream;
 mod sysfs;
 mod time;
 mod timer;
+mod uid;
 pub(crate) mod trace;
 mod wait;
 
@@ -43,3 +44,4 @@ pub(crate) use segment_data::SegmentData;
 pub(crate) use skb::{SkBuff, SkbQueue, ETHERNET_LEN};
 pub(crate) use time::{is_alone, monotonic_ns};
 pub(crate) use timer::{Expire, Timer};
+pub(crate) use uid::caller_uid;

@@ -95,6 +95,10 @@ impl Sessions {
             return Err(EHOSTDOWN);
         }
         while let Some(circuit) = self.take_idle() {
+            if let Err(e) = circuit.charge_caller() {
+                self.keep(circuit);
+                return Err(e);
+            }
             // One that had been lying around may turn out to be gone: the node was down and is back.
             if circuit.send(op as u8, parts).is_err() {
                 continue;

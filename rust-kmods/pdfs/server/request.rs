@@ -90,6 +90,11 @@ impl Server<'_> {
         }
         drop(message);
         let request = Request::decode(op, &self.request).map_err(convert::malformed)?;
+        // A request that says for whom it is makes the circuit that user's: an open file's for good, a
+        // session's until the next one.
+        if let Ok(creds) = session::creds(&request) {
+            self.circuit.charge(creds.fsuid.get())?;
+        }
         match request {
             Request::Open { creds, path, args } => {
                 if self.file.is_some() {

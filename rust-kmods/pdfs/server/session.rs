@@ -90,7 +90,7 @@ pub(super) fn answer(request: &Request<'_>) -> Result<KVVec<u8>> {
     }
 }
 
-fn creds<'a>(request: &Request<'a>) -> Result<&'a Creds> {
+pub(super) fn creds<'a>(request: &Request<'a>) -> Result<&'a Creds> {
     match *request {
         Request::Lookup { creds, .. }
         | Request::Getattr { creds, .. }

@@ -14,7 +14,6 @@
 //! `docs/wire-protocol.md`, section 11, has the same to the byte, and what it protects from.
 
 mod handshake;
-mod limit;
 mod peer;
 mod receive;
 mod ring;

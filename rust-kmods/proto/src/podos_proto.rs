@@ -19,6 +19,7 @@ extern crate std;
 mod derive;
 mod replay;
 
+pub mod bucket;
 pub mod cdt;
 pub mod circuit;
 pub mod codec;
@@ -31,6 +32,7 @@ pub mod pdfs;
 pub mod peer;
 pub mod rails;
 pub mod rm;
+pub mod share;
 pub mod sst;
 pub mod tgroup;
 pub mod time;

@@ -3,7 +3,8 @@
 //! What a node keeps of its sessions with one peer.
 
 use super::sessions::{Config, Event};
-use super::{limit::Bucket, CounterWindow, Fingerprint, Key, Nonce};
+use super::{CounterWindow, Fingerprint, Key, Nonce};
+use crate::bucket::Bucket;
 use crate::time::{Duration, Instant};
 use crate::Gpid;
 

@@ -6,9 +6,9 @@ use core::marker::PhantomData;
 use core::ops::DerefMut;
 
 use super::handshake::{Handshake, Outgoing, ANSWER, READY};
-use super::limit::Bucket;
 use super::peer::{PairId, Peer, Rx, Sender, Tx};
 use super::{schedule, Fingerprint, Key, KeyError, KeyRing, Mode, Nonce, Prf, Seal};
+use crate::bucket::Bucket;
 use crate::hello::Hello;
 use crate::host_map::{HostMap, HostSlot};
 use crate::time::{nanos, Duration, Instant};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How often something may be done on the word of strangers.
+//! How often something may be done: on the word of strangers, or for the log.
 
 use core::num::NonZeroU64;
 
@@ -8,7 +8,7 @@ use crate::time::{nanos, Duration, Instant};
 
 /// A bucket of tokens that fills up as time passes.
 #[derive(Clone, Debug)]
-pub(super) struct Bucket {
+pub struct Bucket {
     tokens: u16,
     size: u16,
     /// Nanoseconds in which one token is added.
@@ -18,7 +18,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full bucket of `size` tokens that gets one in each period of `each`, which is not 0.
-    pub(super) const fn new(size: u16, each: Duration) -> Self {
+    pub const fn new(size: u16, each: Duration) -> Self {
         Self {
             tokens: size,
             size,
@@ -31,7 +31,7 @@ impl Bucket {
     }
 
     /// Takes a token out; whether there was one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    pub fn take(&mut self, now: Instant) -> bool {
         let passed = now.as_nanos().saturating_sub(self.filled.as_nanos());
         let new = passed / self.each;
         if new >= u64::from(self.size - self.tokens) {
