@@ -136,13 +136,14 @@ impl Entry {
                 self.fetch(node, circuit, &mut frames);
             }
             self.set_timer(node, armed, circuit.deadline());
-            (result, circuit.is_done())
+            let finished = circuit.reset_reason().is_none();
+            (result, circuit.is_done().then_some(finished))
         };
         while let Some((rail, frame)) = frames.pop() {
             node.transmit_to(self.peer.host(), usize::from(rail), frame);
         }
-        if done {
-            node.table().remove(self.index);
+        if let Some(finished) = done {
+            node.table().remove(self.index, finished);
         }
         result
     }

@@ -87,8 +87,11 @@ impl Listener {
                 // Frames are received inside an RCU read section.
                 sys::synchronize_net();
             }
-            let ours = |entry: &Entry| entry.is_passive_of(self.class);
-            node.table().for_each(ours, |entry| entry.abort(node));
+            node.table().for_each(|entry| {
+                if entry.is_passive_of(self.class) {
+                    entry.abort(node);
+                }
+            });
         }
         self.backlog.close();
     }

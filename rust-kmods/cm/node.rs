@@ -196,15 +196,16 @@ impl Node {
     /// Has the circuits' timers do nothing more. For the end of the module, when nobody else drives
     /// circuits. Context: process.
     pub(crate) fn stop_timers(&self) {
-        self.table.for_each(|_| true, |entry| entry.stop());
+        self.table.for_each(|entry| entry.stop());
     }
 
     /// Breaks all circuits with a host, at this end.
     pub(crate) fn reset_circuits(&self, host: u32, reason: ResetReason) {
-        self.table.for_each(
-            |entry| entry.peer().host() == host,
-            |entry| entry.fail(self, reason),
-        );
+        self.table.for_each(|entry| {
+            if entry.peer().host() == host {
+                entry.fail(self, reason);
+            }
+        });
     }
 }
 

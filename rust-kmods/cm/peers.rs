@@ -152,7 +152,7 @@ impl Peers {
             }
         }
         if self.rerouted.swap(false, Ordering::AcqRel) {
-            node.table().for_each(|_| true, |entry| entry.reroute(node));
+            node.table().for_each(|entry| entry.reroute(node));
         }
         if self.changed.swap(false, Ordering::AcqRel) {
             self.tell();

@@ -180,9 +180,16 @@ impl Node {
             }
             Err(reason) => {
                 self.counters.unwanted(rail, Unwanted::NoCircuit);
-                let reset = reason.and_then(|reason| header.reset_reply(self.gpid(), reason));
-                if let Some(reset) = reset {
-                    self.send_to(header.from.host(), rail, &reset);
+                let reply = match reason {
+                    Some(ResetReason::NoCircuit) => {
+                        let finished = self.table().has_finished(header.receiver_index());
+                        header.stray_reply(self.gpid(), finished)
+                    }
+                    Some(reason) => header.reset_reply(self.gpid(), reason),
+                    None => None,
+                };
+                if let Some(reply) = reply {
+                    self.send_to(header.from.host(), rail, &reply);
                 }
             }
         }

@@ -14,6 +14,9 @@ use crate::entry::Entry;
 use crate::share::Share;
 use crate::sys::{trace, SegmentData};
 
+/// Slots that are looked at under the table's lock at a time.
+const WINDOW: usize = 32;
+
 type Slots = KVVec<Slot<Arc<Entry>>>;
 
 /// The table of all circuits of this node.
@@ -84,13 +87,25 @@ impl Table {
         inserted.ok_or(ENFILE)
     }
 
-    /// Takes an entry out; harmless if it is not there.
-    pub(crate) fn remove(&self, index: CdtIndex) {
-        let removed = self.cdt.lock().remove(index);
+    /// Takes an entry out; harmless if it is not there. `finished`: its circuit came to its end, and
+    /// was not cut off.
+    pub(crate) fn remove(&self, index: CdtIndex, finished: bool) {
+        let removed = {
+            let mut cdt = self.cdt.lock();
+            match finished {
+                true => cdt.remove_finished(index),
+                false => cdt.remove(index),
+            }
+        };
         // Outside of the lock: this may be the last reference.
         if let Some(entry) = removed {
             trace::circuit_ended(|| entry.epitaph());
         }
+    }
+
+    /// Whether a circuit of this index was here, and finished.
+    pub(crate) fn has_finished(&self, index: CdtIndex) -> bool {
+        self.cdt.lock().has_finished(index)
     }
 
     /// Circuits in the table.
@@ -103,19 +118,25 @@ impl Table {
         self.cdt.lock().capacity()
     }
 
-    /// Calls `f` for each entry that `wanted` picks, without the table's lock. Entries that come
-    /// meanwhile may be left out.
-    pub(crate) fn for_each(&self, wanted: impl Fn(&Entry) -> bool, mut f: impl FnMut(&Arc<Entry>)) {
-        let mut from = Some(0);
-        while let Some((index, entry)) = from.and_then(|from| self.next(from, &wanted)) {
-            f(&entry);
-            from = index.index().checked_add(1);
+    /// Calls `f` for each entry, without the table's lock. Entries that come meanwhile may be left
+    /// out.
+    ///
+    /// The lock, and interrupts, are held up for a few slots at a time, whatever the table's size.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&Arc<Entry>)) {
+        let mut first = Some(0);
+        while let Some(from) = first {
+            let mut found = [const { None }; WINDOW];
+            let size = {
+                let cdt = self.cdt.lock();
+                let entries = cdt.window(from, WINDOW).map(|(_, entry)| entry.clone());
+                for (place, entry) in found.iter_mut().zip(entries) {
+                    *place = Some(entry);
+                }
+                cdt.capacity()
+            };
+            found.iter().flatten().for_each(&mut f);
+            let next = from.checked_add(WINDOW as u16);
+            first = next.filter(|next| usize::from(*next) < size);
         }
-    }
-
-    fn next(&self, from: u16, wanted: impl Fn(&Entry) -> bool) -> Option<(CdtIndex, Arc<Entry>)> {
-        let cdt = self.cdt.lock();
-        let (index, entry) = cdt.iter_from(from).find(|(_, entry)| wanted(entry))?;
-        Some((index, entry.clone()))
     }
 }

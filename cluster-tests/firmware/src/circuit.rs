@@ -324,7 +324,7 @@ impl Circuit {
             "reason",
             format_args!("Reset with reason {reason}"),
         );
-        let all_said = self.arrivals.has_fin() && self.out.fin_sent();
+        let all_said = self.arrivals.over() && self.out.only_fin_is_left();
         self.state = match reason {
             reset::NO_CIRCUIT if all_said => State::Done,
             reason => State::Broken(reason),

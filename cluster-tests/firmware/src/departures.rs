@@ -113,6 +113,11 @@ impl Departures {
         self.fin.is_some() && self.queue.is_empty()
     }
 
+    /// Whether nothing is unacknowledged but the FIN, and that was sent.
+    pub fn only_fin_is_left(&self) -> bool {
+        self.fin_sent() && self.queue.iter().all(|kept| kept.segment.fin)
+    }
+
     /// Whether the FIN was sent, and may have come.
     pub fn fin_sent(&self) -> bool {
         self.fin.is_some_and(|fin| before(fin, self.sent))

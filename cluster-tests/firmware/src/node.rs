@@ -2,7 +2,7 @@
 
 //! The firmware as a node of the cluster: frames and time go in, frames come out.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,7 +13,9 @@ use crate::circuit::{Circuit, Emit, Road, Setup, State};
 use crate::crypto::{self, Key};
 use crate::me::{plain, Me, Mode, Random};
 use crate::peer::Peer;
-use crate::wire::{class, kind, Gpid, Header, Mac, BROADCAST, ETHERNET, ETHERTYPE, HEADER, NONE};
+use crate::wire::{
+    class, flag, kind, Gpid, Header, Mac, BROADCAST, ETHERNET, ETHERTYPE, HEADER, NONE,
+};
 
 /// The firmware's process, as others see it.
 const PID: u16 = 77;
@@ -58,6 +60,8 @@ pub struct Node {
     pub overheard: Vec<Vec<u8>>,
     /// Resets that came for circuits that there are not.
     pub strays: Vec<Header>,
+    /// Own indices of circuits that ended well and are not in `circuits` any more.
+    pub(crate) finished: BTreeSet<u32>,
     pub(crate) past: Vec<Gpid>,
     pub(crate) random: Random,
     /// Circuits of others that ended well.
@@ -82,6 +86,7 @@ impl Node {
             circuits: BTreeMap::new(),
             overheard: Vec::new(),
             strays: Vec::new(),
+            finished: BTreeSet::new(),
             past: Vec::new(),
             random,
             served: 0,
@@ -324,6 +329,7 @@ impl Node {
                 let done = circuit.state == State::Done && !circuit.setup.active;
                 if done {
                     self.served += 1;
+                    self.finished.insert(index);
                 }
                 // An opener's is looked at by who opened it.
                 if circuit.state != State::Open && !circuit.setup.active {
@@ -365,12 +371,22 @@ impl Node {
         Some(crypto::seal(&key.key, key.counter, header, data))
     }
 
+    /// Answers a segment that was sent again, of a circuit that ended well: it had come, as all had.
+    pub(crate) fn say_ack(&mut self, rail: usize, frame: &Header) {
+        let host = frame.from.host();
+        let mut header = Header::new(kind::ACK, frame.class(), 0, frame.to, frame.from);
+        header.flags = (frame.flags & flag::TO_PASSIVE) ^ flag::TO_PASSIVE | flag::ACK_VALID;
+        (header.active, header.passive) = (frame.active, frame.passive);
+        header.ack = frame.seq.wrapping_add(1);
+        let data = Vec::new();
+        self.send_emit(host, Emit { rail, header, data });
+    }
+
     /// Answers a frame of no circuit: with what the frame said, turned around.
     pub(crate) fn say_reset(&mut self, rail: usize, frame: &Header, reason: u32) {
         let host = frame.from.host();
         let mut header = Header::new(kind::RESET, frame.class(), 0, self.me.node, frame.from);
-        header.flags =
-            (frame.flags & crate::wire::flag::TO_PASSIVE) ^ crate::wire::flag::TO_PASSIVE;
+        header.flags = (frame.flags & flag::TO_PASSIVE) ^ flag::TO_PASSIVE;
         (header.active, header.passive) = (frame.active, frame.passive);
         if reason != crate::circuit::reset::NO_CIRCUIT {
             header.passive = NONE;

@@ -282,6 +282,15 @@ impl Node {
             }
             return;
         }
+        let own = match header.has(flag::TO_PASSIVE) {
+            true => header.passive,
+            false => header.active,
+        };
+        let kept = self.circuits.get(&own).map(|circuit| &circuit.state);
+        let finished = self.finished.contains(&own) || kept == Some(&State::Done);
+        if header.kind == kind::DATA && finished {
+            return self.say_ack(at.rail, header);
+        }
         let probe = header.kind == kind::ACK && header.has(flag::PROBE) && !is_none(header.passive);
         if header.kind == kind::DATA || probe {
             self.say_reset(at.rail, header, reset::NO_CIRCUIT);

@@ -440,8 +440,15 @@ impl Manager {
     /// Answers a frame that found no circuit.
     fn refuse(&mut self, ether: &mut Ether, header: &Header, rail: usize, reason: ResetReason) {
         ether.dropped("no circuit");
-        if let Some(reset) = header.reset_reply(self.birth.gpid, reason) {
-            let frame = protocol::frame(&reset, &[]);
+        let reply = match reason {
+            ResetReason::NoCircuit => {
+                let finished = self.table.has_finished(header.receiver_index());
+                header.stray_reply(self.birth.gpid, finished)
+            }
+            other => header.reset_reply(self.birth.gpid, other),
+        };
+        if let Some(reply) = reply {
+            let frame = protocol::frame(&reply, &[]);
             self.transmit_to(ether, header.from.host(), rail, frame);
         }
     }

@@ -66,10 +66,8 @@ impl Writer for Circuits {
             return Ok(());
         };
         let mut written = Ok(());
-        node.table().for_each(
-            |_| true,
-            |entry| written = written.and_then(|()| describe(entry, f)),
-        );
+        node.table()
+            .for_each(|entry| written = written.and_then(|()| describe(entry, f)));
         written
     }
 }

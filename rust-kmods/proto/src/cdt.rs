@@ -4,7 +4,8 @@
 //!
 //! A fixed table. An index carries its slot's generation, so one that outlives its entry finds
 //! nothing, rather than somebody else's. Slots are given again in the order in which they were
-//! freed, so a generation returns as late as it can. Entries of the passive end are also found by
+//! freed, so a generation returns as late as it can, and a slot remembers whether its last entry ended
+//! well: late frames of a circuit are answered by that. Entries of the passive end are also found by
 //! what names them at the active end, through hash chains whose links lie in the slots themselves.
 
 use core::fmt;
@@ -131,6 +132,8 @@ pub struct Slot<T> {
     value: Option<T>,
     key: Option<PeerKey>,
     generation: u16,
+    /// The last generation whose circuit finished.
+    finished: Option<u16>,
     /// Free: the next free slot. Passive: the next slot of the same hash chain.
     next: u16,
     /// Passive: the previous slot of the same hash chain.
@@ -146,6 +149,7 @@ impl<T> Slot<T> {
             value: None,
             key: None,
             generation: 0,
+            finished: None,
             next: NIL,
             prev: NIL,
             chain: NIL,
@@ -219,6 +223,8 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
         let slot = self.slot_mut(index).ok_or(Full)?;
         let next = core::mem::replace(&mut slot.next, NIL);
         slot.generation = slot.generation.wrapping_add(1);
+        // It may have come round.
+        slot.finished = slot.finished.filter(|last| *last != slot.generation);
         let at = CdtIndex::new(index, slot.generation);
         slot.value = Some(make(at));
         self.free_head = next;
@@ -292,6 +298,22 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
         Some(value)
     }
 
+    /// As [`Cdt::remove`], of a circuit of which either end has had all that the other one sent.
+    pub fn remove_finished(&mut self, at: CdtIndex) -> Option<T> {
+        let value = self.remove(at)?;
+        if let Some(slot) = self.slot_mut(at.index) {
+            slot.finished = Some(at.generation);
+        }
+        Some(value)
+    }
+
+    /// Whether the entry that had this index was [taken out finished](Cdt::remove_finished). Known
+    /// until the slot's next entry has finished, too.
+    pub fn has_finished(&self, at: CdtIndex) -> bool {
+        let slot = self.slot(at.index);
+        slot.is_some_and(|slot| slot.finished == Some(at.generation))
+    }
+
     /// The index of the circuit that another node opened and knows by `key`.
     pub fn find_passive(&self, key: PeerKey) -> Option<CdtIndex> {
         let mut index = self.chain_head(self.chain_of(key));
@@ -306,12 +328,13 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
 
     /// Every entry with its index, in the order of the slots.
     pub fn iter(&self) -> impl Iterator<Item = (CdtIndex, &T)> {
-        self.iter_from(0)
+        self.window(0, self.capacity())
     }
 
-    /// Every entry in slot `first` and behind it, with its index.
-    pub fn iter_from(&self, first: u16) -> impl Iterator<Item = (CdtIndex, &T)> {
-        let slots = self.slots.iter().skip(usize::from(first));
+    /// The entries in `count` slots from slot `first` on, with their indices: for walks that are
+    /// interrupted.
+    pub fn window(&self, first: u16, count: usize) -> impl Iterator<Item = (CdtIndex, &T)> {
+        let slots = self.slots.iter().skip(usize::from(first)).take(count);
         (first..NIL).zip(slots).filter_map(|(index, slot)| {
             Some((CdtIndex::new(index, slot.generation), slot.value.as_ref()?))
         })

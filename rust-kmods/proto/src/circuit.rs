@@ -490,9 +490,10 @@ impl<B: Payload> Circuit<B> {
     }
 
     fn on_reset(&mut self, reason: ResetReason) -> Activity {
-        // The other end had everything and is gone; only its last acknowledgement was lost.
-        let fin_went = self.send.fin_is_in_flight() || self.send.fin_is_acknowledged();
-        if reason == ResetReason::NoCircuit && self.recv.fin_came() && fin_went {
+        // The other end has acknowledged all data, and has finished: only the acknowledgement of the
+        // FIN was lost. With data unacknowledged it may have been cut off without taking them.
+        let has_all = self.send.only_fin_is_in_flight() || self.send.fin_is_acknowledged();
+        if reason == ResetReason::NoCircuit && self.recv.fin_came() && has_all {
             self.send.acknowledge_all();
             self.recv.cancel_ack();
             self.waiting_since = None;

@@ -347,11 +347,11 @@ impl<M: Machine> Run<M> {
         }
     }
 
-    /// Indices that were once right, and ones that never were: answered with a Reset, and turned
-    /// around.
+    /// Indices that were never right, or not for a circuit that ended well: answered with a Reset, and
+    /// turned around.
     fn stale(&mut self, host: u32) -> Result<(), String> {
         let harmless = self.harmless(host)?;
-        for (active, passive) in [(0x1234_0001, 0x0001_0000), (5, 0x7ffe_fffe), (0, 0)] {
+        for (active, passive) in [(0x1234_0001, 0xfffe_0000), (5, 0x7ffe_fffe), (0, 0)] {
             let header = Header {
                 kind: kind::DATA,
                 flags: flag::ACK_VALID | flag::TO_PASSIVE | flag::END,

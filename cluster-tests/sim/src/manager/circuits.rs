@@ -228,7 +228,10 @@ impl Manager {
             return;
         };
         if end.in_table && ether.config.sabotage != Some(Sabotage::KeepDone) {
-            self.table.remove(end.index);
+            match end.circuit.reset_reason() {
+                Some(_) => self.table.remove(end.index),
+                None => self.table.remove_finished(end.index),
+            };
             end.in_table = false;
             ether.tell(end.conversation, || {
                 format!("is over, {:?}", end.circuit.reset_reason())

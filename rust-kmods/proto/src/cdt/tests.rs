@@ -180,3 +180,36 @@ fn chains_stay_short() {
     }
     assert!(longest <= 12, "{longest}");
 }
+
+#[test]
+fn a_slot_remembers_its_last_finished_entry() {
+    let mut cdt = table(1);
+    let first = cdt.insert_active(|_| 1).unwrap();
+    assert!(!cdt.has_finished(first));
+    assert_eq!(cdt.remove_finished(first), Some(1));
+    assert!(cdt.has_finished(first));
+    assert_eq!(cdt.remove_finished(first), None);
+    // One that was cut off changes nothing, and neither does one that is there.
+    let second = cdt.insert_active(|_| 2).unwrap();
+    assert!(cdt.has_finished(first) && !cdt.has_finished(second));
+    assert_eq!(cdt.remove(second), Some(2));
+    assert!(cdt.has_finished(first) && !cdt.has_finished(second));
+    let third = cdt.insert_active(|_| 3).unwrap();
+    assert_eq!(cdt.remove_finished(third), Some(3));
+    assert!(!cdt.has_finished(first) && cdt.has_finished(third));
+    assert!(!cdt.has_finished(CdtIndex::NONE));
+}
+
+#[test]
+fn a_generation_that_comes_round_has_not_finished() {
+    let mut cdt = table(1);
+    let first = cdt.insert_active(|_| 1).unwrap();
+    cdt.remove_finished(first);
+    for _ in 0..u16::MAX {
+        let other = cdt.insert_active(|_| 2).unwrap();
+        assert_ne!(other, first);
+        cdt.remove(other);
+    }
+    assert_eq!(cdt.insert_active(|_| 3), Ok(first));
+    assert!(!cdt.has_finished(first));
+}

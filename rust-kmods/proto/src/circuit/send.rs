@@ -206,10 +206,9 @@ impl<B: Payload> SendHalf<B> {
         self.is_outstanding() && self.unsent != self.next
     }
 
-    pub(super) fn fin_is_in_flight(&self) -> bool {
-        self.fin.is_some_and(|fin| {
-            (self.una.wrapping_sub(fin) as i32) <= 0 && (self.unsent.wrapping_sub(fin) as i32) > 0
-        })
+    /// Whether everything is acknowledged but the FIN, which went out.
+    pub(super) fn only_fin_is_in_flight(&self) -> bool {
+        self.fin == Some(self.una) && self.is_outstanding()
     }
 
     pub(super) fn fin_is_acknowledged(&self) -> bool {

@@ -304,6 +304,32 @@ impl Header {
         unnamed.then(|| PeerKey::new(self.from, self.active))
     }
 
+    /// What answers this frame when its receiver (`node`) has no circuit for it (any more); `finished`:
+    /// it had one, which ended with all that this frame's sender had sent.
+    ///
+    /// `None` as with [`Header::reset_reply`].
+    pub fn stray_reply(&self, node: Gpid, finished: bool) -> Option<Header> {
+        if !finished || self.kind != Kind::Data || self.opens() {
+            return self.reset_reply(node, ResetReason::NoCircuit);
+        }
+        // The acknowledgement got lost that was the circuit's last frame, or some of it.
+        let from = if self.to.same_node(node) {
+            self.to
+        } else {
+            node.node()
+        };
+        let mut reply = Header::new(Kind::Ack, self.class, from, self.from);
+        reply.flags |= Flags::ACK_VALID;
+        if !self.to_passive() {
+            reply.flags |= Flags::TO_PASSIVE;
+        }
+        reply.active = self.active;
+        reply.passive = self.passive;
+        // All that came before it and behind it came, too; this is what the frame itself tells.
+        reply.ack = self.seq.wrapping_add(1);
+        Some(reply)
+    }
+
     /// The reset that answers this frame when its receiver (`node`) has no circuit for it.
     ///
     /// `None` where an answer would be wrong: resets are never answered, nor late

@@ -273,11 +273,13 @@ impl Pair {
         }
         if end.circuit.is_none() || end.closed {
             let node = [OPENER, ACCEPTOR][frame.to];
-            if let Some(reset) = header.reset_reply(node, ResetReason::NoCircuit) {
+            let gone = end.circuit.as_ref();
+            let finished = gone.is_some_and(|circuit| circuit.reset_reason().is_none());
+            if let Some(reply) = header.stray_reply(node, finished) {
                 self.flying.push_back(Flying {
                     to: 1 - frame.to,
                     rail: frame.rail,
-                    bytes: frames::frame(&reset, &[]),
+                    bytes: frames::frame(&reply, &[]),
                 });
             }
             return;

@@ -456,15 +456,17 @@ impl World {
                 assert!(could_send || !circuit.can_send() || activity.writable);
             }
             _ => {
-                let reply = header.reset_reply(node.gpid, ResetReason::NoCircuit);
+                let gone = node.circuit.as_ref();
+                let finished = gone.is_some_and(|circuit| circuit.reset_reason().is_none());
+                let reply = header.stray_reply(node.gpid, finished);
                 if let Some(header) = reply {
-                    let reset = frame(&Transmit {
+                    let reply = frame(&Transmit {
                         header,
                         payload: None,
                         rail,
                         again: false,
                     });
-                    self.transmit(1 - to, rail, reset);
+                    self.transmit(1 - to, rail, reply);
                 }
             }
         }

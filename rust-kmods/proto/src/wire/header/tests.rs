@@ -321,6 +321,30 @@ fn answers_to_frames_without_a_circuit() {
 }
 
 #[test]
+fn answers_to_frames_of_a_finished_circuit() {
+    let node = Gpid::new(4, 5, 77);
+    let data = Header {
+        seq: u32::MAX,
+        to: node,
+        ..data_header()
+    };
+    let reply = data.stray_reply(node.node(), true).unwrap();
+    assert_eq!((reply.kind, reply.ack, reply.sack), (Kind::Ack, 0, 0));
+    assert_eq!((reply.from, reply.to), (node, data.from));
+    assert_eq!((reply.active, reply.passive), (data.active, data.passive));
+    assert_ne!(reply.to_passive(), data.to_passive());
+    assert!(reply.flags.contains(Flags::ACK_VALID));
+    assert_eq!(Header::parse(&frame(&reply)).unwrap().0, reply);
+    // It is not answered itself.
+    assert_eq!(reply.stray_reply(FROM, true), None);
+    let reset = data.reset_reply(node, ResetReason::NoCircuit);
+    assert_eq!(data.stray_reply(node, false), reset);
+    // An OPEN names no circuit of its receiver's.
+    let reply = open_header().stray_reply(node, true).unwrap();
+    assert_eq!(reply.kind, Kind::Reset);
+}
+
+#[test]
 fn what_finds_a_circuit() {
     let open = open_header();
     assert_eq!(open.peer_key(), Some(PeerKey::new(FROM, open.active)));
