@@ -31,6 +31,7 @@ fn cdt(bytes: &[u8]) -> Outcome {
     let mut table = Cdt::new((0..ROOM).map(|_| Slot::new()).collect::<Vec<_>>());
     let mut model: HashMap<CdtIndex, (u32, Option<PeerKey>)> = HashMap::new();
     let mut given = Vec::new();
+    let mut finished: HashMap<u16, CdtIndex> = HashMap::new();
     let mut number = 0;
     let mut outcome = Outcome::PLAIN;
     while !bytes.is_empty() {
@@ -53,6 +54,7 @@ fn cdt(bytes: &[u8]) -> Outcome {
                 match result {
                     Ok(index) => {
                         assert!(!model.contains_key(&index), "an index that is in use");
+                        finished.retain(|_, last| *last != index);
                         model.insert(index, (number, key));
                         given.push(index);
                     }
@@ -62,7 +64,16 @@ fn cdt(bytes: &[u8]) -> Outcome {
             2 if !given.is_empty() => {
                 let index = given[bytes.below(given.len().min(256))];
                 let expected = model.remove(&index).map(|(number, _)| number);
-                assert_eq!(table.remove(index), expected);
+                let removed = match number % 2 {
+                    0 => table.remove(index),
+                    _ => table.remove_finished(index),
+                };
+                assert_eq!(removed, expected);
+                if number % 2 != 0 && expected.is_some() {
+                    finished.insert(index.index(), index);
+                }
+                let last = finished.get(&index.index());
+                assert_eq!(table.has_finished(index), last == Some(&index));
             }
             _ => {
                 let index = CdtIndex::from_raw(bytes.u32());
