@@ -24,6 +24,7 @@ impl<V> HostSlot<V> {
 
 /// The table, over slots that its owner provides.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct HostMap<V, S: DerefMut<Target = [HostSlot<V>]>> {
     slots: S,
     len: usize,

@@ -11,6 +11,7 @@ const MAX_KEYS: usize = 4;
 /// with the one in use. So a cluster changes its key while it works: the new one is added on every
 /// node, then used on every node, then the old one dropped on every node.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub struct KeyRing {
     keys: [Option<(Fingerprint, Key)>; MAX_KEYS],
     used: Option<Fingerprint>,

@@ -106,6 +106,7 @@ pub type SessionSlot = HostSlot<Peer>;
 
 /// What this node says to all with.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct OwnSender {
     key: Key,
     epoch: u8,
@@ -128,6 +129,7 @@ impl OwnSender {
 
 /// The present epoch of this node.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Own {
     /// Counts the epochs from 1.
     pub(super) serial: u64,
@@ -142,6 +144,7 @@ pub(super) struct Own {
 
 /// The table of sessions, over slots that its owner provides.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Sessions<P: Prf, S: DerefMut<Target = [SessionSlot]>> {
     pub(super) node: Gpid,
     incarnation: u32,
@@ -261,6 +264,19 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
     /// Begins an epoch with a random `nonce`: answers [`Action::NeedNonce`]. Does nothing without a
     /// cluster key.
     pub fn rekey(&mut self, now: Instant, nonce: Nonce) {
+        self.begin_epoch(now, nonce);
+    }
+
+    /// This node's memory was copied, and its other copies may speak under the same keys, with the same
+    /// counters: forgets all keys but the cluster's, and begins anew with a random `nonce`, as another
+    /// `incarnation`. For its peers that is a restart.
+    pub fn fork(&mut self, now: Instant, incarnation: u32, nonce: Nonce) {
+        self.incarnation = incarnation;
+        self.own = None;
+        for (_, peer) in self.map.iter_mut() {
+            *peer = Peer::new();
+        }
+        self.cursor = 0;
         self.begin_epoch(now, nonce);
     }
 

@@ -13,7 +13,7 @@ use crate::keys::{Key, Prf, Seal};
 use crate::wire::{Header, HEADER_LEN, TAG_LEN};
 
 /// Keyed BLAKE2s-256.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Blake2s;
 
 impl Prf for Blake2s {

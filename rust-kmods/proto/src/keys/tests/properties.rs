@@ -265,3 +265,45 @@ proptest! {
         prop_assert_eq!(world.twice, None);
     }
 }
+
+proptest! {
+    #![proptest_config(cases(20))]
+
+    /// A node is copied, and its copies live one after the other: what they send and have received
+    /// before they were copied is in the others' memory, or on its way.
+    #[test]
+    fn copies_of_a_node_send_nothing_under_the_same_key_and_counter(
+        seed: u64,
+        weather in weather(20),
+        copies in 1usize..4,
+        before in 0u64..400,
+    ) {
+        let mut world = World::members(seed, 3);
+        world.weather = weather;
+        let nodes = [0, 1, 2];
+        prop_assert!(world.run_until(20_000, |world| world.all_up(&nodes)).is_some());
+        world.run(before);
+        let snapshot = world.nodes[1].sessions.clone();
+        for copy in 0..=copies {
+            if copy > 0 {
+                world.restore(1, &snapshot);
+            }
+            for _ in 0..20 {
+                // There may be no session yet.
+                let _ = (world.say(1), world.data(1, 0), world.data(0, 1));
+                world.run(10);
+            }
+            prop_assert!(world.run_until(20_000, |world| world.all_up(&nodes)).is_some());
+            world.run(200);
+            prop_assert!(world.keys_agree(&nodes));
+            world.weather.loss = 0;
+            let number = world.data(1, 0).unwrap();
+            let from = world.nodes[1].gpid;
+            world.run(100);
+            prop_assert!(world.nodes[0].got.contains(&(from, number)));
+            world.weather = weather;
+        }
+        prop_assert!(!world.reused);
+        prop_assert_eq!(world.twice, None);
+    }
+}

@@ -11,8 +11,8 @@ use crate::cdt::CdtIndex;
 use crate::derive::IntoBytes;
 use crate::hello::Hello;
 use crate::keys::{
-    Action, AuthError, Config, Event, Handshake, Heard, Key, Mode, Nonce, Outgoing, SessionSlot,
-    Sessions,
+    Action, AuthError, Config, Event, Handshake, Heard, Key, Mode, Nonce, Outgoing, Seal,
+    SessionSlot, Sessions,
 };
 use crate::time::{Duration, Instant};
 use crate::wire::{Class, Flags, Header, Kind};
@@ -118,6 +118,10 @@ pub(super) struct World {
     pub(super) twice: Option<(u32, Gpid, u64)>,
     /// Nothing gets through from the first host to the second.
     pub(super) cut: HashSet<(u32, u32)>,
+    /// What was sent under which key and counter.
+    sealed: HashMap<([u8; 32], u64), Vec<u8>>,
+    /// Two frames that differ were sent under one key and counter.
+    pub(super) reused: bool,
 }
 
 impl World {
@@ -137,6 +141,8 @@ impl World {
             got: HashSet::new(),
             twice: None,
             cut: HashSet::new(),
+            sealed: HashMap::new(),
+            reused: false,
         };
         for (at, &cluster) in keys.iter().enumerate() {
             let node = world.fresh(Gpid::new(at as u32 + 1, 7, 0), 500 + at as u32, cluster);
@@ -189,6 +195,15 @@ impl World {
     pub(super) fn rekey(&mut self, at: usize) {
         let (now, nonce) = (self.now(), self.random.nonce());
         self.nodes[at].sessions.rekey(now, nonce);
+    }
+
+    /// The node goes on from where it was when `snapshot` was taken, and is told so.
+    pub(super) fn restore(&mut self, at: usize, snapshot: &NodeSessions) {
+        let (now, nonce) = (self.now(), self.random.nonce());
+        let node = &mut self.nodes[at];
+        node.sessions = snapshot.clone();
+        node.incarnation = self.random.next() as u32 | 1;
+        node.sessions.fork(now, node.incarnation, nonce);
     }
 
     /// Lets this much time pass.
@@ -250,13 +265,14 @@ impl World {
         if leaving {
             hello = hello.leaving();
         }
-        let frame = seal_frame(Hello::header(node.gpid, 1), hello.as_bytes(), &seal);
+        let header = Hello::header(node.gpid, 1);
+        let frame = self.seal(header, hello.as_bytes(), &seal);
         self.send(at, frame);
     }
 
     fn send_handshake(&mut self, at: usize, outgoing: &Outgoing) {
         let header = outgoing.header(self.nodes[at].gpid);
-        let frame = seal_frame(header, outgoing.body(), &outgoing.seal);
+        let frame = self.seal(header, outgoing.body(), &outgoing.seal);
         self.send(at, frame);
     }
 
@@ -268,7 +284,8 @@ impl World {
         let header = Header::new(Kind::Ephemeral, Class::Rm, node.gpid, Gpid::EVERYBODY);
         self.number += 1;
         let number = self.number;
-        self.send(at, seal_frame(header, &number.to_be_bytes(), &seal));
+        let frame = self.seal(header, &number.to_be_bytes(), &seal);
+        self.send(at, frame);
         Some(number)
     }
 
@@ -283,8 +300,17 @@ impl World {
         header.passive = CdtIndex::from_raw(2);
         self.number += 1;
         let number = self.number;
-        self.send(from, seal_frame(header, &number.to_be_bytes(), &seal));
+        let frame = self.seal(header, &number.to_be_bytes(), &seal);
+        self.send(from, frame);
         Some(number)
+    }
+
+    fn seal(&mut self, header: Header, data: &[u8], seal: &Seal) -> Vec<u8> {
+        let frame = seal_frame(header, data, seal);
+        let once = (*seal.key.as_bytes(), seal.auth.counter);
+        let first = self.sealed.entry(once).or_insert_with(|| frame.clone());
+        self.reused |= *first != frame;
+        frame
     }
 
     fn send(&mut self, from: usize, frame: Vec<u8>) {
