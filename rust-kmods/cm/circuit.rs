@@ -15,7 +15,7 @@ use crate::entry::Entry;
 use crate::node::{Node, NODE};
 use crate::outgoing::Outgoing;
 use crate::patience::Patience;
-use crate::sys::{Fragment, SegmentData, WaitQueue, Wake};
+use crate::sys::{SegmentData, WaitQueue, Wake};
 
 /// Largest message, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
@@ -184,7 +184,7 @@ impl Circuit {
         let room = self.room_for(len);
         let mut left = len;
         while left > 0 {
-            let mut segment = Fragment::new(left.min(room))?;
+            let mut segment = node.fragments().take(left.min(room))?;
             fill(segment.as_mut_slice())?;
             let len = segment.len();
             left -= len;

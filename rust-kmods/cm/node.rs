@@ -23,7 +23,9 @@ use crate::peers::Peers;
 use crate::rails::Rails;
 use crate::sessions::Sessions;
 use crate::share::Shares;
-use crate::sys::{self, Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff};
+use crate::sys::{
+    self, FragmentPages, Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff,
+};
 use crate::table::Table;
 use crate::transmit;
 
@@ -58,6 +60,7 @@ pub(crate) struct Node {
     groups: Groups,
     #[pin]
     clock: Clock,
+    fragments: FragmentPages,
 }
 
 impl Node {
@@ -81,6 +84,7 @@ impl Node {
             handlers <- Handlers::new(),
             groups <- Groups::new(),
             clock <- Clock::new(),
+            fragments: FragmentPages::new()?,
         })
     }
 
@@ -138,6 +142,11 @@ impl Node {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Memory for what is sent.
+    pub(crate) fn fragments(&self) -> &FragmentPages {
+        &self.fragments
     }
 
     /// The rails on which a host can be reached now.

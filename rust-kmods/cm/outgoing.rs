@@ -5,6 +5,7 @@
 use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::prelude::*;
 
+use crate::node::NODE;
 use crate::sys::{self, Fragment, SegmentData};
 
 /// A message that is composed before it is sent: its bytes are copied once, and outside of the
@@ -68,7 +69,7 @@ impl Outgoing {
 
     /// Adds an empty segment, for `wanted` bytes if they fit.
     fn add_segment(&mut self, wanted: usize) -> Result {
-        let segment = Fragment::new(wanted.min(self.room))?;
+        let segment = NODE.get()?.fragments().take(wanted.min(self.room))?;
         self.segments.push(segment, GFP_KERNEL)?;
         self.filled = 0;
         Ok(())

@@ -22,6 +22,7 @@ mod map;
 mod numbers;
 mod pattern;
 mod rail;
+mod relay;
 mod report;
 mod shared;
 mod soak;
@@ -66,6 +67,7 @@ enum Verb {
     Many(many::Many),
     Walk(walk::Walk),
     Gpids(gpids::Gpids),
+    Relay(relay::Relay),
     Cm(cm::Cm),
     Confine(confine::Confine),
     Soak(soak::Soak),
@@ -106,6 +108,7 @@ fn by_verb() -> anyhow::Result<()> {
         Verb::Many(verb) => verb.run(),
         Verb::Walk(verb) => verb.run(),
         Verb::Gpids(verb) => verb.run(),
+        Verb::Relay(verb) => verb.run(),
         Verb::Cm(verb) => verb.run(),
         Verb::Confine(verb) => verb.run(),
         Verb::Soak(verb) => verb.run(),

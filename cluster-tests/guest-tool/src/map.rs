@@ -55,13 +55,13 @@ impl Map {
 }
 
 /// A mapping of a whole file.
-struct Mapping {
+pub struct Mapping {
     start: NonNull<u8>,
     len: usize,
 }
 
 impl Mapping {
-    fn new(file: &std::fs::File, len: usize, shared: bool, execute: bool) -> io::Result<Self> {
+    pub fn new(file: &std::fs::File, len: usize, shared: bool, execute: bool) -> io::Result<Self> {
         let (mut protection, flags) = match shared {
             true => (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED),
             false => (ProtFlags::READ, MapFlags::PRIVATE),
@@ -73,7 +73,7 @@ impl Mapping {
         Ok(Self { start, len })
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         // SAFETY: `start` and `len` are a readable mapping that lives as long as `self`; the tests
         // change a file only while nobody maps it.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }

@@ -4,11 +4,16 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use kernel::bindings;
+use kernel::cpu::CpuId;
 use kernel::page::PAGE_SIZE;
 use kernel::prelude::*;
+use kernel::sync::SpinLock;
+use kernel::{bindings, new_spinlock};
 
 use super::SegmentData;
+
+/// Pages that are taken at once, as a power of two: 32 KiB.
+const ORDER: u32 = 3;
 
 /// Memory for data to send, not yet shown to anybody.
 ///
@@ -28,47 +33,29 @@ unsafe impl Send for Fragment {}
 unsafe impl Sync for Fragment {}
 
 impl Fragment {
-    /// Memory for `wanted` bytes, or, when only single pages are left, for fewer, but one at least.
-    /// It holds whatever the memory held. Context: process.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`; `EINVAL` if nothing is wanted.
-    pub(crate) fn new(wanted: usize) -> Result<Self> {
-        let wanted = u16::try_from(wanted)?;
-        if wanted == 0 {
-            return Err(EINVAL);
-        }
-        // The page that TCP cuts its fragments from, too: one for each task.
-        // SAFETY: The current task is valid, and nobody else uses this field of it; nor does an
-        // interrupt.
-        let frag = unsafe { &mut (*bindings::get_current()).task_frag };
-        // SAFETY: The fragment is valid. It is not used again before it was taken from below.
-        if !unsafe { bindings::skb_page_frag_refill(wanted.into(), frag, bindings::GFP_KERNEL) } {
-            return Err(ENOMEM);
-        }
-        let page = NonNull::new(frag.page).ok_or(ENOMEM)?;
-        let offset = frag.offset;
-        let len = u32::from(wanted).min(frag.size - offset) as u16;
-        frag.offset += u32::from(len);
-        // SAFETY: The task holds a reference.
-        unsafe { bindings::get_page(page.as_ptr()) };
-        // INVARIANT: Taken from the task's page just now; the task gives no byte away twice.
-        Ok(Self { page, offset, len })
-    }
-
     /// Memory for `wanted` bytes. Context: any.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn new_atomic(wanted: usize) -> Result<Self> {
-        let len = u16::try_from(wanted)?;
         let order = wanted
             .div_ceil(PAGE_SIZE)
             .next_power_of_two()
             .trailing_zeros();
-        let flags = bindings::GFP_ATOMIC | 1 << bindings::___GFP_COMP_BIT;
+        let mut fragment = Self::of_pages(order, bindings::GFP_ATOMIC)?;
+        fragment.len = fragment.len.min(u16::try_from(wanted)?);
+        Ok(fragment)
+    }
+
+    /// 2^`order` pages that lie together.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` if they are more than a fragment can have.
+    fn of_pages(order: u32, flags: bindings::gfp_t) -> Result<Self> {
+        let len = u16::try_from(PAGE_SIZE << order)?;
+        let flags = flags | 1 << bindings::___GFP_COMP_BIT;
         // SAFETY: Plain FFI call; the pages are one compound page, that is, they are freed together.
         let page = unsafe { bindings::alloc_pages(flags, order) };
         // INVARIANT: New.
@@ -77,6 +64,18 @@ impl Fragment {
             offset: 0,
             len,
         })
+    }
+
+    /// Takes the first `len` bytes off, or all if they are fewer.
+    fn cut(&mut self, len: usize) -> Self {
+        let len = self.len.min(u16::try_from(len).unwrap_or(u16::MAX));
+        let (page, offset) = (self.page, self.offset);
+        // SAFETY: By the type invariant a reference is ours.
+        unsafe { bindings::get_page(page.as_ptr()) };
+        self.offset += u32::from(len);
+        self.len -= len;
+        // INVARIANT: They were ours, and are not `self`'s any more.
+        Self { page, offset, len }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -101,6 +100,86 @@ impl Fragment {
         // SAFETY: By the type invariant, with the reference that was ours; nobody will write there
         // any more.
         unsafe { SegmentData::sent(page, offset, len) }
+    }
+}
+
+/// Where fragments are cut from: pages for each processor, so that those who send there need not wait
+/// for others, and a circuit that sends nothing keeps none.
+///
+/// They are CM's alone. A task's `task_frag`, from which the kernel's own protocols cut, is no place
+/// for it: they copy from user memory between looking at it and taking from it, and where a page
+/// fault leads to PDFS, this sends in between.
+pub(crate) struct FragmentPages {
+    by_processor: KVec<Pin<KBox<Pages>>>,
+}
+
+#[pin_data]
+struct Pages {
+    /// What was not taken yet.
+    #[pin]
+    rest: SpinLock<Option<Fragment>>,
+}
+
+impl FragmentPages {
+    /// No pages yet.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        let count = kernel::cpu::nr_cpu_ids() as usize;
+        let mut by_processor = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            let pages = pin_init!(Pages {
+                rest <- new_spinlock!(None, "podos_fragments"),
+            });
+            by_processor.push(KBox::pin_init(pages, GFP_KERNEL)?, GFP_KERNEL)?;
+        }
+        Ok(Self { by_processor })
+    }
+
+    /// Memory for `wanted` bytes, or, when only single pages are left, for fewer, but one at least.
+    /// It holds whatever the memory held. Context: process.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` if nothing is wanted.
+    pub(crate) fn take(&self, wanted: usize) -> Result<Fragment> {
+        if wanted == 0 {
+            return Err(EINVAL);
+        }
+        // It does no harm if the task moves on meanwhile.
+        let processor = CpuId::current().as_u32() as usize;
+        let rest = &self.by_processor.get(processor).ok_or(EINVAL)?.rest;
+        {
+            let mut rest = rest.lock();
+            match &mut *rest {
+                Some(rest) if rest.len() >= wanted => return Ok(rest.cut(wanted)),
+                _ => {}
+            }
+        }
+        // Outside of the lock, since this may sleep.
+        let mut fresh = Self::fresh()?;
+        let taken = fresh.cut(wanted);
+        let mut rest = rest.lock();
+        let worse = match &mut *rest {
+            Some(rest) if rest.len() >= fresh.len() => fresh,
+            rest => match rest.replace(fresh) {
+                Some(old) => old,
+                None => return Ok(taken),
+            },
+        };
+        drop(rest);
+        drop(worse);
+        Ok(taken)
+    }
+
+    /// Several pages if they are to be had easily, else one.
+    fn fresh() -> Result<Fragment> {
+        let easily = (bindings::GFP_KERNEL & !(1 << bindings::___GFP_DIRECT_RECLAIM_BIT))
+            | 1 << bindings::___GFP_NOWARN_BIT
+            | 1 << bindings::___GFP_NORETRY_BIT;
+        Fragment::of_pages(ORDER, easily).or_else(|_| Fragment::of_pages(0, bindings::GFP_KERNEL))
     }
 }
 

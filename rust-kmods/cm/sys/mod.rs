@@ -33,7 +33,7 @@ pub use sysfs::{Attribute, AttributeFile};
 pub use wait::{WaitQueue, Wake};
 
 pub(crate) use crypto::{open, random_bytes, seal, tag, Blake2s};
-pub(crate) use fragment::{Fragment, PageFragment};
+pub(crate) use fragment::{Fragment, FragmentPages, PageFragment};
 pub(crate) use gpid::{current_gpid, node_gpid};
 pub(crate) use kvecs::{read_from, write_to};
 pub(crate) use netdev::NetDevice;

@@ -9,6 +9,7 @@ mod dissector;
 mod faults;
 mod interface;
 mod leftovers;
+mod mappings;
 mod members;
 mod rails;
 mod transfer;
@@ -25,6 +26,7 @@ pub fn tests() -> Vec<Test> {
         rails::TESTS,
         devices::TESTS,
         leftovers::TESTS,
+        mappings::TESTS,
         interface::TESTS,
         members::TESTS,
         dissector::TESTS,
