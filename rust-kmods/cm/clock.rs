@@ -11,7 +11,7 @@ use podos_proto::time::Instant;
 use zerocopy::IntoBytes;
 
 use crate::node::{Node, NODE};
-use crate::sys::{StopToken, WaitQueue, Wake};
+use crate::sys::{self, StopToken, WaitQueue, Wake};
 use crate::transmit::BROADCAST_MAC;
 
 /// Time between two looks for rails that fell silent.
@@ -67,6 +67,8 @@ pub(crate) fn run(stop: &StopToken) {
     let Ok(node) = NODE.get() else {
         return;
     };
+    // Else a node that is busy calls others dead, and is called dead, for want of Hellos.
+    sys::be_urgent(stop);
     let mut hello_at = node.now();
     let mut hellos = 0;
     while !stop.is_stopping() {

@@ -192,11 +192,13 @@ impl Entry {
                 self.timer.arm(self, delay);
                 *armed = Some(deadline);
             }
-            (None, Some(_)) => {
+            // Also if it does not seem to be armed: it may have been, after it ran out and before
+            // `expire` came to take note of that. Nobody would stop it but the module's end, which
+            // looks in the table only.
+            (None, _) => {
                 self.timer.cancel();
                 *armed = None;
             }
-            (None, None) => {}
         }
     }
 

@@ -146,6 +146,8 @@ impl Drop for Timers {
     fn drop(&mut self) {
         if let Ok(node) = NODE.get() {
             node.stop_timers();
+            // A circuit that has left the table may still be in its timer's function, a softirq's.
+            sys::synchronize_net();
         }
     }
 }

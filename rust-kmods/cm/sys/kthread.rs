@@ -33,6 +33,13 @@ impl StopToken {
     }
 }
 
+/// Lets the current thread, a kernel thread, run before all that is not urgent: it has to be on time
+/// whatever else the node does, and needs little.
+pub fn be_urgent(_here: &StopToken) {
+    // SAFETY: A token exists only inside a kernel thread, which may change its own policy.
+    unsafe { bindings::sched_set_fifo(bindings::get_current()) };
+}
+
 impl KThread {
     /// Starts a thread that runs `f`; `name` is cut to 15 bytes.
     ///

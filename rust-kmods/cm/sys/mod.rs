@@ -27,7 +27,7 @@ mod wait;
 
 pub use global::{Global, GlobalGuard};
 pub use kobject::Kobject;
-pub use kthread::{KThread, StopToken};
+pub use kthread::{be_urgent, KThread, StopToken};
 pub use stream::{stream_operations, Poller, Stream};
 pub use sysfs::{Attribute, AttributeFile};
 pub use wait::{WaitQueue, Wake};
