@@ -72,6 +72,7 @@ pub(crate) fn run(stop: &StopToken) {
     let mut hello_at = node.now();
     let mut hellos = 0;
     while !stop.is_stopping() {
+        node.follow_generation();
         let now = node.now();
         if now >= hello_at {
             say_hello(node, hellos, false);

@@ -6,9 +6,10 @@
 //! alone, but for peers and devices under a circuit's, and table and peers under `opening`; see
 //! docs/architecture.md.
 
-use kernel::new_spinlock_irq;
+use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::prelude::*;
-use kernel::sync::SpinLockIrq;
+use kernel::sync::{Mutex, SpinLockIrq};
+use kernel::{new_mutex, new_spinlock_irq};
 use podos_proto::tgroup::{RailSet, RailView};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Header, ResetReason};
@@ -25,6 +26,7 @@ use crate::sessions::Sessions;
 use crate::share::Shares;
 use crate::sys::{
     self, FragmentPages, Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff,
+    VmForkObserver,
 };
 use crate::table::Table;
 use crate::transmit;
@@ -36,7 +38,10 @@ pub(crate) static NODE: Global<Node> = Global::new();
 #[pin_data]
 pub(crate) struct Node {
     gpid: Gpid,
-    incarnation: u32,
+    incarnation: AtomicU32,
+    /// Held while the node begins anew because its machine was copied.
+    #[pin]
+    forking: Mutex<()>,
     pub(crate) counters: Counters,
     /// Held while an OPEN is looked up, judged and entered, so that a copy of it that comes on
     /// another rail finds either no trace of the circuit or all of it.
@@ -70,15 +75,17 @@ impl Node {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(gpid: Gpid, entries: usize) -> impl PinInit<Self, Error> {
+        let first = (sys::monotonic_ns() / 1_000_000) as u32 | 1;
         try_pin_init!(Self {
             gpid,
-            incarnation: (sys::monotonic_ns() / 1_000_000) as u32 | 1,
+            incarnation: AtomicU32::new(first),
+            forking <- new_mutex!((), "podos_forking"),
             counters: Counters::default(),
             opening <- new_spinlock_irq!((), "podos_opening"),
             table <- Table::new(entries),
             shares <- Shares::new(entries),
             peers <- Peers::new(),
-            sessions <- Sessions::new(*gpid, *incarnation),
+            sessions <- Sessions::new(*gpid, first),
             rails <- Rails::new(),
             listeners <- Listeners::new(),
             handlers <- Handlers::new(),
@@ -95,7 +102,7 @@ impl Node {
 
     /// Which start of CM within this boot this is; never 0.
     pub(crate) fn incarnation(&self) -> u32 {
-        self.incarnation
+        self.incarnation.load(Ordering::Acquire)
     }
 
     /// Taken for the handling of an OPEN.
@@ -215,6 +222,39 @@ impl Node {
                 entry.fail(self, reason);
             }
         });
+    }
+}
+
+impl Node {
+    /// Begins anew, if this machine goes on from a snapshot and that is not done yet: other copies of
+    /// it may have said other things under the same keys, and what the other nodes know of this one
+    /// need not be what it remembers. Context: process.
+    pub(crate) fn follow_generation(&self) {
+        if self.sessions.is_outdated() {
+            let _forking = self.forking.lock();
+            if self.sessions.is_outdated() {
+                self.fork();
+            }
+        }
+    }
+
+    /// Begins anew, as another start of CM.
+    fn fork(&self) {
+        pr_warn!("this machine goes on from a snapshot: all circuits are gone, and keys are new\n");
+        let incarnation = self.sessions.fork(self.now());
+        self.incarnation.store(incarnation, Ordering::Release);
+        self.peers.expel_all(self);
+        self.clock.not_later_than(self.now());
+    }
+}
+
+impl VmForkObserver for Node {
+    fn forked(&self) {
+        if self.sessions.knows_generation() {
+            return self.follow_generation();
+        }
+        let _forking = self.forking.lock();
+        self.fork();
     }
 }
 

@@ -128,6 +128,15 @@ impl Peers {
         }
     }
 
+    /// Takes all hosts down: this node is not any more who they know.
+    pub(crate) fn expel_all(&self, node: &Node) {
+        let mut from = Some(0);
+        while let Some(peer) = from.and_then(|from| self.next_known(from)) {
+            self.expel(node, peer.node());
+            from = peer.node().host().checked_add(1);
+        }
+    }
+
     /// Has the clock thread look at circuits whose rails changed.
     pub(crate) fn reroute(&self, node: &Node) {
         self.rerouted.store(true, Ordering::Release);

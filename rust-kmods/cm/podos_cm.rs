@@ -54,7 +54,7 @@ pub use report::sysfs_root;
 pub use share::Share;
 
 use node::{Node, NODE};
-use sys::{GlobalGuard, KThread, NetDeviceNotifier, PacketType};
+use sys::{GlobalGuard, KThread, NetDeviceNotifier, PacketType, VmForkNotifier};
 
 module! {
     type: Cm,
@@ -90,6 +90,7 @@ struct Cm {
     _frames: Pin<KBox<PacketType<Receiver>>>,
     #[cfg(CONFIG_FAULT_INJECTION)]
     _faults: faults::Faults,
+    _vm_fork: Pin<KBox<VmForkNotifier<Node>>>,
     _clock: KThread,
     _timers: Timers,
     _sent: Sent,
@@ -117,6 +118,7 @@ impl kernel::Module for Cm {
         let report = report::Report::new(module_parameters::reveal_keys.value() != 0)?;
         let rails = KBox::pin_init(NetDeviceNotifier::register(node.clone()), GFP_KERNEL)?;
         let clock = KThread::spawn(c"podos_clock", clock::run)?;
+        let vm_fork = KBox::pin_init(VmForkNotifier::register(node.clone()), GFP_KERNEL)?;
         #[cfg(CONFIG_FAULT_INJECTION)]
         let (faults, node) = faults::before(node)?;
         let frames = KBox::pin_init(PacketType::register(ETHERTYPE, node), GFP_KERNEL)?;
@@ -129,6 +131,7 @@ impl kernel::Module for Cm {
             _frames: frames,
             #[cfg(CONFIG_FAULT_INJECTION)]
             _faults: faults,
+            _vm_fork: vm_fork,
             _clock: clock,
             _timers: Timers,
             _sent: Sent,

@@ -6,21 +6,21 @@
 //! The key schedule and the handshake are `podos_proto::keys`; here are its lock and its
 //! cryptography, which runs outside of the lock.
 
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
 use podos_proto::hello::Hello;
 use podos_proto::keys::{
     self, Action, AuthError, Config, Event, Fingerprint, Handshake, Heard, Key, KeyError, Mode,
-    Opening, Outgoing, Seal, SessionKey, SessionSlot,
+    Nonce, Opening, Outgoing, Prf, Seal, SessionKey, SessionSlot,
 };
 use podos_proto::time::Instant;
 use podos_proto::wire::{Auth, Header, COUNTER_LEN, HEADER_LEN, TAG_LEN};
 use podos_proto::Gpid;
 
 use crate::peers::HOST_SLOTS;
-use crate::sys::{self, random_bytes, Blake2s, SkBuff};
+use crate::sys::{self, random_bytes, Blake2s, Generation, SkBuff};
 use crate::transmit;
 
 /// Bytes of header and counter: what authentication covers besides the data.
@@ -37,11 +37,15 @@ pub(crate) struct Sessions {
     table: SpinLockIrq<Table>,
     /// The mode's number; it never changes once it is set, so it is read without the lock.
     mode: AtomicU8,
+    generation: Option<Generation>,
+    /// The generation in which the table's counters count; changed under its lock.
+    counted_in: [AtomicU64; 2],
 }
 
 impl Sessions {
     /// No keys and no mode yet: this node says nothing, and listens to nobody.
     pub(crate) fn new(node: Gpid, incarnation: u32) -> impl PinInit<Self, Error> {
+        let generation = Generation::find();
         try_pin_init!(Self {
             table <- {
                 let mut slots = KVVec::with_capacity(HOST_SLOTS, GFP_KERNEL)?;
@@ -52,6 +56,11 @@ impl Sessions {
                 new_spinlock_irq!(table, "podos_sessions")
             },
             mode: AtomicU8::new(UNSET),
+            counted_in: {
+                let now = generation.as_ref().map(Generation::read);
+                now.unwrap_or_default().map(AtomicU64::new)
+            },
+            generation,
         })
     }
 
@@ -92,7 +101,7 @@ impl Sessions {
     ///
     /// `EEXIST` if it is there, `ENOSPC` if the ring is full.
     pub(crate) fn add_key(&self, now: Instant, key: Key) -> Result {
-        let nonce = random_bytes();
+        let nonce = self.nonce();
         let added = self.table.lock().add_key(now, key, nonce);
         added.map(|_| ()).map_err(key_error)
     }
@@ -103,7 +112,7 @@ impl Sessions {
     ///
     /// `ENOENT` if it is not in the ring.
     pub(crate) fn use_key(&self, now: Instant, which: Fingerprint) -> Result {
-        let nonce = random_bytes();
+        let nonce = self.nonce();
         let used = self.table.lock().use_key(now, which, nonce);
         used.map_err(key_error)
     }
@@ -131,12 +140,63 @@ impl Sessions {
 
     /// What is to be done now; to be asked until there is nothing.
     pub(crate) fn poll(&self, now: Instant) -> Option<Action> {
-        self.table.lock().poll(now)
+        self.counting(|table| table.poll(now)).flatten()
+    }
+
+    /// Lets `count` give counters away, or look at those that came; `None` if this machine goes on from
+    /// a snapshot, and has not [forked](Sessions::fork) yet: another copy may have given the same ones
+    /// away, and has taken others in.
+    fn counting<R>(&self, count: impl FnOnce(&mut Table) -> R) -> Option<R> {
+        let mut table = self.table.lock();
+        (!self.is_outdated()).then(|| count(&mut table))
+    }
+
+    /// Whether this machine goes on from a snapshot, and its keys are still those of the time when
+    /// that was taken.
+    pub(crate) fn is_outdated(&self) -> bool {
+        let Some(generation) = &self.generation else {
+            return false;
+        };
+        let counted_in = self.counted_in.each_ref();
+        generation.read() != counted_in.map(|half| half.load(Ordering::Relaxed))
+    }
+
+    /// Whether [`Sessions::is_outdated`] can tell.
+    pub(crate) fn knows_generation(&self) -> bool {
+        self.generation.is_some()
+    }
+
+    /// Forgets all keys but the cluster's, and begins anew as another start of this node's CM; which
+    /// one.
+    pub(crate) fn fork(&self, now: Instant) -> u32 {
+        let generation = self.generation.as_ref().map(Generation::read);
+        let nonce = self.nonce();
+        let [a, b, c, d, ..] = self.nonce();
+        let incarnation = u32::from_be_bytes([a, b, c, d]).max(1);
+        let mut table = self.table.lock();
+        for (half, now) in self.counted_in.iter().zip(generation.unwrap_or_default()) {
+            half.store(now, Ordering::Relaxed);
+        }
+        table.fork(now, incarnation, nonce);
+        incarnation
+    }
+
+    /// A nonce for a new epoch. The copies of a machine have the same random pool until they are told
+    /// that they are copies, but not the same generation.
+    fn nonce(&self) -> Nonce {
+        let random = Key::new(random_bytes());
+        let mut generation = [0; 16];
+        if let Some(now) = self.generation.as_ref().map(Generation::read) {
+            for (bytes, half) in generation.chunks_exact_mut(8).zip(now) {
+                bytes.copy_from_slice(&half.to_ne_bytes());
+            }
+        }
+        Blake2s::prf(&random, &generation)
     }
 
     /// Renews this node's part of all session keys.
     pub(crate) fn rekey(&self, now: Instant) {
-        let nonce = random_bytes();
+        let nonce = self.nonce();
         self.table.lock().rekey(now, nonce);
     }
 
@@ -158,7 +218,8 @@ impl Sessions {
             None => Err(ENOKEY),
             Some(Mode::Open) => Ok(frame),
             Some(_) => {
-                let seal = self.table.lock().seal_for(host).ok_or(ENOKEY)?;
+                let seal = self.counting(|table| table.seal_for(host));
+                let seal = seal.flatten().ok_or(ENOKEY)?;
                 let (header, data) = transmit::split(&frame)?;
                 sealed_frame(&header, data, &seal)
             }
@@ -180,8 +241,8 @@ impl Sessions {
             None => Err(ENOKEY),
             Some(Mode::Open) => transmit::plain_frame(header, data),
             Some(_) => {
-                let seal = self.table.lock().seal_broadcast(now, header.kind);
-                sealed_frame(header, data, &seal.ok_or(ENOKEY)?)
+                let seal = self.counting(|table| table.seal_broadcast(now, header.kind));
+                sealed_frame(header, data, &seal.flatten().ok_or(ENOKEY)?)
             }
         }
     }
@@ -217,7 +278,8 @@ impl Sessions {
             .ok_or(AuthError::BadTag)?;
         let opening = {
             let body = bytes.get(header.data_range()).unwrap_or_default();
-            self.table.lock().open_key(now, header, body)?
+            let key = self.counting(|table| table.open_key(now, header, body));
+            key.unwrap_or(Err(AuthError::UnknownSession))?
         };
         match verify(&opening.key, auth, bytes) {
             true => Ok(opening),
@@ -244,7 +306,8 @@ impl Sessions {
         hello: &Hello,
         opening: &Opening,
     ) -> Result<Heard, AuthError> {
-        self.table.lock().on_hello(now, header, hello, opening)
+        self.counting(|table| table.on_hello(now, header, hello, opening))
+            .unwrap_or(Err(AuthError::UnknownSession))
     }
 
     /// As [`Sessions::accept`], of a handshake.
@@ -255,8 +318,8 @@ impl Sessions {
         handshake: &Handshake,
         opening: &Opening,
     ) -> Result<Heard, AuthError> {
-        let mut table = self.table.lock();
-        table.on_handshake(now, header, handshake, opening)
+        self.counting(|table| table.on_handshake(now, header, handshake, opening))
+            .unwrap_or(Err(AuthError::UnknownSession))
     }
 }
 

@@ -61,6 +61,16 @@ pub(crate) enum Request {
     Start {
         node: u32,
     },
+    /// Write what a node has in its memory to a file, and kill it.
+    Snapshot {
+        node: u32,
+        file: PathBuf,
+    },
+    /// Let a node that is down go on from such a file.
+    Restore {
+        node: u32,
+        file: PathBuf,
+    },
     /// A fault of a node.
     Node {
         node: u32,

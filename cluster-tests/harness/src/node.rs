@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::control::{Answer, NodeFault, Request};
-use crate::error::Result;
+use crate::error::{IoContext, Result};
 use crate::exec::{Exec, Output, Session};
 use crate::topology::node_name;
 
@@ -90,6 +90,20 @@ impl<'a> Node<'a> {
         self.cluster.request(&Request::Start { node: self.id })
     }
 
+    /// Writes what it has in its memory to a file, and kills it. No folder of the host may be mounted
+    /// there.
+    pub fn snapshot(&self, file: impl AsRef<Path>) -> Result<()> {
+        let (node, file) = (self.id, absolute(file.as_ref())?);
+        self.cluster.request(&Request::Snapshot { node, file })
+    }
+
+    /// Lets it go on from a snapshot, after it went down; it is told that it is a copy. Returns when
+    /// its QEMU runs.
+    pub fn restore(&self, file: impl AsRef<Path>) -> Result<()> {
+        let (node, file) = (self.id, absolute(file.as_ref())?);
+        self.cluster.request(&Request::Restore { node, file })
+    }
+
     /// Lets its processor and its clock stand still. Frames for it wait, as long as there is room,
     /// and its agent does not answer.
     pub fn pause(&self) -> Result<()> {
@@ -163,4 +177,9 @@ impl<'a> Node<'a> {
             .unwrap_or_default();
         self.command(program).args(argv)
     }
+}
+
+/// A path that the supervisor, which has another working directory, takes for the same.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).context(|| format!("find {}", path.display()))
 }

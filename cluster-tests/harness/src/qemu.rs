@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use podos_agent_proto::PORT_NAME;
 
@@ -39,6 +39,8 @@ pub(crate) struct Boot {
     pub key: Option<PathBuf>,
     /// How fast the host's time stamp counter counts, in kHz, if it has one.
     pub tsc_khz: Option<u32>,
+    /// What it goes on from, in place of booting.
+    pub snapshot: Option<PathBuf>,
 }
 
 /// The connected sockets that a QEMU inherits.
@@ -104,6 +106,8 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
         "-device",
         &format!("virtserialport,chardev=agent,name={PORT_NAME}"),
     ]);
+    // Another one with each QEMU, so that who goes on from a snapshot can tell.
+    add(&["-device", "vmgenid,guid=auto"]);
     args.extend(interfaces(&config.topology, boot.node, sockets));
     let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
     add(&["-append", &kernel_command_line(config, boot), "-kernel"]);
@@ -114,6 +118,9 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
         file.push(option_value(key));
         args.extend(["-fw_cfg".into(), file]);
     }
+    if let Some(snapshot) = &boot.snapshot {
+        args.extend(["-incoming".into(), from_file(snapshot)]);
+    }
     if let Some(share) = &config.topology.share {
         let mut local = OsString::from("local,id=share,security_model=none,multidevs=remap,path=");
         local.push(option_value(share));
@@ -121,6 +128,21 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
         args.extend(["-device", "virtio-9p-pci,fsdev=share,mount_tag=podos_share"].map(Into::into));
     }
     args
+}
+
+/// Where QEMU writes a snapshot to: a shell's command, the one way that all versions have.
+pub(crate) fn to_file(path: &Path) -> String {
+    format!("exec:cat >{}", quoted(path))
+}
+
+/// The same for reading.
+fn from_file(path: &Path) -> OsString {
+    format!("exec:cat <{}", quoted(path)).into()
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
 }
 
 /// The interfaces of whoever is at a place of the rails.
@@ -243,6 +265,7 @@ mod tests {
             accelerator: Accelerator::Tcg,
             key: Some("/run/ke,ys/cluster".into()),
             tsc_khz: Some(2_600_000),
+            snapshot: Some("/run/it's/memory".into()),
         };
         let mut sockets = Sockets {
             agent: 10,
@@ -255,6 +278,8 @@ mod tests {
         let line = "console=ttyS0 panic=-1 podos.node=2 podos.boot=5 podos.cm-mode=aead \
                     no_timer_check tsc_early_khz=2600000 podos.share";
         assert!(has(&["-append", line]));
+        assert!(has(&["-incoming", r"exec:cat <'/run/it'\''s/memory'"]));
+        assert!(has(&["-device", "vmgenid,guid=auto"]));
         assert!(has(&[
             "-device",
             "virtio-net-pci,netdev=rail2,mac=52:54:00:50:02:02,host_mtu=1500,romfile="

@@ -5,12 +5,14 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{json, Value};
 
 /// How long QEMU's main loop may be busy with something else.
 const ANSWER: Duration = Duration::from_secs(10);
+/// Time between two looks whether a machine is written.
+const SAVE_PAUSE: Duration = Duration::from_millis(50);
 
 /// The monitor of one QEMU.
 pub(crate) struct Qmp(Mutex<Connection>);
@@ -46,6 +48,27 @@ impl Qmp {
     pub(crate) fn set_link(&self, rail: u8, up: bool) -> io::Result<()> {
         let arguments = json!({ "name": format!("rail{rail}"), "up": up });
         self.execute("set_link", &arguments).map(drop)
+    }
+
+    /// Has the whole machine written to where `uri` says, and waits for that. It stands still then.
+    pub(crate) fn save(&self, uri: &str, limit: Duration) -> io::Result<()> {
+        self.execute("migrate", &json!({ "uri": uri }))?;
+        let deadline = Instant::now() + limit;
+        loop {
+            let state = self.execute("query-migrate", &json!({}))?;
+            match state["status"].as_str() {
+                Some("completed") => return Ok(()),
+                Some(over @ ("failed" | "cancelled")) => {
+                    let why = state["error-desc"].as_str().unwrap_or("no reason given");
+                    return Err(io::Error::other(format!("migrate {over}: {why}")));
+                }
+                _ if Instant::now() > deadline => {
+                    let reason = format!("migrate is not over after {limit:?}: {state}");
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+                }
+                _ => std::thread::sleep(SAVE_PAUSE),
+            }
+        }
     }
 
     /// Has a command carried out; what QEMU returns.
@@ -118,6 +141,22 @@ mod tests {
         assert!(heard[0].contains("qmp_capabilities") && heard[1].contains("stop"));
         let words = serde_json::from_str::<Value>(&heard[2]).unwrap();
         assert_eq!(words["arguments"], json!({ "name": "rail2", "up": false }));
+    }
+
+    #[test]
+    fn a_machine_is_saved_when_qemu_says_so() {
+        let (qmp, qemu) = monitor(&[
+            r#"{"return": {}}"#,
+            r#"{"return": {}}"#,
+            r#"{"return": {"status": "active"}}"#,
+            r#"{"return": {"status": "completed"}}"#,
+            r#"{"return": {}}"#,
+            r#"{"return": {"status": "failed", "error-desc": "no room"}}"#,
+        ]);
+        qmp.save("exec:cat >x", Duration::from_secs(60)).unwrap();
+        let error = qmp.save("exec:cat >x", Duration::from_secs(60));
+        assert_eq!(error.unwrap_err().to_string(), "migrate failed: no room");
+        assert!(qemu.join().unwrap()[1].contains("exec:cat >x"));
     }
 
     #[test]

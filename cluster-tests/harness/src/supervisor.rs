@@ -37,8 +37,8 @@ use network::Network;
 
 /// What only the main thread can do.
 enum Order {
-    /// Boot a node that is down; the answer goes back.
-    Start(u32, Sender<Result<()>>),
+    /// Boot a node that is down, or let it go on from a snapshot; the answer goes back.
+    Start(u32, Option<PathBuf>, Sender<Result<()>>),
     /// Boot the test firmware; the answer goes back.
     Firmware(firmware::Boot, Sender<Result<(), Refusal>>),
     /// End the cluster.
@@ -98,7 +98,7 @@ fn set_up(state: StateDir) -> Result<(Arc<Cluster>, Receiver<Order>)> {
     let (orders, ordered) = channel();
     let cluster = Cluster::new(config, state, clock, network, orders)?;
     for node in cluster.topology().nodes.clone() {
-        cluster.boot(node)?;
+        cluster.boot(node, None)?;
     }
     let server = Arc::clone(&cluster);
     std::thread::spawn(move || serve::accept(&listener, &server));
@@ -118,9 +118,9 @@ fn read_config(state: &StateDir) -> Result<Config> {
 fn obey(cluster: &Arc<Cluster>, orders: &Receiver<Order>) {
     for order in orders {
         match order {
-            Order::Start(node, done) => {
+            Order::Start(node, snapshot, done) => {
                 // Whoever asked may have gone.
-                let _ = done.send(cluster.boot(node));
+                let _ = done.send(cluster.boot(node, snapshot));
             }
             Order::Firmware(boot, done) => {
                 let _ = done.send(firmware::boot(cluster, &boot));

@@ -9,7 +9,7 @@ use kernel::prelude::*;
 use podos_proto::keys::{Fingerprint, Key, Mode};
 
 use crate::node::NODE;
-use crate::sys::Attribute;
+use crate::sys::{self, Attribute};
 
 /// `mode`: `open`, `mac` or `aead`, set once; `unset` until then.
 pub(super) struct ModeFile;
@@ -48,6 +48,8 @@ impl Attribute for KeysFile {
         match verb {
             b"add" => {
                 let key = Key::parse(object).map_err(|_| EINVAL)?;
+                // The nonces of this node's keys are to be its own alone.
+                sys::wait_for_random_bytes()?;
                 node.sessions().add_key(now, key)?;
             }
             b"use" => node.sessions().use_key(now, fingerprint(object)?)?,

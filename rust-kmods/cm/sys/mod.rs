@@ -6,6 +6,7 @@
 
 mod crypto;
 mod fragment;
+mod generation;
 mod global;
 mod gpid;
 mod kobject;
@@ -21,8 +22,9 @@ mod stream;
 mod sysfs;
 mod time;
 mod timer;
-mod uid;
 pub(crate) mod trace;
+mod uid;
+mod vmfork;
 mod wait;
 
 pub use global::{Global, GlobalGuard};
@@ -34,6 +36,7 @@ pub use wait::{WaitQueue, Wake};
 
 pub(crate) use crypto::{open, random_bytes, seal, tag, Blake2s};
 pub(crate) use fragment::{Fragment, FragmentPages, PageFragment};
+pub(crate) use generation::Generation;
 pub(crate) use gpid::{current_gpid, node_gpid};
 pub(crate) use kvecs::{read_from, write_to};
 pub(crate) use netdev::NetDevice;
@@ -45,3 +48,4 @@ pub(crate) use skb::{SkBuff, SkbQueue, ETHERNET_LEN};
 pub(crate) use time::{is_alone, monotonic_ns};
 pub(crate) use timer::{Expire, Timer};
 pub(crate) use uid::caller_uid;
+pub(crate) use vmfork::{wait_for_random_bytes, VmForkNotifier, VmForkObserver};

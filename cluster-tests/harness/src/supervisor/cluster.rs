@@ -7,6 +7,7 @@ mod status;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::fault::Selector;
 use crate::image::Image;
 use crate::keys;
-use crate::qemu::Boot;
+use crate::qemu::{self, Boot};
 use crate::qmp::Qmp;
 use crate::spawn::Config;
 use crate::state::StateDir;
@@ -39,6 +40,8 @@ use crate::vm::{self, Vm};
 
 /// How long killed QEMUs may take to be gone.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
+/// How long the memory of a node may take to be written, under KVM.
+const SAVES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A cluster as its supervisor has it.
 pub(super) struct Cluster {
@@ -200,10 +203,14 @@ impl Cluster {
         self.changed.notify_all();
     }
 
-    /// Boots a node that is down. Main thread only (see [`vm::start`]).
-    pub(super) fn boot(self: &Arc<Self>, id: u32) -> Result<()> {
+    /// Boots a node that is down, or lets it go on from a snapshot. Main thread only (see
+    /// [`vm::start`]).
+    pub(super) fn boot(self: &Arc<Self>, id: u32, snapshot: Option<PathBuf>) -> Result<()> {
         let name = node_name(id);
-        let (Some(console), Some(sequence)) = (self.consoles.get(&id), self.next_boot(id)) else {
+        let (Some(console), Some(sequence)) = (
+            self.consoles.get(&id),
+            self.next_boot(id, snapshot.is_some()),
+        ) else {
             let reason = format!("{name} is up, or has booted too often");
             return Err(Error::Supervisor {
                 cluster: self.config.name.clone(),
@@ -216,12 +223,19 @@ impl Cluster {
             accelerator: self.accelerator,
             key: keys::file(&self.state.keys(), &self.config.image, self.topology(), id),
             tsc_khz: tsc::khz(),
+            snapshot,
         };
         let plugs = self.network.plugs(id);
         let plugs = plugs.context(|| format!("plug {name} into its rails"))?;
         let mut started = vm::start(&self.config, &boot, plugs, &self.log)?;
-        self.events
-            .note(&name, &format!("boot {sequence}, QEMU {}", started.pid));
+        let how = match boot.snapshot {
+            Some(_) => ", from a snapshot",
+            None => "",
+        };
+        self.events.note(
+            &name,
+            &format!("boot {sequence}{how}, QEMU {}", started.pid),
+        );
         let listener = Arc::clone(self);
         let heard = move |frame| listener.heard(id, sequence, frame);
         let agent =
@@ -235,6 +249,8 @@ impl Cluster {
             if let Some(node) = inner.nodes.get_mut(&id) {
                 *node = Node {
                     vm: Some(vm),
+                    // Its agent said so before the snapshot was taken.
+                    booted: boot.snapshot.is_some(),
                     boots: sequence,
                     ..Node::default()
                 };
@@ -255,11 +271,11 @@ impl Cluster {
         Ok(())
     }
 
-    /// The boot sequence for a node that is down.
-    fn next_boot(&self, id: u32) -> Option<u16> {
+    /// The boot sequence for a node that is down: the next one, or, `again`, the last one.
+    fn next_boot(&self, id: u32, again: bool) -> Option<u16> {
         let inner = self.lock();
         let node = inner.nodes.get(&id).filter(|node| node.vm.is_none())?;
-        node.boots.checked_add(1)
+        node.boots.checked_add(u16::from(!again))
     }
 
     /// A frame about the node itself came from its agent.
@@ -384,6 +400,18 @@ impl Cluster {
         Ok(())
     }
 
+    /// Writes the memory of a node to `file`, and kills it.
+    pub(super) fn snapshot(&self, id: u32, file: &Path) -> std::result::Result<(), Refusal> {
+        let name = node_name(id);
+        let monitor = self.monitor(id)?;
+        self.events
+            .note(&name, &format!("snapshot to {}", file.display()));
+        let limit = self.accelerator.scale(SAVES_WITHIN);
+        let saved = monitor.save(&qemu::to_file(file), limit);
+        saved.map_err(|error| refused_by_monitor(&name, &error))?;
+        self.kill(id)
+    }
+
     /// Kills all nodes that run, and waits until they are gone, or don't go.
     pub(super) fn kill_all(&self) {
         let deadline = Instant::now() + ENDS_WITHIN;
@@ -472,12 +500,16 @@ impl Cluster {
             .ok_or_else(|| Refusal::NodeDown(node_name(id)))
     }
 
-    /// Boots a node that is down, from any thread.
-    pub(super) fn start(&self, id: u32) -> std::result::Result<(), Refusal> {
+    /// As [`Cluster::boot`], from any thread.
+    pub(super) fn start(
+        &self,
+        id: u32,
+        snapshot: Option<PathBuf>,
+    ) -> std::result::Result<(), Refusal> {
         let (done, started) = channel();
         let gone = || Refusal::Other("the cluster is going down".into());
         self.orders
-            .send(Order::Start(id, done))
+            .send(Order::Start(id, snapshot, done))
             .map_err(|_| gone())?;
         started
             .recv()

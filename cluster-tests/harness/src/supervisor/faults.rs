@@ -19,7 +19,7 @@ pub(super) fn node(cluster: &Arc<Cluster>, node: u32, fault: NodeFault) -> Outco
         NodeFault::Resume => cluster.pause(node, false),
         NodeFault::Reset => {
             cluster.kill(node)?;
-            cluster.start(node)
+            cluster.start(node, None)
         }
         NodeFault::PowerOff => ending::power_off(cluster, node),
         NodeFault::Panic => ending::panic(cluster, node),

@@ -96,7 +96,9 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
         Request::FirmwareState { place } => cluster.firmware().state(place).map(Answer::Firmware),
         Request::KillFirmware { place } => cluster.firmware().kill(place).map(|()| Answer::Done),
         Request::Switch(order) => faults::switch(cluster, order),
-        Request::Start { node } => cluster.start(node).map(|()| Answer::Done),
+        Request::Start { node } => cluster.start(node, None).map(|()| Answer::Done),
+        Request::Snapshot { node, file } => cluster.snapshot(node, &file).map(|()| Answer::Done),
+        Request::Restore { node, file } => cluster.start(node, Some(file)).map(|()| Answer::Done),
         Request::Mark { text } => {
             cluster.events().note("cluster", &text);
             Ok(Answer::Done)

@@ -12,6 +12,7 @@ mod leftovers;
 mod mappings;
 mod members;
 mod rails;
+mod snapshot;
 mod transfer;
 
 use anyhow::Result;
@@ -27,6 +28,7 @@ pub fn tests() -> Vec<Test> {
         devices::TESTS,
         leftovers::TESTS,
         mappings::TESTS,
+        snapshot::TESTS,
         interface::TESTS,
         members::TESTS,
         dissector::TESTS,

@@ -5,7 +5,7 @@
 mod faults;
 mod nemesis;
 mod nodes;
-mod pcap;
+pub(super) mod pcap;
 mod side_by_side;
 mod verdicts;
 
