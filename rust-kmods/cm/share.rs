@@ -246,8 +246,9 @@ impl Shares {
             let book = self.book(pool).lock();
             let limit = book.ledger.limits().user;
             let mut accounts = book.ledger.iter();
-            let shown = accounts
-                .try_for_each(|(uid, held)| writeln!(text, "{} {uid} {held} {limit} -", pool.name()));
+            let shown = accounts.try_for_each(|(uid, held)| {
+                writeln!(text, "{} {uid} {held} {limit} -", pool.name())
+            });
             if shown.is_err() {
                 break;
             }

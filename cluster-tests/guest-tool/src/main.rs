@@ -11,6 +11,7 @@ mod call;
 mod cm;
 mod confine;
 mod exchange;
+mod exhaust;
 mod gipc;
 mod gpids;
 mod grab;
@@ -67,6 +68,7 @@ enum Verb {
     Many(many::Many),
     Walk(walk::Walk),
     Gpids(gpids::Gpids),
+    Exhaust(exhaust::Exhaust),
     Relay(relay::Relay),
     Cm(cm::Cm),
     Confine(confine::Confine),
@@ -108,6 +110,7 @@ fn by_verb() -> anyhow::Result<()> {
         Verb::Many(verb) => verb.run(),
         Verb::Walk(verb) => verb.run(),
         Verb::Gpids(verb) => verb.run(),
+        Verb::Exhaust(verb) => verb.run(),
         Verb::Relay(verb) => verb.run(),
         Verb::Cm(verb) => verb.run(),
         Verb::Confine(verb) => verb.run(),

@@ -12,6 +12,7 @@ mod leftovers;
 mod mappings;
 mod members;
 mod rails;
+mod shares;
 mod snapshot;
 mod transfer;
 
@@ -28,6 +29,7 @@ pub fn tests() -> Vec<Test> {
         devices::TESTS,
         leftovers::TESTS,
         mappings::TESTS,
+        shares::TESTS,
         snapshot::TESTS,
         interface::TESTS,
         members::TESTS,
