@@ -70,7 +70,8 @@ impl Relay {
         let file = File::open(&self.path).with_context(|| format!("opening {path}"))?;
         let len = file.metadata().with_context(|| format!("stat of {path}"))?;
         let len = usize::try_from(len.len()).with_context(|| format!("{path} is too long"))?;
-        let mapping = Mapping::new(&file, len, false, false).with_context(|| format!("mapping {path}"))?;
+        let mapping =
+            Mapping::new(&file, len, false, false).with_context(|| format!("mapping {path}"))?;
         let came = match self.protocol {
             Protocol::Tcp => self.tcp(mapping.bytes()),
             Protocol::Udp => self.udp(mapping.bytes()),

@@ -66,6 +66,9 @@ const PRIVILEGES: [&str; 8] = [
     "NoNewPrivs",
 ];
 
+/// The number of a capability.
+const CAP_SETFCAP: u32 = 31;
+
 /// What a program on linus2 has that `confined` processes of `node` start.
 fn privileges(node: Machine<'_>, confined: &str) -> Result<Answers> {
     let line = format!("{confined} podos run linus2 -- cat /proc/self/status");
@@ -195,11 +198,15 @@ fn user_namespace(lab: &Lab<'_>) -> Result<()> {
         "cd {dir}; echo root >root; echo user >user; chmod 600 root user; chown 1000:1000 user"
     ))?;
     let there = format!("/linus2{dir}");
-    for (id, own, other) in [(1000, "user", "root"), (0, "root", "user")] {
+    // The node's root may be mapped by those alone who may set capabilities of files.
+    for (id, keep, own, other) in [
+        (1000, 0_u64, "user", "root"),
+        (0, 1 << CAP_SETFCAP, "root", "user"),
+    ] {
         // Root of the namespace, with all capabilities in it.
         let inside = format!(
             "{} {}",
-            confine(&format!("--uid {id}")),
+            confine(&format!("--uid {id} --keep {keep:x}")),
             confine("--fence user")
         );
         ensure_eq!(one.sh(&format!("{inside} id -u"))?, "0", "`{inside} id -u`");

@@ -7,7 +7,7 @@ use podos_proto::hello::Hello;
 use podos_proto::keys::{Fingerprint, Handshake, Key};
 use podos_proto::rm::{Beacon, HOSTNAME_LEN};
 use podos_proto::sst::{Sst, SstEvent, SstSlot};
-use podos_proto::time::{Duration, Instant};
+use podos_proto::time::Instant;
 use podos_proto::wire::{
     Auth, Class, Flags, Header, Kind, ResetReason, HEADER_LEN, MAX_DATA, TAG_LEN,
 };
@@ -208,8 +208,9 @@ fn beacon(bytes: &[u8]) -> Outcome {
     let (node, now) = (Gpid::new(3, 1, 0), Instant::from_nanos(1));
     assert_eq!(sst.update(now, node, beacon), SstEvent::Appeared);
     assert_eq!(sst.update(now, node, beacon), SstEvent::Stale);
-    assert!(sst.alive(3, now));
-    assert_eq!(sst.expire(now + Duration::from_secs(2)).count(), 1);
+    assert_eq!(sst.get(3).map(|entry| entry.heard_at()), Some(now));
+    sst.lose(3);
+    assert_eq!(sst.update(now, node, beacon), SstEvent::Returned);
     Outcome::PLAIN.and(beacon.interface_count)
 }
 
