@@ -37,6 +37,20 @@ fn checkout_with_series(lab: &Path) -> Result<()> {
 }
 
 #[test]
+fn a_tree_is_named_from_where_the_caller_stands() -> Result<()> {
+    let lab = tempfile::tempdir()?;
+    let ctx = crate::context::Context::for_test(lab.path());
+    let here = env::current_dir()?;
+    assert_eq!(super::tree(&ctx, Some("here".into()))?, here.join("here"));
+    assert_eq!(
+        super::tree(&ctx, Some("/there".into()))?,
+        Path::new("/there")
+    );
+    assert_eq!(super::tree(&ctx, None)?, ctx.path("target/linux"));
+    Ok(())
+}
+
+#[test]
 fn checkout_and_export_change_nothing() -> Result<()> {
     let lab = tempfile::tempdir()?;
     checkout_with_series(lab.path())?;
