@@ -77,8 +77,8 @@ fn tell_driver(node: Machine<'_>, file: &str, device: &str) -> Result<()> {
 fn renamed(lab: &Lab<'_>) -> Result<()> {
     load_modules(lab)?;
     let (one, two) = (lab.node(1)?, lab.node(2)?);
-    // As long as it takes: circuits go on over the other rails.
-    let traffic = Transfer::start(one, two, 400_000_000, "stripe")?;
+    // More than is sent before the device is unplugged: circuits go on over the other rails.
+    let traffic = Transfer::start(one, two, 60_000_000, "stripe")?;
     ensure_eq!(two.sh(&device_of(1))?, "eth1", "the device of rail 1");
     two.sh("ip link set eth1 down; ip link set eth1 name spare; ip link set spare up")?;
     ensure_eq!(two.sh(&device_of(1))?, "spare", "it after a new name");
