@@ -17,12 +17,12 @@ mod gpids;
 mod grab;
 mod hold;
 mod ids;
-mod keep;
 mod many;
 mod map;
 mod numbers;
 mod pattern;
 mod rail;
+mod readers;
 mod relay;
 mod report;
 mod shared;
@@ -73,7 +73,7 @@ enum Verb {
     Cm(cm::Cm),
     Confine(confine::Confine),
     Soak(soak::Soak),
-    Keep(keep::Keep),
+    Readers(readers::Readers),
     Ids(ids::Ids),
     Numbers(numbers::Numbers),
     Shared(shared::Shared),
@@ -115,7 +115,7 @@ fn by_verb() -> anyhow::Result<()> {
         Verb::Cm(verb) => verb.run(),
         Verb::Confine(verb) => verb.run(),
         Verb::Soak(verb) => verb.run(),
-        Verb::Keep(verb) => verb.run(),
+        Verb::Readers(verb) => verb.run(),
         Verb::Ids(verb) => verb.run(),
         Verb::Numbers(verb) => verb.run(),
         Verb::Shared(verb) => verb.run(),

@@ -52,7 +52,7 @@ fn little_memory(lab: &Lab<'_>) -> Result<()> {
     let path = format!("{}/f", lab.scratch()?);
     lab.node(2)?.tool(&["write", &path, "--size", "1048576"])?;
     let answers = lab.node(1)?.tool(&[
-        "keep",
+        "readers",
         &format!("/linus2{path}"),
         "--files",
         &FILES.to_string(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `keep`: many open files, each read a little, and the memory that they take.
+//! `readers`: many open files, each read a little, and the memory that they take.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Says how many KiB less of the node's memory are available then than before, once they are fewer
 /// than the limit, or after some time.
 #[derive(Debug, clap::Args)]
-pub struct Keep {
+pub struct Readers {
     path: PathBuf,
 
     #[arg(long, default_value_t = 800)]
@@ -34,7 +34,7 @@ pub struct Keep {
     limit: i64,
 }
 
-impl Keep {
+impl Readers {
     pub fn run(&self) -> Result<()> {
         raise_limit(self.files)?;
         let before = available()?;
