@@ -42,9 +42,9 @@ pub const TESTS: &[Test] = &[
     },
 ];
 
-/// Has node 2 mount a file system with these options in the test's directory, as `m`.
-fn mount(lab: &Lab<'_>, options: &str) -> Result<String> {
-    let dir = format!("{}/m", lab.scratch()?);
+/// Has node 2 mount a file system with these options in the test's directory.
+fn mount(lab: &Lab<'_>, name: &str, options: &str) -> Result<String> {
+    let dir = format!("{}/{name}", lab.scratch()?);
     lab.node(2)?.sh(&format!(
         "mkdir -p {dir} && mount -t tmpfs -o mode=1777,{options} tmpfs {dir}"
     ))?;
@@ -68,13 +68,14 @@ fn ids(node: Machine<'_>, program: &str) -> Result<Answers> {
 
 fn no_suid(lab: &Lab<'_>) -> Result<()> {
     let (one, two) = (lab.node(1)?, lab.node(2)?);
-    let dir = mount(lab, "nosuid")?;
+    let dir = mount(lab, "m", "nosuid")?;
     let copy = |mode: &str, place: &str| {
         two.sh(&format!(
             "cp {TOOL} {place}/{mode} && chown 0:0 {place}/{mode} && chmod {mode} {place}/{mode}"
         ))
     };
-    let (user, group, other) = ("4755", "2755", lab.scratch()?);
+    let other = mount(lab, "other", "suid")?;
+    let (user, group) = ("4755", "2755");
     for place in [&dir, &other] {
         copy(user, place)?;
         copy(group, place)?;
@@ -109,12 +110,13 @@ fn no_suid(lab: &Lab<'_>) -> Result<()> {
         "chmod 755 /linus2{dir}/{user} && chmod 4755 /linus2{dir}/{user}"
     ))?;
     forbidden("after chmod")?;
+    unmount(lab, &other)?;
     unmount(lab, &dir)
 }
 
 fn no_exec(lab: &Lab<'_>) -> Result<()> {
     let (one, two) = (lab.node(1)?, lab.node(2)?);
-    let dir = mount(lab, "noexec")?;
+    let dir = mount(lab, "m", "noexec")?;
     two.sh(&format!(
         "cp {TOOL} {dir}/t; echo 'echo run' > {dir}/s; chmod 755 {dir}/s"
     ))?;
@@ -146,7 +148,7 @@ fn no_exec(lab: &Lab<'_>) -> Result<()> {
 
 fn read_only(lab: &Lab<'_>) -> Result<()> {
     let (one, two) = (lab.node(1)?, lab.node(2)?);
-    let dir = mount(lab, "rw")?;
+    let dir = mount(lab, "m", "rw")?;
     two.sh(&format!("cd {dir} && echo x > f && mkdir d"))?;
     remount(lab, &dir, "ro")?;
     for (node, dir) in [(two, dir.clone()), (one, format!("/linus2{dir}"))] {
@@ -180,7 +182,7 @@ fn read_only(lab: &Lab<'_>) -> Result<()> {
 }
 
 fn devices(lab: &Lab<'_>) -> Result<()> {
-    let dir = lab.scratch()?;
+    let dir = mount(lab, "m", "dev")?;
     let (one, two) = (lab.node(1)?, lab.node(2)?);
     let said = one.fails("echo x > /linus2/dev/null")?;
     ensure!(said.contains("denied"), "writing to a device says {said:?}");
@@ -197,7 +199,8 @@ fn devices(lab: &Lab<'_>) -> Result<()> {
             one.name()
         );
     }
-    two.sh(&format!("echo x > {dir}/n")).map(drop)
+    two.sh(&format!("echo x > {dir}/n"))?;
+    unmount(lab, &dir)
 }
 
 /// What is written at one end is read at the other one by processes of one node.
