@@ -32,6 +32,7 @@ use core::fmt;
 
 use recv::{Accepted, Piece, RecvHalf};
 use send::SendHalf;
+use timers::Unheard;
 
 use crate::cdt::CdtIndex;
 use crate::gpid::Gpid;
@@ -98,15 +99,6 @@ struct Patience {
     silence: Option<Duration>,
     /// Until it looks for a rail again.
     rail: Duration,
-}
-
-/// Tries to hear of the other end.
-#[derive(Clone, Copy, Debug)]
-struct Unheard {
-    /// When the first of them had not been answered in time.
-    since: Instant,
-    /// How many there were.
-    tries: usize,
 }
 
 impl<B: Payload> fmt::Debug for Circuit<B> {

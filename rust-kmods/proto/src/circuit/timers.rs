@@ -2,9 +2,18 @@
 
 //! What a circuit does when time passes and nothing comes.
 
-use super::{Activity, Circuit, Payload, Unheard};
+use super::{Activity, Circuit, Payload};
 use crate::time::Instant;
 use crate::wire::ResetReason;
+
+/// Tries to hear of the other end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unheard {
+    /// When the first of them had not been answered in time.
+    since: Instant,
+    /// How many there were.
+    tries: usize,
+}
 
 impl<B: Payload> Circuit<B> {
     /// When [`Circuit::on_timeout`] is to be called, unless something else happens before.
