@@ -33,7 +33,8 @@ fn alone(lab: &Lab<'_>) -> Result<()> {
         "cd {dir} && for d in a b c; do mkdir $d && mount -t tmpfs tmpfs $d && \
          for f in 1 2 3 4 5 6; do : > $d/$f; done; done"
     ))?;
-    for path in ["/sys", "/proc/sys", "/etc", &dir] {
+    // All of /sys takes minutes where nothing is quick.
+    for path in ["/sys/kernel", "/proc/sys/kernel", "/etc", &dir] {
         let own = two.tool(&["numbers", path])?;
         let from_afar = one.tool(&["numbers", &format!("/linus2{path}")])?;
         let said = format!("{path} by itself: {own:?}, from afar: {from_afar:?}");
