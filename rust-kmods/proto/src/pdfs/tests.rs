@@ -89,7 +89,7 @@ fn sizes_are_those_of_the_document() {
 
 #[test]
 fn numbers_survive() {
-    assert_eq!(ops().count(), 23);
+    assert_eq!(ops().count(), 24);
     for op in ops() {
         assert_eq!(Op::from_raw(op as u8), Some(op));
     }
