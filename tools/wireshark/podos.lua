@@ -217,7 +217,8 @@ local function add_parts(tree, parts, data)
       add_struct(tree:add(range, name), name, range)
       at = at + size
       if name == "path_args" then
-        lengths = { path = range(80, 2):uint(), second = range(82, 2):uint() }
+        local creds = messages.size("creds")
+        lengths = { path = range(creds, 2):uint(), second = range(creds + 2, 2):uint() }
       elseif name == "readdir_reply" then
         count = range(0, 4):uint()
       elseif name == "reply" and range:int() ~= 0 then

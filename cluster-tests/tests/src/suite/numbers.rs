@@ -33,10 +33,18 @@ fn alone(lab: &Lab<'_>) -> Result<()> {
         "cd {dir} && for d in a b c; do mkdir $d && mount -t tmpfs tmpfs $d && \
          for f in 1 2 3 4 5 6; do : > $d/$f; done; done"
     ))?;
-    // All of /sys takes minutes where nothing is quick.
-    for path in ["/sys/kernel", "/proc/sys/kernel", "/etc", &dir] {
-        let own = two.tool(&["numbers", path])?;
-        let from_afar = one.tool(&["numbers", &format!("/linus2{path}")])?;
+    // All of /sys takes minutes where nothing is quick: there are ten thousand events to trace.
+    for (path, depth) in [
+        ("/sys/kernel", "2"),
+        ("/sys/devices/system", "5"),
+        ("/proc/sys/kernel", "5"),
+        ("/etc", "5"),
+        (&dir, "5"),
+    ] {
+        let depth = ["--depth", depth];
+        let own = two.tool(&[&["numbers", path], &depth[..]].concat())?;
+        let there = format!("/linus2{path}");
+        let from_afar = one.tool(&[&["numbers", &there], &depth[..]].concat())?;
         let said = format!("{path} by itself: {own:?}, from afar: {from_afar:?}");
         let (few, files) = (
             own.number::<u64>("files")?,
