@@ -50,7 +50,7 @@ fn alone(lab: &Lab<'_>) -> Result<()> {
             own.number::<u64>("files")?,
             from_afar.number::<u64>("files")?,
         );
-        ensure!(few > 6 && files + files / 10 > few, "{said}");
+        ensure!(few > 6 && files + files / 10 >= few, "{said}");
         ensure!(
             from_afar.number::<u64>("twice")? <= own.number::<u64>("twice")?,
             "{said}"
