@@ -224,6 +224,9 @@ fn kernel_command_line(config: &Config, boot: &Boot) -> String {
         words.push("no_timer_check".into());
         // Nor would it measure its clock well.
         words.extend(boot.tsc_khz.map(|khz| format!("tsc_early_khz={khz}")));
+        // Half of the boot would go into writing numbers for names into what tracepoints of file
+        // systems print.
+        words.push("initcall_blacklist=trace_eval_init".into());
         if config.topology.kernel == Kernel::Debug {
             // ACPI's table of interrupt routes is a program, which takes half a minute for each
             // device when every allocation is watched. All devices have message interrupts.
@@ -276,7 +279,8 @@ mod tests {
         let args = arguments(&config, &boot, &sockets);
         let has = |words: &[&str]| args.windows(words.len()).any(|window| window == words);
         let line = "console=ttyS0 panic=-1 podos.node=2 podos.boot=5 podos.cm-mode=aead \
-                    no_timer_check tsc_early_khz=2600000 podos.share";
+                    no_timer_check tsc_early_khz=2600000 \
+                    initcall_blacklist=trace_eval_init podos.share";
         assert!(has(&["-append", line]));
         assert!(has(&["-incoming", r"exec:cat <'/run/it'\''s/memory'"]));
         assert!(has(&["-device", "vmgenid,guid=auto"]));
