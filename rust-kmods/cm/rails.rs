@@ -103,7 +103,9 @@ impl Rails {
             rules.map(|rules| table.set_rules(rules))
         };
         let lost = lost.map_err(|(line, error)| {
-            let text = text.split(|&byte| byte == b'\n').nth(line.saturating_sub(1));
+            let text = text
+                .split(|&byte| byte == b'\n')
+                .nth(line.saturating_sub(1));
             let text = BStr::from_bytes(text.unwrap_or_default());
             pr_warn!(
                 "rail_devices, line {line}, `{text}`: {}\n",

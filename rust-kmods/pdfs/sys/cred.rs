@@ -59,7 +59,11 @@ impl Ids {
             Self::new(
                 (*cred).fsuid.val,
                 (*cred).fsgid.val,
-                if at_home { (*cred).cap_effective.val } else { 0 },
+                if at_home {
+                    (*cred).cap_effective.val
+                } else {
+                    0
+                },
                 groups.iter().map(|gid| gid.val),
             )
         }
