@@ -54,7 +54,7 @@ pub use report::sysfs_root;
 pub use share::Share;
 
 use node::{Node, NODE};
-use sys::{GlobalGuard, KThread, NetDeviceNotifier, PacketType, VmForkNotifier};
+use sys::{DeviceChain, GlobalGuard, KThread, Notifier, PacketType, VmForkChain};
 
 module! {
     type: Cm,
@@ -90,12 +90,12 @@ struct Cm {
     _frames: Pin<KBox<PacketType<Receiver>>>,
     #[cfg(CONFIG_FAULT_INJECTION)]
     _faults: faults::Faults,
-    _vm_fork: Pin<KBox<VmForkNotifier<Node>>>,
+    _vm_fork: Pin<KBox<Notifier<VmForkChain<Node>>>>,
     _clock: KThread,
     _timers: Timers,
     _sent: Sent,
     _report: report::Report,
-    _rails: Pin<KBox<NetDeviceNotifier<Node>>>,
+    _rails: Pin<KBox<Notifier<DeviceChain<Node>>>>,
     _node: GlobalGuard<Node>,
 }
 
@@ -116,9 +116,9 @@ impl kernel::Module for Cm {
         let node = Arc::pin_init(Node::new(gpid, entries), GFP_KERNEL)?;
         let guard = NODE.set(node.clone())?;
         let report = report::Report::new(module_parameters::reveal_keys.value() != 0)?;
-        let rails = KBox::pin_init(NetDeviceNotifier::register(node.clone()), GFP_KERNEL)?;
+        let rails = KBox::pin_init(Notifier::register(DeviceChain(node.clone())), GFP_KERNEL)?;
         let clock = KThread::spawn(c"podos_clock", clock::run)?;
-        let vm_fork = KBox::pin_init(VmForkNotifier::register(node.clone()), GFP_KERNEL)?;
+        let vm_fork = KBox::pin_init(Notifier::register(VmForkChain(node.clone())), GFP_KERNEL)?;
         #[cfg(CONFIG_FAULT_INJECTION)]
         let (faults, node) = faults::before(node)?;
         let frames = KBox::pin_init(PacketType::register(ETHERTYPE, node), GFP_KERNEL)?;

@@ -15,7 +15,7 @@ use podos_proto::rails::{self, Device, Offer, RailTable, Rule, Rules};
 use podos_proto::tgroup::{Dealer, Group, GroupKind, RailSet, MAX_RAILS};
 
 use crate::node::NODE;
-use crate::sys::{self, NetDevice, NetDeviceEvent, NetDeviceNotifier, NetDeviceObserver};
+use crate::sys::{self, DeviceChain, NetDevice, NetDeviceEvent, NetDeviceObserver, Notifier};
 
 /// This node's end of a rail, now.
 #[derive(Clone, Copy)]
@@ -121,7 +121,7 @@ impl Rails {
         drop(lost);
         // A notifier hears of all devices when it is registered.
         let all = Arc::new(Replay, GFP_KERNEL)?;
-        KBox::pin_init(NetDeviceNotifier::register(all), GFP_KERNEL).map(drop)
+        KBox::pin_init(Notifier::register(DeviceChain(all)), GFP_KERNEL).map(drop)
     }
 
     /// The rail's device.

@@ -3,8 +3,8 @@
 //! The kernel's cryptography: keyed BLAKE2s and ChaCha20-Poly1305.
 
 use core::ptr;
-use kernel::bindings;
 use kernel::prelude::*;
+use kernel::{bindings, error::to_result};
 use podos_proto::keys::{Key, Prf};
 use podos_proto::wire::TAG_LEN;
 
@@ -37,6 +37,16 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     // SAFETY: `bytes` is valid for writes of its length.
     unsafe { bindings::get_random_bytes(bytes.as_mut_ptr().cast(), N) };
     bytes
+}
+
+/// Waits until the random pool gives numbers that nobody can guess. Context: process.
+///
+/// # Errors
+///
+/// `ERESTARTSYS` if a signal comes before.
+pub(crate) fn wait_for_random_bytes() -> Result {
+    // SAFETY: Plain FFI call, from a context that may sleep.
+    to_result(unsafe { bindings::wait_for_random_bytes() })
 }
 
 /// Encrypts `plain` into the start of `out`, and puts the tag over `associated` and the result

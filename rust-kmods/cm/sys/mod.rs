@@ -5,6 +5,8 @@
 //! All of cm's `unsafe` code is here: one C object, one file.
 
 mod crypto;
+mod device_chain;
+mod fork_chain;
 mod fragment;
 mod generation;
 mod global;
@@ -24,7 +26,6 @@ mod time;
 mod timer;
 pub(crate) mod trace;
 mod uid;
-mod vmfork;
 mod wait;
 
 pub use global::{Global, GlobalGuard};
@@ -34,13 +35,15 @@ pub use stream::{stream_operations, Poller, Stream};
 pub use sysfs::{Attribute, AttributeFile};
 pub use wait::{WaitQueue, Wake};
 
-pub(crate) use crypto::{open, random_bytes, seal, tag, Blake2s};
+pub(crate) use crypto::{open, random_bytes, seal, tag, wait_for_random_bytes, Blake2s};
+pub(crate) use device_chain::{DeviceChain, NetDeviceEvent, NetDeviceObserver};
+pub(crate) use fork_chain::{VmForkChain, VmForkObserver};
 pub(crate) use fragment::{Fragment, FragmentPages, PageFragment};
 pub(crate) use generation::Generation;
 pub(crate) use gpid::{current_gpid, node_gpid};
 pub(crate) use kvecs::{read_from, write_to};
 pub(crate) use netdev::NetDevice;
-pub(crate) use notifier::{NetDeviceEvent, NetDeviceNotifier, NetDeviceObserver};
+pub(crate) use notifier::Notifier;
 pub(crate) use packet_type::{synchronize_net, FrameReceiver, PacketType};
 pub(crate) use queued::{queued_bytes, wait_until_sent};
 pub(crate) use segment_data::SegmentData;
@@ -48,4 +51,3 @@ pub(crate) use skb::{SkBuff, SkbQueue, ETHERNET_LEN};
 pub(crate) use time::{is_alone, monotonic_ns};
 pub(crate) use timer::{Expire, Timer};
 pub(crate) use uid::caller_uid;
-pub(crate) use vmfork::{wait_for_random_bytes, VmForkNotifier, VmForkObserver};

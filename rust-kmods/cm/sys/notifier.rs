@@ -1,69 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! News of network devices.
+//! The owning type of `struct notifier_block`.
 
 use kernel::prelude::*;
-use kernel::sync::Arc;
 use kernel::types::Opaque;
 use kernel::{bindings, error::to_result};
 
-use super::netdev::{init_net, NetDevice};
+/// One of the kernel's notifier chains, with the observer that hears it.
+pub(crate) trait Chain: Send + Sync + 'static {
+    /// Puts `block` on the chain. Returns 0 or an error number below it.
+    ///
+    /// # Safety
+    ///
+    /// `block` has its function, is on no chain, and stays valid until it is removed.
+    unsafe fn add(block: *mut bindings::notifier_block) -> c_int;
 
-/// What happened to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NetDeviceEvent {
-    /// It is there. Every device there is at registration is told so too.
-    Registered,
-    /// It has another name.
-    Renamed,
-    /// It can send from now on, or can no longer.
-    Changed,
-    /// It is going, or leaves the initial network namespace: references have to be given up.
-    Unregistering,
+    /// Takes `block` off the chain; no call is under way when it returns.
+    ///
+    /// # Safety
+    ///
+    /// `block` is on this chain.
+    unsafe fn remove(block: *mut bindings::notifier_block);
+
+    /// Hears one piece of news. Returns a `NOTIFY_` value.
+    ///
+    /// # Safety
+    ///
+    /// `event` and `data` are as this chain gives them.
+    unsafe fn hear(&self, event: c_ulong, data: *mut c_void) -> c_int;
 }
 
-/// Who wants to know.
-pub(crate) trait NetDeviceObserver: Send + Sync + 'static {
-    /// One piece of news. Called with the RTNL lock held; may sleep.
-    fn notify(&self, event: NetDeviceEvent, dev: NetDevice);
-}
-
-/// A registered `struct notifier_block` of the initial network namespace's devices. What users do in
-/// namespaces of their own is not heard; a device that is moved there goes, one that is moved back
-/// comes.
+/// A registered `struct notifier_block` of the chain `C`.
 ///
 /// # Invariants
 ///
-/// `block` is registered for `init_net`, and it is the first field, so that its address is this value's.
+/// `block` is on the chain, and it is the first field, so that its address is this value's.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
-pub(crate) struct NetDeviceNotifier<O: NetDeviceObserver> {
+pub(crate) struct Notifier<C: Chain> {
     #[pin]
     block: Opaque<bindings::notifier_block>,
-    observer: Arc<O>,
+    chain: C,
 }
 
 // SAFETY: The C object has the notifier chain's lock.
-unsafe impl<O: NetDeviceObserver> Send for NetDeviceNotifier<O> {}
+unsafe impl<C: Chain> Send for Notifier<C> {}
 // SAFETY: As above.
-unsafe impl<O: NetDeviceObserver> Sync for NetDeviceNotifier<O> {}
+unsafe impl<C: Chain> Sync for Notifier<C> {}
 
-impl<O: NetDeviceObserver> NetDeviceNotifier<O> {
-    /// Registers `observer`; it hears of all present devices before this returns.
+impl<C: Chain> Notifier<C> {
+    /// Registers `chain`'s observer.
     ///
     /// # Errors
     ///
     /// What the registration gives, `ENOMEM` above all.
-    pub(crate) fn register(observer: Arc<O>) -> impl PinInit<Self, Error> {
+    pub(crate) fn register(chain: C) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            observer,
+            chain,
             block <- Opaque::try_ffi_init(|slot: *mut bindings::notifier_block| {
-                // SAFETY: `slot` is valid for writes and stays where it is; `observer`, which the
+                // SAFETY: `slot` is valid for writes and stays where it is; `chain`, which the
                 // calls back read, is initialised before. All zeroes is a valid value.
                 unsafe {
                     slot.write_bytes(0, 1);
-                    (*slot).notifier_call = Some(notify::<O>);
-                    to_result(bindings::register_netdevice_notifier_net(init_net(), slot))
+                    (*slot).notifier_call = Some(notify::<C>);
+                    to_result(C::add(slot))
                 }
             }),
         })
@@ -71,11 +71,10 @@ impl<O: NetDeviceObserver> NetDeviceNotifier<O> {
 }
 
 #[pinned_drop]
-impl<O: NetDeviceObserver> PinnedDrop for NetDeviceNotifier<O> {
+impl<C: Chain> PinnedDrop for Notifier<C> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariant it is registered. The observer hears of every device as
-        // if it were going.
-        unsafe { bindings::unregister_netdevice_notifier_net(init_net(), self.block.get()) };
+        // SAFETY: By the type invariant it is on the chain.
+        unsafe { C::remove(self.block.get()) };
     }
 }
 
@@ -83,28 +82,13 @@ impl<O: NetDeviceObserver> PinnedDrop for NetDeviceNotifier<O> {
 ///
 /// # Safety
 ///
-/// Called by the networking core; `block` is that of a `NetDeviceNotifier<O>`.
-unsafe extern "C" fn notify<O: NetDeviceObserver>(
+/// Called by the chain `C`; `block` is that of a `Notifier<C>`.
+unsafe extern "C" fn notify<C: Chain>(
     block: *mut bindings::notifier_block,
     event: c_ulong,
-    info: *mut c_void,
+    data: *mut c_void,
 ) -> c_int {
-    let event = match event as u32 {
-        bindings::netdev_cmd_NETDEV_REGISTER => NetDeviceEvent::Registered,
-        bindings::netdev_cmd_NETDEV_UNREGISTER => NetDeviceEvent::Unregistering,
-        bindings::netdev_cmd_NETDEV_CHANGENAME => NetDeviceEvent::Renamed,
-        bindings::netdev_cmd_NETDEV_UP
-        | bindings::netdev_cmd_NETDEV_DOWN
-        | bindings::netdev_cmd_NETDEV_CHANGE => NetDeviceEvent::Changed,
-        _ => return bindings::NOTIFY_DONE as c_int,
-    };
-    // SAFETY: `info` is the core's, with a valid device.
-    let dev = unsafe { NetDevice::from_raw(bindings::netdev_notifier_info_to_dev(info.cast())) };
-    // SAFETY: By the type invariant the block's address is that of the whole, whose `observer` is
-    // initialised.
-    let observer = unsafe { &(*block.cast::<NetDeviceNotifier<O>>()).observer };
-    if let Some(dev) = dev {
-        observer.notify(event, dev);
-    }
-    bindings::NOTIFY_OK as c_int
+    // SAFETY: By the type invariant the block's address is that of the whole, whose `chain` is
+    // initialised; the arguments are that chain's.
+    unsafe { (*block.cast::<Notifier<C>>()).chain.hear(event, data) }
 }
