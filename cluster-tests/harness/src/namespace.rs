@@ -22,17 +22,48 @@ use crate::topology::Topology;
 /// The device through which QEMU gets its taps.
 const TUN: &str = "/dev/net/tun";
 
+/// Sysctls of kernels that keep ordinary users from making user namespaces, with the value that
+/// lets them.
+const USER_NAMESPACES: [(&str, &str); 2] = [
+    ("kernel/unprivileged_userns_clone", "1"),
+    ("kernel/apparmor_restrict_unprivileged_userns", "0"),
+];
+
+/// Whether this user can have bridges and taps, as far as that can be told beforehand.
+///
+/// # Errors
+///
+/// What is in the way, and what to do about it.
+pub(crate) fn check() -> Result<()> {
+    let refuses = |&(name, allowed): &(&str, &str)| {
+        let value = fs::read_to_string(format!("/proc/sys/{name}"));
+        value.is_ok_and(|value| value.trim() != allowed)
+    };
+    if !getuid().is_root() && USER_NAMESPACES.iter().any(refuses) {
+        let source = io::ErrorKind::PermissionDenied.into();
+        let what = user_namespaces_wanted();
+        return Err(Error::Io { what, source });
+    }
+    check_tun()
+}
+
+/// What could not be done without namespaces, and who can change that.
+fn user_namespaces_wanted() -> String {
+    let sysctl = |(name, value): (&str, &str)| format!("{}={value}", name.replace('/', "."));
+    let [first, second] = USER_NAMESPACES.map(sysctl);
+    format!(
+        "make a user and a network namespace (allow it by `sysctl {first} {second}`, whichever of \
+         the two this kernel has, or run as root)"
+    )
+}
+
 /// Moves this process, which must have one thread, into namespaces of its own.
 pub(crate) fn enter() -> Result<()> {
     let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
     // SAFETY: the process has one thread, so no other one can see a file table or
     // credentials that differ from its own.
-    unsafe { unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNET) }.context(|| {
-        "make a user and a network namespace (allow it by `sysctl \
-         kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0`, \
-         whichever of the two this kernel has, or run as root)"
-            .into()
-    })?;
+    unsafe { unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNET) }
+        .context(user_namespaces_wanted)?;
     for (file, text) in [
         ("setgroups", "deny".to_owned()),
         ("uid_map", format!("0 {uid} 1")),

@@ -20,6 +20,7 @@ pub(crate) use rail::MAX_MTU;
 
 use crate::error::{Error, IoContext, Result};
 use crate::fault::Rate;
+use crate::namespace;
 
 /// Most nodes of one cluster: a rail's bridge takes 1,024 ports, and the last byte of a node's
 /// address is its host id.
@@ -35,6 +36,17 @@ pub enum Net {
     /// A switch of ours per rail, in the supervisor's process: it makes faults of frames (see
     /// [`Switch`](crate::Switch)) and needs no privilege.
     Switch,
+}
+
+impl Net {
+    /// What suits this user on this machine: bridges, or the switch and what keeps bridges from
+    /// being made.
+    pub fn usual() -> (Self, Option<Error>) {
+        match namespace::check() {
+            Ok(()) => (Self::Bridge, None),
+            Err(obstacle) => (Self::Switch, Some(obstacle)),
+        }
+    }
 }
 
 impl fmt::Display for Net {

@@ -51,7 +51,7 @@ pub struct Up {
     /// The nodes' kernel, base or debug; base if nothing says so
     #[arg(long)]
     kernel: Option<Kernel>,
-    /// How the rails are made; bridge if nothing says so
+    /// How the rails are made; bridge if nothing says so and this user can make any, else switch
     #[arg(long)]
     net: Option<Network>,
     /// How many rails, all alike; 3 if nothing says so
@@ -151,6 +151,15 @@ impl Xtask for Up {
     }
 }
 
+/// Bridges, or the switch where this user can't make any.
+fn usual_net() -> Net {
+    let (net, obstacle) = Net::usual();
+    if let Some(obstacle) = obstacle {
+        eprintln!("note: the rails are made of a switch, for want of bridges: {obstacle}");
+    }
+    net
+}
+
 impl Up {
     /// The file's cluster, or the default one, with what the flags say.
     fn topology(&self) -> Result<Topology> {
@@ -165,12 +174,12 @@ impl Up {
             topology.profile.clone_from(profile);
         }
         topology.kernel = self.kernel.unwrap_or(topology.kernel);
-        if let Some(net) = self.net {
-            topology.net = match net {
-                Network::Bridge => Net::Bridge,
-                Network::Switch => Net::Switch,
-            };
-        }
+        topology.net = match self.net {
+            Some(Network::Bridge) => Net::Bridge,
+            Some(Network::Switch) => Net::Switch,
+            None if self.topology.is_some() => topology.net,
+            None => usual_net(),
+        };
         if let Some(count) = self.rails {
             topology.rails.resize(count, Rail::default());
         }
