@@ -23,16 +23,16 @@ pub const TESTS: &[Test] = &[
         run: |lab| write(lab, &SMALL),
     },
     Test {
-        name: "files.64_mib_are_read",
+        name: "files.large_ones_are_read",
         setting: SHARED,
         limit: None,
-        run: |lab| read(lab, &[64 << 20]),
+        run: |lab| read(lab, &[lab.terms().at_least(LARGE)]),
     },
     Test {
-        name: "files.64_mib_are_written",
+        name: "files.large_ones_are_written",
         setting: SHARED,
         limit: None,
-        run: |lab| write(lab, &[64 << 20]),
+        run: |lab| write(lab, &[lab.terms().at_least(LARGE)]),
     },
     Test {
         name: "files.all_nodes_read_from_all_others",
@@ -68,6 +68,9 @@ pub const TESTS: &[Test] = &[
 
 /// Nothing, a byte, a frame's worth of data and one byte around it, and many frames.
 const SMALL: [u64; 6] = [0, 1, 1399, 1400, 1401, 1 << 20];
+
+/// More than all windows and read-ahead hold.
+const LARGE: u64 = 64 << 20;
 
 /// Arguments for the tool's pattern verbs.
 fn pattern(node: Machine<'_>, verb: &str, path: &str, size: u64, seed: u64) -> Result<Answers> {
@@ -121,11 +124,11 @@ fn across(lab: &Lab<'_>, sizes: &[u64], transfer: impl Fn(&str, u64) -> Result<(
 }
 
 fn all_from_all(lab: &Lab<'_>) -> Result<()> {
-    const SIZE: u64 = 4 << 20;
+    let size = lab.terms().at_least(4 << 20);
     let path = format!("{}/f", lab.scratch()?);
     let seed = |host: u32| lab.seed() + u64::from(host);
     for node in lab.nodes() {
-        pattern(node, "write", &path, SIZE, seed(node.host()))?;
+        pattern(node, "write", &path, size, seed(node.host()))?;
     }
     let mut readers = Vec::new();
     for reader in lab.nodes() {
@@ -135,7 +138,7 @@ fn all_from_all(lab: &Lab<'_>) -> Result<()> {
             .filter(|other| other.host() != reader.host())
         {
             let path = format!("/{}{path}", other.name());
-            let (size, seed) = (SIZE.to_string(), seed(other.host()).to_string());
+            let (size, seed) = (size.to_string(), seed(other.host()).to_string());
             let args = ["check", &path, "--size", &size, "--seed", &seed];
             readers.push(reader.start_tool(&args)?);
         }
@@ -143,7 +146,7 @@ fn all_from_all(lab: &Lab<'_>) -> Result<()> {
     ensure_eq!(readers.len(), 6, "readers");
     readers
         .into_iter()
-        .try_for_each(|reader| reader.finish()?.expect("bytes", SIZE))
+        .try_for_each(|reader| reader.finish()?.expect("bytes", size))
 }
 
 /// Positions that need more than 32 bits.

@@ -149,13 +149,13 @@ fn records(lab: &Lab<'_>) -> Result<()> {
 }
 
 fn large_output(lab: &Lab<'_>) -> Result<()> {
-    const SIZE: u64 = 8 << 20;
+    let size = lab.terms().at_least(8 << 20);
     let path = format!("{}/f", lab.scratch()?);
     let (one, two) = (lab.node(1)?, lab.node(2)?);
-    let written = two.tool(&["write", &path, "--size", &SIZE.to_string()])?;
+    let written = two.tool(&["write", &path, "--size", &size.to_string()])?;
     for options in [&[][..], &["--records"]] {
         let answers = done(one, options, &["cat", &path])?;
-        answers.expect("stdout_bytes", SIZE)?;
+        answers.expect("stdout_bytes", size)?;
         answers.expect("stdout_sha256", written.text("sha256")?)?;
     }
     Ok(())
