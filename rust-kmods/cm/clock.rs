@@ -5,17 +5,11 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use kernel::prelude::*;
-use podos_proto::hello::{self, Hello};
-use podos_proto::keys::Action;
+use podos_proto::endpoint;
 use podos_proto::time::Instant;
-use zerocopy::IntoBytes;
 
 use crate::node::{Node, NODE};
 use crate::sys::{self, StopToken, WaitQueue, Wake};
-use crate::transmit::BROADCAST_MAC;
-
-/// Time between two looks for rails that fell silent.
-const SILENCE_CHECK: Duration = Duration::from_millis(50);
 
 /// When the thread has to look next.
 #[pin_data]
@@ -69,53 +63,15 @@ pub(crate) fn run(stop: &StopToken) {
     };
     // Else a node that is busy calls others dead, and is called dead, for want of Hellos.
     sys::be_urgent(stop);
-    let mut hello_at = node.now();
-    let mut hellos = 0;
+    let mut clock = endpoint::Clock::new();
     while !stop.is_stopping() {
         node.follow_generation();
-        let now = node.now();
-        if now >= hello_at {
-            say_hello(node, hellos, false);
-            hellos = hellos.wrapping_add(1);
-            hello_at = now + hello::INTERVAL;
-        }
-        let look_at = hello_at.min(now + SILENCE_CHECK);
+        let next = clock.greet(&mut &*node);
         // From here on what changes is looked at in the next round.
-        node.clock()
-            .next
-            .store(look_at.as_nanos(), Ordering::Release);
-        mind_sessions(node, now);
-        node.peers().tick(node, now);
+        node.clock().next.store(next.as_nanos(), Ordering::Release);
+        clock.mind(&mut &*node);
+        node.peers().follow_changes(node);
         node.clock().sleep(node, stop);
     }
-    say_hello(node, hellos, true);
-}
-
-/// Does what keys and handshakes need by now.
-fn mind_sessions(node: &Node, now: Instant) {
-    while let Some(action) = node.sessions().poll(now) {
-        match action {
-            Action::Send(handshake) => node.send_handshake(&handshake, None),
-            Action::Event(event) => node.on_session_event(event),
-            Action::NeedNonce => node.sessions().rekey(now),
-        }
-    }
-}
-
-/// Says on every rail that this node is there, or that it leaves.
-fn say_hello(node: &Node, seq: u32, leaving: bool) {
-    let rails = node.rails().usable();
-    let header = Hello::header(node.gpid(), seq);
-    for rail in rails.iter() {
-        let Some(device) = node.rails().device(rail) else {
-            continue;
-        };
-        let mut hello = Hello::new(rail as u8, rails.len() as u8, node.incarnation());
-        hello = node.sessions().identify(hello.with_mtu(device.mtu()));
-        if leaving {
-            hello = hello.leaving();
-        }
-        // Who has no mode or no key yet says nothing.
-        let _ = node.introduce(rail, BROADCAST_MAC, &header, hello.as_bytes());
-    }
+    clock.leave(&mut &*node);
 }

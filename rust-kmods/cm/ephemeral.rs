@@ -5,12 +5,12 @@
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
+use podos_proto::endpoint::{self, Mac, BROADCAST};
 use podos_proto::gpid::Gpid;
 use podos_proto::wire::{Class, Header, Kind, USUAL_DATA};
 
 use crate::node::{Node, NODE};
 use crate::sys;
-use crate::transmit::BROADCAST_MAC;
 
 /// What a layer does with an ephemeral packet: sender, op, data. Runs in softirq: must not sleep.
 pub type EphemeralHandler = KBox<dyn Fn(Gpid, u8, &[u8]) + Send + Sync>;
@@ -75,13 +75,13 @@ impl Drop for EphemeralRegistration {
 ///
 /// # Errors
 ///
-/// `EMSGSIZE` if `body` has more than [`USUAL_DATA`] bytes, `ENETDOWN` if no rail works,
-/// `ENOMEM`.
+/// `EMSGSIZE` if `body` has more than [`USUAL_DATA`] bytes, `ENETDOWN` if no rail works, `ENOKEY` if
+/// this node has no mode or no key yet.
 pub fn broadcast(class: Class, op: u8, body: &[u8]) -> Result {
     let node = NODE.get()?;
     let header = header(node, Gpid::EVERYBODY, class, op, body)?;
     let rail = node.rails().elect(&node.rails().usable()).ok_or(ENETDOWN)?;
-    node.introduce(rail, BROADCAST_MAC, &header, body)
+    announce(node, rail, BROADCAST, &header, body)
 }
 
 /// Sends one ephemeral packet to the node of `to`, on the rail whose turn it is. Whether it arrives
@@ -89,7 +89,7 @@ pub fn broadcast(class: Class, op: u8, body: &[u8]) -> Result {
 ///
 /// # Errors
 ///
-/// `EHOSTDOWN` if the host is not heard, `EMSGSIZE`, `ENOMEM`.
+/// `EHOSTDOWN` if the host is not heard, `EMSGSIZE`, `ENOKEY`.
 pub fn send_ephemeral(to: Gpid, class: Class, op: u8, body: &[u8]) -> Result {
     let node = NODE.get()?;
     let peer = node.peers().node(to.host()).ok_or(EHOSTDOWN)?;
@@ -100,8 +100,15 @@ pub fn send_ephemeral(to: Gpid, class: Class, op: u8, body: &[u8]) -> Result {
     let header = header(node, to, class, op, body)?;
     let rails = node.rails_to(to.host());
     let rail = node.rails().elect(&rails).ok_or(EHOSTDOWN)?;
-    let mac = node.peers().mac(to.host(), rail).ok_or(EHOSTDOWN)?;
-    node.introduce(rail, mac, &header, body)
+    let address = node.peers().work(|peers| peers.address(to.host(), rail));
+    announce(node, rail, address.ok_or(EHOSTDOWN)?, &header, body)
+}
+
+fn announce(node: &Node, rail: usize, to: Mac, header: &Header, body: &[u8]) -> Result {
+    match endpoint::announce(&mut &*node, rail, to, header, body) {
+        true => Ok(()),
+        false => Err(ENOKEY),
+    }
 }
 
 fn header(node: &Node, to: Gpid, class: Class, op: u8, body: &[u8]) -> Result<Header> {

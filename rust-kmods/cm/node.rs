@@ -10,9 +10,10 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::prelude::*;
 use kernel::sync::{Mutex, SpinLockIrq};
 use kernel::{new_mutex, new_spinlock_irq};
+use podos_proto::endpoint::{self, Departure, Mac};
 use podos_proto::tgroup::{RailSet, RailView};
 use podos_proto::time::Instant;
-use podos_proto::wire::{Header, ResetReason};
+use podos_proto::wire::ResetReason;
 use podos_proto::Gpid;
 
 use crate::clock::Clock;
@@ -22,7 +23,7 @@ use crate::group::Groups;
 use crate::listener::Listeners;
 use crate::peers::Peers;
 use crate::rails::Rails;
-use crate::sessions::Sessions;
+use crate::sessions::{self, Sessions};
 use crate::share::Shares;
 use crate::sys::{
     self, FragmentPages, Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff,
@@ -166,46 +167,32 @@ impl Node {
         let mut view = RailView::EMPTY;
         let local = self.rails.local();
         let authenticated = self.sessions.is_keyed();
-        self.peers.add_rails(host, authenticated, &local, &mut view);
+        self.peers
+            .work(|peers| peers.add_rails(host, authenticated, &local, &mut view));
         view
     }
 
-    /// Sends a plain frame to a host on a rail, protected as the mode asks for. It is dropped if
-    /// the rail, the host or the session with it is gone, or if there is no memory: as any frame
+    /// Sends a circuit's plain frame to a host on a rail, protected as the mode asks for. It is dropped
+    /// if the rail, the host or the session with it is gone, or if there is no memory: as any frame
     /// can be.
     pub(crate) fn transmit_to(&self, host: u32, rail: usize, frame: SkBuff) {
-        if let Some(mac) = self.peers.mac(host, rail) {
-            if let Ok(frame) = self.sessions.protect(host, frame) {
-                self.transmit_at(rail, mac, frame);
-            }
+        let Some(Departure { to, seal }) = endpoint::departure(&mut &*self, host, rail) else {
+            return;
+        };
+        let frame = match seal {
+            None => Ok(frame),
+            Some(seal) => sessions::seal_frame(&frame, &seal),
+        };
+        if let Ok(frame) = frame {
+            self.transmit_at(rail, to, frame);
         }
     }
 
     /// Sends a frame to an address on a rail, as it is.
-    pub(crate) fn transmit_at(&self, rail: usize, mac: [u8; 6], frame: SkBuff) {
+    pub(crate) fn transmit_at(&self, rail: usize, to: Mac, frame: SkBuff) {
         if let Some(dev) = self.rails.device(rail) {
             self.counters.sent(rail, frame.len());
-            transmit::send(frame, &dev, rail, mac);
-        }
-    }
-
-    /// Sends a Hello or an ephemeral packet on one rail: to one node there, or to all.
-    pub(crate) fn introduce(
-        &self,
-        rail: usize,
-        mac: [u8; 6],
-        header: &Header,
-        data: &[u8],
-    ) -> Result {
-        let frame = self.sessions.introductory_frame(self.now(), header, data)?;
-        self.transmit_at(rail, mac, frame);
-        Ok(())
-    }
-
-    /// Sends a packet without data to a host on a rail.
-    pub(crate) fn send_to(&self, host: u32, rail: usize, header: &Header) {
-        if let Ok(frame) = transmit::frame(header, None) {
-            self.transmit_to(host, rail, frame);
+            transmit::send(frame, &dev, rail, to);
         }
     }
 
@@ -243,7 +230,7 @@ impl Node {
         pr_warn!("this machine goes on from a snapshot: all circuits are gone, and keys are new\n");
         let incarnation = self.sessions.fork(self.now());
         self.incarnation.store(incarnation, Ordering::Release);
-        self.peers.expel_all(self);
+        endpoint::expel_all(&mut &*self);
         self.clock.not_later_than(self.now());
     }
 }

@@ -5,6 +5,7 @@
 use kernel::prelude::*;
 use kernel::sync::UniqueArc;
 use podos_proto::circuit as proto;
+use podos_proto::endpoint::{self, Opening};
 use podos_proto::tgroup::GroupKind;
 use podos_proto::wire::{Class, ResetReason};
 use podos_proto::Gpid;
@@ -57,12 +58,12 @@ impl Circuit {
     /// As [`Circuit::prepare`].
     pub fn prepare_in(group: Option<GroupKind>, to: Gpid, class: Class) -> Result<Self> {
         let node = NODE.get()?;
-        let opening = node.peers().begin_open(to.host(), node.incarnation());
-        let (peer, open_seq, association) = opening.ok_or(EHOSTDOWN)?;
-        if to.boot() != 0 && !to.same_node(peer) {
-            return Err(EHOSTDOWN);
-        }
-        let remote = Gpid::new(peer.host(), peer.boot(), to.pid());
+        let Opening {
+            peer,
+            remote,
+            open_seq,
+            association,
+        } = endpoint::open(&mut &*node, to).ok_or(EHOSTDOWN)?;
         let local = crate::local_gpid();
         let share = node.shares().charge(Pool::Opened, sys::caller_uid())?;
         let room = UniqueArc::new_uninit(GFP_KERNEL)?;

@@ -13,6 +13,7 @@ mod clock;
 mod content;
 mod counters;
 mod entry;
+mod environment;
 mod ephemeral;
 #[cfg(CONFIG_FAULT_INJECTION)]
 mod faults;

@@ -11,20 +11,12 @@ use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::str::BStr;
 use kernel::sync::{Arc, SpinLockIrq};
+use podos_proto::peer::LocalRail;
 use podos_proto::rails::{self, Device, Offer, RailTable, Rule, Rules};
 use podos_proto::tgroup::{Dealer, Group, GroupKind, RailSet, MAX_RAILS};
 
 use crate::node::NODE;
 use crate::sys::{self, DeviceChain, NetDevice, NetDeviceEvent, NetDeviceObserver, Notifier};
-
-/// This node's end of a rail, now.
-#[derive(Clone, Copy)]
-pub(crate) struct LocalRail {
-    /// Most bytes of a frame without its Ethernet header.
-    pub(crate) mtu: u16,
-    /// Bytes that the device was given and has not sent yet.
-    pub(crate) queued_bytes: u32,
-}
 
 /// This node's rails, by number.
 #[pin_data]

@@ -10,10 +10,8 @@ use core::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
-use podos_proto::hello::Hello;
 use podos_proto::keys::{
-    self, Action, AuthError, Config, Event, Fingerprint, Handshake, Heard, Key, KeyError, Mode,
-    Nonce, Opening, Outgoing, Prf, Seal, SessionKey, SessionSlot,
+    self, Config, Fingerprint, Key, KeyError, Mode, Nonce, Prf, Seal, SessionKey, SessionSlot,
 };
 use podos_proto::time::Instant;
 use podos_proto::wire::{Auth, Header, COUNTER_LEN, HEADER_LEN, TAG_LEN};
@@ -138,15 +136,10 @@ impl Sessions {
         self.table.lock().session_keys().for_each(&mut f);
     }
 
-    /// What is to be done now; to be asked until there is nothing.
-    pub(crate) fn poll(&self, now: Instant) -> Option<Action> {
-        self.counting(|table| table.poll(now)).flatten()
-    }
-
     /// Lets `count` give counters away, or look at those that came; `None` if this machine goes on from
     /// a snapshot, and has not [forked](Sessions::fork) yet: another copy may have given the same ones
     /// away, and has taken others in.
-    fn counting<R>(&self, count: impl FnOnce(&mut Table) -> R) -> Option<R> {
+    pub(crate) fn counting<R>(&self, count: impl FnOnce(&mut Table) -> R) -> Option<R> {
         let mut table = self.table.lock();
         (!self.is_outdated()).then(|| count(&mut table))
     }
@@ -183,7 +176,7 @@ impl Sessions {
 
     /// A nonce for a new epoch. The copies of a machine have the same random pool until they are told
     /// that they are copies, but not the same generation.
-    fn nonce(&self) -> Nonce {
+    pub(crate) fn nonce(&self) -> Nonce {
         let random = Key::new(random_bytes());
         let mut generation = [0; 16];
         if let Some(now) = self.generation.as_ref().map(Generation::read) {
@@ -193,138 +186,24 @@ impl Sessions {
         }
         Blake2s::prf(&random, &generation)
     }
-
-    /// Renews this node's part of all session keys.
-    pub(crate) fn rekey(&self, now: Instant) {
-        let nonce = self.nonce();
-        self.table.lock().rekey(now, nonce);
-    }
-
-    /// Puts what a handshake needs into a hello.
-    pub(crate) fn identify(&self, hello: Hello) -> Hello {
-        match self.is_keyed() {
-            true => self.table.lock().identify(hello),
-            false => hello,
-        }
-    }
-
-    /// Makes of a plain frame for one host what the mode asks for.
-    ///
-    /// # Errors
-    ///
-    /// `ENOKEY` if there is no session with the host, or no mode; `ENOMEM`.
-    pub(crate) fn protect(&self, host: u32, frame: SkBuff) -> Result<SkBuff> {
-        match self.mode() {
-            None => Err(ENOKEY),
-            Some(Mode::Open) => Ok(frame),
-            Some(_) => {
-                let seal = self.counting(|table| table.seal_for(host));
-                let seal = seal.flatten().ok_or(ENOKEY)?;
-                let (header, data) = transmit::split(&frame)?;
-                sealed_frame(&header, data, &seal)
-            }
-        }
-    }
-
-    /// The frame of a Hello or an ephemeral packet, as the mode asks for it.
-    ///
-    /// # Errors
-    ///
-    /// `ENOKEY` if there is no key, or no mode; `ENOMEM`.
-    pub(crate) fn introductory_frame(
-        &self,
-        now: Instant,
-        header: &Header,
-        data: &[u8],
-    ) -> Result<SkBuff> {
-        match self.mode() {
-            None => Err(ENOKEY),
-            Some(Mode::Open) => transmit::plain_frame(header, data),
-            Some(_) => {
-                let seal = self.counting(|table| table.seal_broadcast(now, header.kind));
-                sealed_frame(header, data, &seal.flatten().ok_or(ENOKEY)?)
-            }
-        }
-    }
-
-    /// The frame of a handshake.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn handshake_frame(from: Gpid, outgoing: &Outgoing) -> Result<SkBuff> {
-        let header = outgoing.header(from);
-        sealed_frame(&header, outgoing.body(), &outgoing.seal)
-    }
-
-    /// Checks a received frame and decrypts its data in place. Context: softirq.
-    ///
-    /// # Errors
-    ///
-    /// Why it is not a member's.
-    pub(crate) fn open(
-        &self,
-        now: Instant,
-        header: &Header,
-        frame: &mut SkBuff,
-    ) -> Result<Opening, AuthError> {
-        let Some(auth) = header.auth else {
-            return Err(AuthError::Unsealed);
-        };
-        // No memory counts as a bad tag: the frame is lost, as any can be.
-        let bytes = frame.linearized_mut().map_err(|_| AuthError::BadTag)?;
-        let bytes = bytes
-            .get_mut(..header.frame_len())
-            .ok_or(AuthError::BadTag)?;
-        let opening = {
-            let body = bytes.get(header.data_range()).unwrap_or_default();
-            let key = self.counting(|table| table.open_key(now, header, body));
-            key.unwrap_or(Err(AuthError::UnknownSession))?
-        };
-        match verify(&opening.key, auth, bytes) {
-            true => Ok(opening),
-            false => Err(AuthError::BadTag),
-        }
-    }
-
-    /// Takes a frame that [`Sessions::open`] found right, which must not be a copy of an earlier
-    /// one.
-    pub(crate) fn accept(
-        &self,
-        now: Instant,
-        header: &Header,
-        opening: &Opening,
-    ) -> Result<Option<Event>, AuthError> {
-        self.table.lock().accept(now, header, opening)
-    }
-
-    /// As [`Sessions::accept`], of a hello.
-    pub(crate) fn on_hello(
-        &self,
-        now: Instant,
-        header: &Header,
-        hello: &Hello,
-        opening: &Opening,
-    ) -> Result<Heard, AuthError> {
-        self.counting(|table| table.on_hello(now, header, hello, opening))
-            .unwrap_or(Err(AuthError::UnknownSession))
-    }
-
-    /// As [`Sessions::accept`], of a handshake.
-    pub(crate) fn on_handshake(
-        &self,
-        now: Instant,
-        header: &Header,
-        handshake: &Handshake,
-        opening: &Opening,
-    ) -> Result<Heard, AuthError> {
-        self.counting(|table| table.on_handshake(now, header, handshake, opening))
-            .unwrap_or(Err(AuthError::UnknownSession))
-    }
 }
 
-/// Builds an authenticated frame; its data are encrypted if the seal says so.
-fn sealed_frame(header: &Header, data: &[u8], seal: &Seal) -> Result<SkBuff> {
+/// Makes an authenticated frame of a plain one.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn seal_frame(frame: &SkBuff, seal: &Seal) -> Result<SkBuff> {
+    let (header, data) = transmit::split(frame)?;
+    sealed_frame(&header, data, seal)
+}
+
+/// Builds an authenticated frame; its data are encrypted if the seal says so. Context: any.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn sealed_frame(header: &Header, data: &[u8], seal: &Seal) -> Result<SkBuff> {
     let header = Header {
         auth: Some(seal.auth),
         ..*header
@@ -343,7 +222,7 @@ fn sealed_frame(header: &Header, data: &[u8], seal: &Seal) -> Result<SkBuff> {
 }
 
 /// Whether an authenticated frame's tag is right; its data are decrypted if they were sealed.
-fn verify(key: &Key, auth: Auth, frame: &mut [u8]) -> bool {
+pub(crate) fn verify(key: &Key, auth: Auth, frame: &mut [u8]) -> bool {
     if auth.sealed {
         let (start, rest) = frame.split_at_mut(START_LEN);
         return sys::open(key, auth.counter, start, rest);

@@ -7,8 +7,6 @@ use podos_proto::wire::{Header, ETHERTYPE, HEADER_LEN};
 
 use crate::sys::{NetDevice, SegmentData, SkBuff, ETHERNET_LEN};
 
-/// The address of all stations.
-pub(crate) const BROADCAST_MAC: [u8; 6] = [0xff; 6];
 /// Free bytes before the Ethernet header: what virtual and real Ethernet drivers ask for.
 const HEADROOM: usize = 64;
 /// Up to so many bytes of data are copied into the frame: a second piece of memory costs a device

@@ -10,20 +10,9 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use podos_proto::hello::Hello;
-use podos_proto::rm::Beacon;
-use podos_proto::Gpid;
+use podos_proto::wire::Header;
 
 use crate::clock::Nanos;
-
-/// What a frame to all says.
-#[derive(Clone, Debug)]
-pub enum News {
-    /// Sign of life.
-    Hello(Hello),
-    /// State of a node.
-    Beacon(Rc<Beacon>),
-}
 
 /// A frame to all that has arrived.
 #[derive(Clone, Debug)]
@@ -36,12 +25,10 @@ pub struct Arrival {
     pub from: u32,
     /// On which rail.
     pub rail: usize,
-    /// Who the frame says that sent it.
-    pub gpid: Gpid,
-    /// Bytes without Ethernet header.
-    pub len: usize,
-    /// What it says.
-    pub news: News,
+    /// Its header.
+    pub header: Header,
+    /// What follows the Ethernet header.
+    pub bytes: Rc<[u8]>,
 }
 
 /// The frames to all that some node has not taken in yet.

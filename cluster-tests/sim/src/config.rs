@@ -4,8 +4,9 @@
 
 use std::fmt::Write as _;
 
+use podos_proto::keys::Mode;
+
 use crate::clock::{Nanos, SECONDS};
-use crate::manager::Protection;
 use crate::sabotage::Sabotage;
 
 /// Most nodes for which every node keeps everything of every other one, unless asked for.
@@ -146,6 +147,28 @@ fn name(value: impl clap::ValueEnum) -> String {
         .map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
+/// How a simulated cluster protects its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protection {
+    /// Not at all.
+    Open,
+    /// Every frame is authenticated.
+    Mac,
+    /// And its data encrypted.
+    Aead,
+}
+
+impl Protection {
+    /// The same in the protocol's words.
+    pub fn of_protocol(self) -> Mode {
+        match self {
+            Protection::Open => Mode::Open,
+            Protection::Mac => Mode::Mac,
+            Protection::Aead => Mode::Aead,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,10 +180,10 @@ mod tests {
         assert_eq!(config.replay(), usual);
         config.rails = 1;
         config.mode = Protection::Aead;
-        config.sabotage = Some(Sabotage::AcceptTwice);
+        config.sabotage = Some(Sabotage::DeliverTwice);
         assert_eq!(
             config.replay(),
-            format!("{usual} --rails 1 --mode aead --sabotage accept-twice")
+            format!("{usual} --rails 1 --mode aead --sabotage deliver-twice")
         );
     }
 

@@ -5,11 +5,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use podos_proto::hello::Hello;
-use podos_proto::rm::Beacon;
 use podos_proto::wire::Kind;
 
-use crate::air::{Air, Arrival, News};
+use crate::air::{Air, Arrival};
 use crate::clock::{Nanos, Queue, What, MICROS, MILLIS};
 use crate::config::Config;
 use crate::content::Side;
@@ -177,23 +175,14 @@ impl Ether {
 
     /// A frame to all arrives: it is in the air until each node has taken it in.
     pub fn shout_arrives(&mut self, shout: &Shout) {
-        let (header, data) = match protocol::parse(&shout.bytes) {
-            Ok(parts) => parts,
+        let header = match protocol::parse(&shout.bytes) {
+            Ok((header, _)) => header,
             Err(reason) => {
                 return self.judge.object(
                     self.now,
                     format!("a node sent what no node reads: {reason}"),
                 )
             }
-        };
-        let news = match header.kind {
-            Kind::Hello => Hello::decode(data).map(|hello| News::Hello(*hello)),
-            _ => Beacon::decode(data).map(|beacon| News::Beacon(Rc::new(*beacon))),
-        };
-        let Ok(news) = news else {
-            return self
-                .judge
-                .object(self.now, "a node sent a body that no node reads");
         };
         self.digest
             .note(self.now ^ u64::from(shout.from) << 32 ^ shout.number);
@@ -203,9 +192,8 @@ impl Ether {
             number: shout.number,
             from: shout.from,
             rail: shout.rail,
-            gpid: header.from,
-            len: shout.bytes.len(),
-            news,
+            header,
+            bytes: shout.bytes.clone(),
         });
     }
 

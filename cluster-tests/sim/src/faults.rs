@@ -3,8 +3,8 @@
 //! What goes wrong, when and for how long: a plan that follows from the seed.
 
 use crate::clock::{Nanos, MILLIS, SECONDS};
+use crate::config::Protection;
 use crate::config::{Config, Trouble};
-use crate::manager::Protection;
 use crate::network::{Port, Weather};
 use crate::random::{mix, Random};
 

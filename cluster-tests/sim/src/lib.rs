@@ -2,9 +2,9 @@
 
 //! A cluster of thousands of nodes in one thread, whose whole history follows from one seed.
 //!
-//! Every node runs the protocol's own state machines (`podos-proto`: peers, communication
-//! descriptor table, circuits, system state table) behind a small copy of what `rust-kmods/cm` does
-//! around them ([`manager`]). The rails between them ([`network`]) lose, double, delay, reorder and
+//! Every node runs the protocol's own endpoint and state machines (`podos-proto`: peers, communication
+//! descriptor table, circuits, system state table), the same code as the kernel's modules ([`life`] is
+//! what they stand on here). The rails between them ([`network`]) lose, double, delay, reorder and
 //! damage frames; [`faults`] cut interfaces and rails, part them, and turn nodes off and on. Users
 //! ([`user`]) talk over circuits, and a judge ([`judge`]) that knows everything says when something
 //! happened that must not: a segment that came twice, in the wrong place, in the wrong
@@ -21,7 +21,7 @@ pub mod content;
 pub mod ether;
 pub mod faults;
 pub mod judge;
-pub mod manager;
+pub mod life;
 pub mod network;
 pub mod node;
 pub mod protocol;
@@ -32,9 +32,8 @@ pub mod traffic;
 pub mod user;
 pub mod world;
 
-pub use config::{Config, Trouble};
+pub use config::{Config, Protection, Trouble};
 pub use judge::Violation;
-pub use manager::Protection;
 pub use report::Report;
 pub use sabotage::Sabotage;
 

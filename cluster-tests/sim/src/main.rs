@@ -11,7 +11,7 @@ use podos_proto::peer::PeerSlot;
 use podos_proto::sst::SstSlot;
 use podos_proto::tgroup::MAX_RAILS;
 use podos_sim::clock::MILLIS;
-use podos_sim::manager::Protection;
+use podos_sim::Protection;
 use podos_sim::{Config, Sabotage, Trouble};
 
 /// Most memory that a simulation's tables may take, in GiB, unless told otherwise.

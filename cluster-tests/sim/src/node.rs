@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A node: its lives, one after the other, each with a communication manager of its own.
+//! A node: its lives, one after the other, each a run of CM.
 
 use podos_proto::Gpid;
 
-use crate::clock::{Nanos, MILLIS};
+use crate::clock::Nanos;
 use crate::ether::Ether;
-use crate::manager::{Birth, Manager};
+use crate::life::{Birth, Life};
 
 /// See the module.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub struct Node {
     index: u32,
     boot: u16,
     incarnation: u32,
-    life: u32,
-    manager: Option<Box<Manager>>,
+    life_number: u32,
+    life: Option<Box<Life>>,
     /// Up to where in the air it has listened.
     pub heard: u64,
 }
@@ -27,8 +27,8 @@ impl Node {
             index,
             boot: 0,
             incarnation: 0,
-            life: 0,
-            manager: None,
+            life_number: 0,
+            life: None,
             heard: 0,
         }
     }
@@ -38,63 +38,60 @@ impl Node {
         index + 1
     }
 
-    /// Its present life, or its last one.
-    pub fn life(&self) -> u32 {
-        self.life
+    /// The number of its present life, or of its last one.
+    pub fn life_number(&self) -> u32 {
+        self.life_number
     }
 
-    /// Its communication manager, while it lives.
-    pub fn manager(&self) -> Option<&Manager> {
-        self.manager.as_deref()
+    /// Its present life.
+    pub fn life(&self) -> Option<&Life> {
+        self.life.as_deref()
     }
 
     /// The same, to be changed.
-    pub fn manager_mut(&mut self) -> Option<&mut Manager> {
-        self.manager.as_deref_mut()
+    pub fn life_mut(&mut self) -> Option<&mut Life> {
+        self.life.as_deref_mut()
     }
 
     /// The node boots.
     pub fn boot(&mut self, ether: &mut Ether) {
         self.boot += 1;
-        self.incarnation = 0;
         self.start(ether);
     }
 
     /// CM is loaded, in the boot that the node is in.
     pub fn start(&mut self, ether: &mut Ether) {
-        // The kernel takes the milliseconds since boot.
-        let later = (ether.now / MILLIS) as u32 | 1;
-        self.incarnation = later.max(self.incarnation + 2);
+        self.incarnation = (ether.random.bits() as u32).max(1);
         let gpid = Gpid::new(Self::host(self.index), self.boot, 0);
         let incarnation = self.incarnation;
-        self.life = ether.judge.born(ether.now, self.index, gpid, incarnation);
-        ether.lives[self.index as usize] = self.life;
+        self.life_number = ether.judge.born(ether.now, self.index, gpid, incarnation);
+        ether.lives[self.index as usize] = self.life_number;
         self.heard = ether.air.end();
         let birth = Birth {
             node: self.index,
-            life: self.life,
+            life: self.life_number,
             gpid,
             incarnation: self.incarnation,
         };
-        let mut manager = Box::new(Manager::new(ether, birth));
-        manager.start(ether);
-        self.manager = Some(manager);
+        let mut life = Box::new(Life::new(ether, birth));
+        life.start(ether);
+        self.life = Some(life);
     }
 
     /// The node stops, `orderly` with a word to the others.
     pub fn stop(&mut self, ether: &mut Ether, orderly: bool) {
-        let Some(mut manager) = self.manager.take() else {
+        let Some(mut life) = self.life.take() else {
             return;
         };
         if orderly {
-            manager.leave(ether);
+            life.leave(ether);
         }
-        ether.judge.died(ether.now, self.life);
+        ether.judge.died(ether.now, self.life_number);
     }
 
     /// Takes in all frames to all that have come since it last did.
     pub fn listen(&mut self, ether: &mut Ether) {
-        let Some(manager) = self.manager.as_deref_mut() else {
+        let Some(life) = self.life.as_deref_mut() else {
             self.heard = ether.air.end();
             return;
         };
@@ -103,7 +100,7 @@ impl Node {
         while let Some(arrival) = air.get(self.heard) {
             self.heard += 1;
             if ether.config.are_acquainted(arrival.from, self.index) {
-                manager.overhear(ether, arrival);
+                life.overhear(ether, arrival);
             }
         }
         ether.air = air;
@@ -111,7 +108,7 @@ impl Node {
 
     /// How long the node has lived, if it does.
     pub fn age(&self, ether: &Ether) -> Option<Nanos> {
-        self.manager.as_ref()?;
-        Some(ether.now - ether.judge.life(self.life).from)
+        self.life.as_ref()?;
+        Some(ether.now - ether.judge.life(self.life_number).from)
     }
 }

@@ -8,12 +8,10 @@ use std::rc::Rc;
 
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{self, Activity, Config};
-use podos_proto::hello::Hello;
-use podos_proto::tgroup::{Group, GroupKind, RailStatus, RailView};
+use podos_proto::tgroup::{Group, GroupKind, RailView};
 use podos_proto::time::{Duration, Instant};
-use podos_proto::wire::{data_room, Class, DropReason, Header, Kind, HEADER_LEN, MAX_DATA};
+use podos_proto::wire::{Class, DropReason, Header, Kind, HEADER_LEN, MAX_DATA};
 use podos_proto::Gpid;
-use zerocopy::IntoBytes;
 
 use crate::clock::Nanos;
 
@@ -162,36 +160,18 @@ pub fn receive(
     circuit.receive(now, rail, header, payload)
 }
 
-/// What an end may know of the rails to the other one when it sends.
-pub type Rails = RailView;
-
-/// Rails, each with its MTU and the round trip in microseconds, 0 where it was never measured.
-pub fn rails(usable: impl Iterator<Item = (usize, u16, u32)>, authenticated: bool) -> Rails {
-    let mut view = RailView::EMPTY;
-    for (rail, mtu, rtt_us) in usable {
-        let status = RailStatus {
-            queued_bytes: 0,
-            rtt_us,
-            room: data_room(mtu, authenticated) as u16,
-        };
-        view.insert(rail, status);
-    }
-    view
-}
-
-/// A round trip that the circuit has measured: the rail and the microseconds.
-pub fn round_trip(circuit: &mut Circuit) -> Option<(usize, u32)> {
-    let (rail, time) = circuit.take_rtt_sample()?;
-    Some((rail, u32::try_from(time.as_micros()).unwrap_or(u32::MAX)))
-}
-
-/// Appends what the circuit has to send to `frames`, each with its rail, as it goes onto the wire.
-pub fn fetch(circuit: &mut Circuit, now: Nanos, rails: &Rails, frames: &mut Vec<(usize, Vec<u8>)>) {
+/// Appends what the circuit has to send to `frames`: each with its rail, header and data.
+pub fn fetch(
+    circuit: &mut Circuit,
+    now: Nanos,
+    rails: &RailView,
+    frames: &mut Vec<(usize, Header, Vec<u8>)>,
+) {
     while let Some(next) = circuit.poll_transmit(instant(now), rails) {
         let start = usize::from(next.header.offset);
         let piece = start..start + usize::from(next.header.len);
         let data = next.payload.map_or(&[][..], Payload::bytes);
-        frames.push((next.rail, frame(&next.header, &data[piece])));
+        frames.push((next.rail, next.header, data[piece].to_vec()));
     }
 }
 
@@ -212,15 +192,7 @@ pub fn parse(frame: &[u8]) -> Result<(Header, &[u8]), DropReason> {
 }
 
 /// A frame in words.
-pub fn describe(frame: &[u8]) -> String {
-    match parse(frame) {
-        Ok((header, _)) => describe_header(&header),
-        Err(reason) => format!("what is no frame: {reason}"),
-    }
-}
-
-/// A frame in words.
-pub fn describe_header(header: &Header) -> String {
+pub fn describe(header: &Header) -> String {
     let Header {
         kind,
         flags,
@@ -237,26 +209,10 @@ pub fn describe_header(header: &Header) -> String {
     format!("{kind:?} {flags:?} {active}/{passive} seq {seq} [{offset}+{len}] ack {ack} sack {sack:08x} window {window}")
 }
 
-/// A hello of a node that has `rails` rails, for one of them.
-pub fn hello(
-    from: Gpid,
-    seq: u32,
-    incarnation: u32,
-    (rail, mtu): (usize, u16),
-    rails: usize,
-    last: bool,
-) -> Vec<u8> {
-    let mut hello = Hello::new(rail as u8, rails as u8, incarnation).with_mtu(mtu);
-    if last {
-        hello = hello.leaving();
-    }
-    frame(&Hello::header(from, seq), hello.as_bytes())
-}
-
-/// A message without a circuit, for everybody.
-pub fn ephemeral(from: Gpid, class: Class, op: u8, body: &[u8]) -> Vec<u8> {
+/// The header of a message without a circuit, for everybody.
+pub fn ephemeral(from: Gpid, class: Class, op: u8, body: &[u8]) -> Header {
     let mut header = Header::new(Kind::Ephemeral, class, from, Gpid::EVERYBODY);
     header.op = op;
     header.len = body.len() as u16;
-    frame(&header, body)
+    header
 }

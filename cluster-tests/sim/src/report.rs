@@ -46,7 +46,7 @@ impl Report {
             received.add(&traffic.received);
         }
         let all = ether.traffic.iter().map(|traffic| traffic.received);
-        let managers = nodes.iter().filter_map(Node::manager);
+        let lives = nodes.iter().filter_map(Node::life);
         Self {
             config: ether.config.clone(),
             lasted: ether.now,
@@ -57,10 +57,7 @@ impl Report {
             busiest: all
                 .max_by_key(|traffic| traffic.total().bytes)
                 .unwrap_or_default(),
-            most_ends: managers
-                .map(|manager| manager.most_ends())
-                .max()
-                .unwrap_or(0),
+            most_ends: lives.map(|life| life.most_ends()).max().unwrap_or(0),
             outcomes: ether.judge.outcomes().clone(),
             drops: ether.drops.clone(),
         }

@@ -5,8 +5,6 @@
 /// What a node does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sabotage {
-    /// An OPEN is accepted without asking whether it was seen before.
-    AcceptTwice,
     /// A segment is now and then given to its reader twice.
     DeliverTwice,
     /// A segment is now and then kept from its reader.

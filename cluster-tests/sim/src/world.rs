@@ -4,10 +4,11 @@
 
 use crate::clock::{Nanos, What, MILLIS, SECONDS};
 use crate::config::Config;
+use crate::config::Protection;
 use crate::ether::Ether;
 use crate::faults::{self, Fault, Kind};
 use crate::judge::Violation;
-use crate::manager::{End, Protection};
+use crate::life::End;
 use crate::network::{Network, Weather};
 use crate::node::Node;
 use crate::protocol;
@@ -99,8 +100,8 @@ impl World {
                 if ether.network.hears(flight.to, flight.from, flight.rail) {
                     let node = &mut self.nodes[flight.to as usize];
                     node.listen(ether);
-                    if let Some(manager) = node.manager_mut() {
-                        manager.receive(ether, &flight);
+                    if let Some(life) = node.life_mut() {
+                        life.receive(ether, *flight);
                     }
                 }
             }
@@ -111,24 +112,24 @@ impl World {
             What::Shout(shout) => {
                 ether.sealed_shout_arrives(&shout);
                 for node in &mut self.nodes {
-                    if let Some(manager) = node.manager_mut() {
-                        manager.overhear_sealed(ether, &shout);
+                    if let Some(life) = node.life_mut() {
+                        life.overhear_sealed(ether, &shout);
                     }
                 }
             }
             What::Wake { node, ticket } => {
                 let node = &mut self.nodes[node as usize];
                 node.listen(ether);
-                if let Some(manager) = node.manager_mut() {
-                    manager.wake(ether, ticket);
+                if let Some(life) = node.life_mut() {
+                    life.wake(ether, ticket);
                 }
             }
             What::User { node, life, end } => {
                 let node = &mut self.nodes[node as usize];
                 node.listen(ether);
-                if node.life() == life {
-                    if let Some(manager) = node.manager_mut() {
-                        manager.user_wakes(ether, end);
+                if node.life_number() == life {
+                    if let Some(life) = node.life_mut() {
+                        life.user_wakes(ether, end);
                     }
                 }
             }
@@ -156,12 +157,12 @@ impl World {
         if opener == target {
             return;
         }
-        let there = self.nodes[target as usize].life();
+        let there = self.nodes[target as usize].life_number();
         let node = &mut self.nodes[opener as usize];
         node.listen(&mut self.ether);
-        if let Some(manager) = node.manager_mut() {
+        if let Some(life) = node.life_mut() {
             let host = Node::host(target as u32);
-            manager.connect(&mut self.ether, conversation, host, there);
+            life.connect(&mut self.ether, conversation, host, there);
         }
     }
 
@@ -185,7 +186,7 @@ impl World {
                 let node = &mut self.nodes[node as usize];
                 match begins {
                     true => node.stop(&mut self.ether, false),
-                    false if node.manager().is_none() => node.boot(&mut self.ether),
+                    false if node.life().is_none() => node.boot(&mut self.ether),
                     // Another fault had it off, too, and it is back from that.
                     false => {}
                 }
@@ -194,13 +195,13 @@ impl World {
                 let node = &mut self.nodes[node as usize];
                 match begins {
                     true => node.stop(&mut self.ether, orderly),
-                    false if node.manager().is_none() => node.start(&mut self.ether),
+                    false if node.life().is_none() => node.start(&mut self.ether),
                     false => {}
                 }
             }
             Kind::Rekey(node) => {
-                if let Some(manager) = self.nodes[node as usize].manager_mut() {
-                    manager.rekey(&mut self.ether);
+                if let Some(life) = self.nodes[node as usize].life_mut() {
+                    life.rekey(&mut self.ether);
                 }
             }
             Kind::Storm(rail, _) => {
@@ -220,8 +221,8 @@ impl World {
                         let (network, now) = (&mut self.ether.network, self.ether.now);
                         network.set_port(now, node, rail, port);
                     }
-                    if let Some(manager) = self.nodes[node as usize].manager_mut() {
-                        manager.carrier_changed(&mut self.ether);
+                    if let Some(life) = self.nodes[node as usize].life_mut() {
+                        life.carrier_changed(&mut self.ether);
                     }
                 }
             }
@@ -253,8 +254,8 @@ impl World {
         }
         let load = self.ether.config.load;
         // The last faults end a second after the load; by then everybody is found, or given up.
-        let mut managers = self.nodes.iter().filter_map(Node::manager);
-        let idle = managers.all(|manager| manager.ends().next().is_none());
+        let mut lives = self.nodes.iter().filter_map(Node::life);
+        let idle = lives.all(|life| life.ends().next().is_none());
         let patience = protocol::give_up() + protocol::keepalive() + 5 * SECONDS;
         let over = now > load + 2 * SECONDS && (idle || now > load + patience);
         if !over {
@@ -266,18 +267,18 @@ impl World {
     /// What a node keeps of circuits is bounded, and not with the dead.
     fn check_circuits(&mut self, index: usize) {
         let (now, judge) = (self.ether.now, &self.ether.judge);
-        let Some(manager) = self.nodes[index].manager() else {
+        let Some(life) = self.nodes[index].life() else {
             return;
         };
         let mut objection = None;
-        let ends = manager.ends().count() as i64;
-        if manager.buffers() > ends * protocol::MOST_BUFFERS {
-            let buffers = manager.buffers();
+        let ends = life.ends().count() as i64;
+        if life.buffers() > ends * protocol::MOST_BUFFERS {
+            let buffers = life.buffers();
             objection = Some(format!(
                 "node {index} keeps {buffers} buffers for {ends} ends of circuits"
             ));
         }
-        for end in manager.ends().filter(|end| end.in_table()) {
+        for end in life.ends().filter(|end| end.in_table()) {
             let Some((conversation, side)) = end.conversation() else {
                 continue;
             };
@@ -313,20 +314,20 @@ impl World {
             if other == index as u32 {
                 continue;
             }
-            let Some(manager) = self.nodes[index].manager() else {
+            let Some(life) = self.nodes[index].life() else {
                 return;
             };
-            let alive = manager.takes_for_alive(Node::host(other));
+            let alive = life.takes_for_alive(Node::host(other));
             let there = &self.nodes[other as usize];
             let wrong = match there.age(&self.ether) {
                 None => {
                     let judge = &self.ether.judge;
-                    let gone = judge.is_gone(there.life(), now, protocol::SILENCE + LOOKS);
+                    let gone = judge.is_gone(there.life_number(), now, protocol::SILENCE + LOOKS);
                     (alive && gone).then(|| "for alive".to_owned())
                 }
                 Some(there) => {
                     let together = age.min(there);
-                    let told_at = manager.state_told_at(Node::host(other));
+                    let told_at = life.state_told_at(Node::host(other));
                     self.is_misjudged(index as u32, other, together, alive, told_at)
                 }
             };
@@ -378,15 +379,15 @@ impl World {
     fn conclude(&mut self) {
         let now = self.ether.now;
         for (index, node) in self.nodes.iter().enumerate() {
-            let Some(manager) = node.manager() else {
+            let Some(life) = node.life() else {
                 self.ether
                     .judge
                     .object(now, format!("node {index} is still off"));
                 continue;
             };
-            let (entries, buffers) = (manager.entries(), manager.buffers());
-            if entries > 0 || manager.ends().next().is_some() {
-                let left: Vec<_> = manager.ends().map(End::conversation).collect();
+            let (entries, buffers) = (life.entries(), life.buffers());
+            if entries > 0 || life.ends().next().is_some() {
+                let left: Vec<_> = life.ends().map(End::conversation).collect();
                 let text =
                     format!("node {index} has {entries} entries left in its table: {left:?}");
                 self.ether.judge.object(now, text);

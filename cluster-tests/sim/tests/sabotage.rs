@@ -9,7 +9,6 @@ use podos_sim::{run, Config, Protection, Sabotage};
 /// What the judge says of each.
 fn charge(sabotage: Sabotage) -> &'static [&'static str] {
     match sabotage {
-        Sabotage::AcceptTwice => &["accepted twice"],
         Sabotage::DeliverTwice | Sabotage::DeliverNot | Sabotage::Swap => &["instead of segment"],
         Sabotage::KeepDead | Sabotage::IgnoreSilence => &["died long ago", "for alive"],
         Sabotage::KeepDone => &["entries left", "died long ago"],

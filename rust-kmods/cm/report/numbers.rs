@@ -5,11 +5,11 @@
 use core::fmt::{self, Write};
 use kernel::prelude::*;
 use kernel::sync::Arc;
+use podos_proto::endpoint::Unwanted;
 use podos_proto::keys::AuthError;
 use podos_proto::wire::DropReason;
 
 use super::rails;
-use crate::counters::Unwanted;
 use crate::node::{Node, NODE};
 use crate::sys::{Attribute, AttributeFile, Kobject};
 
@@ -46,8 +46,8 @@ const FILES: [(&CStr, Show); 6] = [
         for (reason, count) in DropReason::ALL.iter().zip(&node.counters.dropped) {
             writeln!(f, "{} {}", reason.name(), count.get())?;
         }
-        for (name, count) in Unwanted::NAMES.iter().zip(&node.counters.unwanted) {
-            writeln!(f, "{name} {}", count.get())?;
+        for (why, count) in Unwanted::ALL.iter().zip(&node.counters.unwanted) {
+            writeln!(f, "{} {}", why.name(), count.get())?;
         }
         for (error, count) in AuthError::ALL.iter().zip(&node.counters.unauthentic) {
             writeln!(f, "{} {}", error.name(), count.get())?;

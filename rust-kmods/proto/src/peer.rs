@@ -16,7 +16,9 @@ use crate::gpid::Gpid;
 use crate::hello::Hello;
 use crate::host_map::{HostMap, HostSlot};
 pub use crate::tgroup::{RailSet, MAX_RAILS};
+use crate::tgroup::{RailStatus, RailView};
 use crate::time::{nanos, Duration, Instant};
+use crate::wire::data_room;
 
 /// What a rail takes until its hello says otherwise.
 const USUAL_MTU: u16 = 1500;
@@ -56,6 +58,15 @@ impl Rail {
             smoothed => smoothed - smoothed / 8 + micros / 8,
         };
     }
+}
+
+/// This node's end of a rail that it can send on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalRail {
+    /// Most bytes of a frame without its Ethernet header.
+    pub mtu: u16,
+    /// Bytes that the device was given and has not sent yet.
+    pub queued_bytes: u32,
 }
 
 /// What is known of one node.
@@ -307,6 +318,44 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         was_up
     }
 
+    /// The address at which `host` is reached on a rail; `None` if it is not heard there.
+    pub fn address(&self, host: u32, rail: usize) -> Option<[u8; 6]> {
+        let rail = self.map.get(host)?.rail(rail)?;
+        rail.up.then_some(rail.mac)
+    }
+
+    /// The address that `host` last had on a rail, whether it is up or not.
+    pub fn last_address(&self, host: u32, rail: usize) -> Option<[u8; 6]> {
+        let mac = self.map.get(host)?.rail(rail)?.mac;
+        (mac != Rail::UNHEARD.mac).then_some(mac)
+    }
+
+    /// Adds to `view` the rails on which `host` is heard and this node can send, whose ends of them
+    /// are `local`; `authenticated`: in a cluster with a key.
+    pub fn add_rails(
+        &self,
+        host: u32,
+        authenticated: bool,
+        local: &[Option<LocalRail>; MAX_RAILS],
+        view: &mut RailView,
+    ) {
+        let Some(peer) = self.map.get(host) else {
+            return;
+        };
+        for (number, local) in local.iter().enumerate() {
+            let rail = peer.rail(number).filter(|rail| rail.up);
+            if let (Some(rail), Some(local)) = (rail, local) {
+                let room = data_room(rail.mtu.min(local.mtu), authenticated);
+                let status = RailStatus {
+                    queued_bytes: local.queued_bytes,
+                    rtt_us: rail.rtt_us,
+                    room: room as u16,
+                };
+                view.insert(number, status);
+            }
+        }
+    }
+
     /// Takes note of a round trip to `host` over a rail.
     pub fn note_rtt(&mut self, host: u32, rail: usize, rtt: Duration) {
         let peer = self.map.get_mut(host);
@@ -334,6 +383,13 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     /// Every node that was ever heard, by its host id.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Peer)> {
         self.map.iter()
+    }
+
+    /// The node with the least host id of at least `from` that was ever heard.
+    pub fn next_known(&self, from: u32) -> Option<Gpid> {
+        let known = self.map.iter().filter(|(host, _)| *host >= from);
+        let first = known.min_by_key(|(host, _)| *host);
+        first.map(|(_, peer)| peer.node())
     }
 
     /// How many nodes were ever heard.

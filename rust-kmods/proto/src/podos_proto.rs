@@ -23,6 +23,7 @@ pub mod bucket;
 pub mod cdt;
 pub mod circuit;
 pub mod codec;
+pub mod endpoint;
 pub mod gipc;
 pub mod gpid;
 pub mod hello;

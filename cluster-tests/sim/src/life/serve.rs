@@ -3,9 +3,12 @@
 //! The users of circuits at work: what `cm`'s circuit.rs offers them, and what they do with it.
 
 use podos_proto::circuit::{Activity, ReceiveState, SendError};
+use podos_proto::endpoint::{self, Opening};
 use podos_proto::wire::ResetReason;
+use podos_proto::Gpid;
 
-use super::Manager;
+use super::environment::Here;
+use super::Life;
 use crate::content::{self, Side};
 use crate::ether::Ether;
 use crate::protocol::{self, Payload};
@@ -19,25 +22,25 @@ enum Outcome {
     Goes,
 }
 
-impl Manager {
+impl Life {
     /// A user opens a circuit to the host `target`, which is in its life `there`.
     pub fn connect(&mut self, ether: &mut Ether, conversation: u32, target: u32, there: u32) {
         let here = self.birth.life;
-        let peer = self.peers.get(target).filter(|peer| peer.is_up());
-        let peer = peer.map(|peer| peer.node());
-        let own = self.birth.incarnation;
-        let association = self.peers.association_with(target, own);
-        let (Some(peer), Some(association)) = (peer, association) else {
+        let target = Gpid::new(target, 0, 0);
+        let Some(opening) = endpoint::open(&mut Here::new(self, ether), target) else {
             return ether.judge.absent(&ether.network, ether.now, [here, there]);
         };
+        let Opening {
+            peer,
+            open_seq,
+            association,
+            ..
+        } = opening;
         // The node may be one life further than its peers know.
-        let incarnation = protocol::acceptor(association, own);
+        let incarnation = protocol::acceptor(association, self.birth.incarnation);
         let Some(there) = ether.judge.life_of(peer, incarnation) else {
             let text = format!("{peer} with incarnation {incarnation} never was");
             return ether.judge.object(ether.now, text);
-        };
-        let Some(open_seq) = self.peers.next_open_seq(target) else {
-            return;
         };
         let (local, turn) = (self.birth.gpid, self.next_end as u32);
         let open = |index| protocol::open(turn, local, peer, index, (open_seq, association));

@@ -1,86 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! From a frame to its circuit, and from a circuit to its frames: `cm`'s receive.rs and entry.rs.
+//! The ends of circuits, and from a circuit to its frames: `cm`'s entry.rs.
 
 use podos_proto::cdt::{CdtIndex, PeerKey};
 use podos_proto::circuit::Activity;
-use podos_proto::peer::OpenCheck;
+use podos_proto::endpoint::{self, Departure, Environment};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Header, ResetReason};
 use podos_proto::Gpid;
 
-use super::{deadline, End, Manager};
+use super::environment::Here;
+use super::{deadline, End, Life};
 use crate::clock::{Nanos, What};
-use crate::content::Side;
 use crate::ether::Ether;
 use crate::protocol::{self, instant, Circuit, Payload};
 use crate::sabotage::Sabotage;
-use crate::user::User;
 
-impl Manager {
-    /// Hands a frame to its circuit, which is made if the frame opens it.
-    pub(super) fn route(&mut self, ether: &mut Ether, header: &Header, rail: usize, data: &[u8]) {
-        let found = if header.opens() {
-            self.end_for_open(ether, header)
-        } else {
-            self.end_of(header).ok_or(Some(ResetReason::NoCircuit))
-        };
-        match found {
-            Ok(id) => self.take_in(ether, id, rail, header, data),
-            Err(Some(reason)) => self.refuse(ether, header, rail, reason),
-            Err(None) => ether.dropped("not acquainted"),
-        }
-    }
-
-    /// The end that a frame is for; that of its sender, whatever index it names.
-    fn end_of(&self, header: &Header) -> Option<u64> {
-        let index = match header.peer_key() {
-            Some(key) => self.table.find_passive(key)?,
-            None => header.receiver_index(),
-        };
-        let id = *self.table.get(index)?;
-        let end = self.ends.get(&id)?;
-        (end.peer == header.from.node()).then_some(id)
-    }
-
-    /// The passive end that an OPEN is for; else what the opener is told, if anything.
-    fn end_for_open(
-        &mut self,
-        ether: &mut Ether,
-        header: &Header,
-    ) -> Result<u64, Option<ResetReason>> {
-        let open = (header.from, header.sack, header.active, header.ack);
-        let (host, own) = (header.from.host(), self.birth.incarnation);
-        if !self.peers.is_acquainted(host, own, header.sack) {
-            return Err(None);
-        }
-        let key = PeerKey::new(header.from, header.active);
-        let known = self.table.find_passive(key);
-        if let Some(&id) = known.and_then(|index| self.table.get(index)) {
-            return Ok(id);
-        }
-        let check = self.peers.accept_open(header.from.host(), header.ack);
-        let trusting = ether.config.sabotage == Some(Sabotage::AcceptTwice);
-        if check != OpenCheck::Fresh && !trusting {
-            return Err(Some(ResetReason::NoCircuit));
-        }
-        let local = self.birth.gpid;
-        let turn = self.next_end as u32;
-        let accept = |index| protocol::accept(turn, header, local, index);
-        let id = self.insert(Some(key), header.from.node(), accept);
-        let id = id.ok_or_else(|| {
-            ether.judge.refused(open);
-            Some(ResetReason::Full)
-        })?;
-        let conversation = ether.judge.accepted(ether.now, self.birth.life, open);
-        if let (Some(end), Some(conversation)) = (self.ends.get_mut(&id), conversation) {
-            let side = Side::Passive;
-            end.conversation = Some((conversation, side));
-            end.user = Some(User::new(&ether.config, conversation, side, ether.now));
-        }
-        Ok(id)
-    }
-
+impl Life {
     /// Makes an end for the index that it will have and enters it; `None` when the table is full.
     pub(super) fn insert(
         &mut self,
@@ -116,9 +52,17 @@ impl Manager {
         Some(id)
     }
 
-    fn take_in(&mut self, ether: &mut Ether, id: u64, rail: usize, header: &Header, data: &[u8]) {
+    /// Hands a frame to its circuit.
+    pub(super) fn take_in(
+        &mut self,
+        ether: &mut Ether,
+        id: u64,
+        rail: usize,
+        header: &Header,
+        payload: Payload,
+    ) {
         if ether.sabotages(Sabotage::LeakBuffers, 20_000) {
-            let leaked = Payload::new(&self.ledger, data.to_vec());
+            let leaked = Payload::new(&self.ledger, payload.bytes().to_vec());
             self.leaked.push(leaked);
         }
         if ether.sabotages(Sabotage::ResetAtWhim, 1_000) {
@@ -128,9 +72,8 @@ impl Manager {
         let end = self.ends.get(&id);
         let owned = end.is_some_and(|end| end.owned);
         ether.tell(end.and_then(|end| end.conversation), || {
-            format!("gets on rail {rail} {}", protocol::describe_header(header))
+            format!("gets on rail {rail} {}", protocol::describe(header))
         });
-        let payload = Payload::new(&self.ledger, data.to_vec());
         self.drive_and_wake(ether, id, |circuit, now| {
             let activity = protocol::receive(circuit, now, rail, header, payload);
             if !owned {
@@ -149,12 +92,10 @@ impl Manager {
     ) -> Option<R> {
         let end = self.ends.get_mut(&id)?;
         let result = change(&mut end.circuit, instant(ether.now));
-        if let Some((rail, micros)) = protocol::round_trip(&mut end.circuit) {
-            let smoothed = self.round_trips.entry((end.peer.host(), rail));
-            let smoothed = smoothed.or_insert(micros);
-            *smoothed = (*smoothed / 8 * 7 + micros / 8).max(1);
-        }
         let peer = end.peer;
+        if let Some((rail, rtt)) = end.circuit.take_rtt_sample() {
+            self.peers.note_rtt(peer.host(), rail, rtt);
+        }
         let wants = end.circuit.wants_to_transmit();
         let rails = wants.then(|| self.rails_to(ether, peer.host()));
         let end = self.ends.get_mut(&id)?;
@@ -165,11 +106,15 @@ impl Manager {
         end.deadline = deadline(&end.circuit);
         let (done, next) = (end.circuit.is_done(), end.deadline);
         let conversation = end.conversation;
-        for (rail, frame) in frames {
+        for (rail, header, data) in frames {
             ether.tell(conversation, || {
-                format!("sends on rail {rail} {}", protocol::describe(&frame))
+                format!("sends on rail {rail} {}", protocol::describe(&header))
             });
-            self.transmit_to(ether, peer.host(), rail, frame);
+            let mut here = Here::new(self, ether);
+            match endpoint::departure(&mut here, peer.host(), rail) {
+                Some(Departure { to, seal }) => here.send(rail, to, &header, &data, seal.as_ref()),
+                None => ether.dropped("no way"),
+            }
         }
         if done {
             self.remove(ether, id);
@@ -189,7 +134,7 @@ impl Manager {
         }
     }
 
-    /// As [`Manager::drive`], and wakes the user if `change` says that there is news.
+    /// As [`Life::drive`], and wakes the user if `change` says that there is news.
     pub(super) fn drive_and_wake(
         &mut self,
         ether: &mut Ether,
@@ -250,6 +195,16 @@ impl Manager {
         }
         if !end.owned && !end.in_table {
             self.ends.remove(&id);
+        }
+    }
+
+    /// Breaks all circuits with a host, at this end.
+    pub(super) fn break_circuits(&mut self, ether: &mut Ether, host: u32, reason: ResetReason) {
+        let with_host = |end: &End| end.in_table && end.peer.host() == host;
+        let ends = self.ends.iter().filter(|(_, end)| with_host(end));
+        let broken: Vec<u64> = ends.map(|(&id, _)| id).collect();
+        for id in broken {
+            self.drive_and_wake(ether, id, |circuit, _| circuit.fail(reason));
         }
     }
 

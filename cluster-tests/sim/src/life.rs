@@ -1,44 +1,45 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A communication manager: what `rust-kmods/cm` does around the protocol's state machines, without
-//! the kernel. Where this and `cm` differ, the simulation proves something else than what runs.
+//! A life of a node: one run of its communication manager, from start to end.
+//!
+//! What CM decides is `podos_proto::endpoint`, the same that the kernel's modules run; here is what it
+//! stands on, and the users of its circuits.
 
-mod circuits;
+mod ends;
+mod environment;
 mod members;
 mod serve;
-
-pub use members::Protection;
 
 use std::collections::BTreeMap;
 
 use podos_proto::cdt::{Cdt, CdtIndex, Slot};
-use podos_proto::peer::{Event, Lost, PeerSlot, Peers};
+use podos_proto::endpoint::{self, Clock, BROADCAST};
+use podos_proto::peer::{LocalRail, PeerSlot, Peers};
 use podos_proto::rm::Beacon;
 use podos_proto::sst::{Sst, SstSlot};
-use podos_proto::tgroup::{Dealer, RailSet};
-use podos_proto::wire::{Class, Header, Kind, ResetReason};
+use podos_proto::tgroup::{Dealer, RailSet, RailView, MAX_RAILS};
+use podos_proto::wire::Class;
 use podos_proto::Gpid;
 use zerocopy::big_endian::U32;
 use zerocopy::IntoBytes;
 
-use crate::air::{Arrival, News};
+use crate::air::Arrival;
 use crate::clock::{Nanos, What, MILLIS};
 use crate::content::Side;
 use crate::ether::Ether;
 use crate::network::{check_sequence, mac, Fate, Flight, Shout};
-use crate::protocol::{self, instant, nanos, Circuit, Ledger, Payload};
+use crate::protocol::{self, nanos, Circuit, Ledger, Payload};
 use crate::sabotage::Sabotage;
 use crate::user::User;
+use environment::{Heard, Here};
 use members::Members;
 
 /// Entries of a node's communication descriptor table.
 pub const TABLE: usize = 256;
-/// Time between two looks for what fell silent.
-const SILENCE_CHECK: Nanos = 100 * MILLIS;
 /// The kernel's timers are this exact: the clock thread wakes up to this much late.
 const TIMER: u64 = 2 * MILLIS;
 
-/// Who a communication manager is.
+/// Whose life it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Birth {
     /// The node's number.
@@ -81,7 +82,7 @@ impl End {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Manager {
+pub struct Life {
     birth: Birth,
     peers: Peers<Vec<PeerSlot>>,
     /// In a cluster with a key.
@@ -93,23 +94,19 @@ pub struct Manager {
     ends: BTreeMap<u64, Box<End>>,
     next_end: u64,
     dealer: Dealer,
-    /// Smoothed round trips in microseconds, by host and rail.
-    round_trips: BTreeMap<(u32, usize), u32>,
     ledger: Ledger,
     leaked: Vec<Payload>,
-    hellos: u32,
+    clock: Clock,
     beacons: u32,
-    hello_at: Nanos,
     beacon_at: Nanos,
-    silence_at: Nanos,
     /// When the clock thread wakes at the latest.
     wakes: Nanos,
     ticket: u64,
     most_ends: usize,
 }
 
-impl Manager {
-    /// A manager that knows nothing yet.
+impl Life {
+    /// A life that begins: it knows nothing yet.
     pub fn new(ether: &Ether, birth: Birth) -> Self {
         // Host ids that follow each other hardly ever collide in the table, so a few free slots do.
         let hosts = ether.config.acquaintances as usize + 1;
@@ -123,14 +120,11 @@ impl Manager {
             ends: BTreeMap::new(),
             next_end: 0,
             dealer: Dealer::default(),
-            round_trips: BTreeMap::new(),
             ledger: Ledger::default(),
             leaked: Vec::new(),
-            hellos: 0,
+            clock: Clock::new(),
             beacons: 0,
-            hello_at: 0,
             beacon_at: 0,
-            silence_at: 0,
             wakes: Nanos::MAX,
             ticket: 0,
             most_ends: 0,
@@ -176,15 +170,19 @@ impl Manager {
 
     /// CM is loaded: the clock thread says the first hello.
     pub fn start(&mut self, ether: &mut Ether) {
-        self.hello_at = ether.now;
         self.beacon_at = ether.now + ether.random.below(protocol::BEACON_INTERVAL);
-        self.silence_at = ether.now + SILENCE_CHECK;
         self.not_later_than(ether, ether.now);
     }
 
     /// CM is unloaded in order.
     pub fn leave(&mut self, ether: &mut Ether) {
-        self.say_hello(ether, true);
+        let mut clock = std::mem::take(&mut self.clock);
+        clock.leave(&mut Here::new(self, ether));
+    }
+
+    /// The node picks a new nonce.
+    pub fn rekey(&mut self, ether: &mut Ether) {
+        endpoint::rekey(&mut Here::new(self, ether));
     }
 
     /// Has the clock thread wake at `at` at the latest.
@@ -206,26 +204,23 @@ impl Manager {
         if ticket != self.ticket | u64::from(self.birth.life) << 40 {
             return;
         }
-        let now = ether.now;
-        if now >= self.hello_at {
-            self.say_hello(ether, false);
-            self.hello_at = now + protocol::HELLO_INTERVAL;
+        let mut clock = std::mem::take(&mut self.clock);
+        let mut here = Here::new(self, ether);
+        let next = nanos(clock.greet(&mut here));
+        if here.ether.config.sabotage != Some(Sabotage::IgnoreSilence) {
+            clock.mind(&mut here);
         }
-        if now >= self.beacon_at {
+        self.clock = clock;
+        if ether.now >= self.beacon_at {
             self.tell_state(ether);
-            self.beacon_at = now + protocol::BEACON_INTERVAL;
-        }
-        if now >= self.silence_at {
-            self.mind_sessions(ether);
-            self.find_silent(ether);
-            self.silence_at = now + SILENCE_CHECK;
+            self.beacon_at = ether.now + protocol::BEACON_INTERVAL;
         }
         self.wakes = Nanos::MAX;
         self.run_out(ether);
         let circuits = self.ends.values().filter(|end| end.in_table);
-        let next = circuits.filter_map(|end| end.deadline).min();
-        let own = self.hello_at.min(self.beacon_at).min(self.silence_at);
-        self.not_later_than(ether, next.unwrap_or(own).min(own));
+        let due = circuits.filter_map(|end| end.deadline).min();
+        let own = next.min(self.beacon_at);
+        self.not_later_than(ether, due.unwrap_or(own).min(own));
     }
 
     /// Has the circuits do what is due.
@@ -252,19 +247,6 @@ impl Manager {
             .collect()
     }
 
-    fn say_hello(&mut self, ether: &mut Ether, last: bool) {
-        let usable = self.usable(ether);
-        for rail in usable.iter() {
-            let (gpid, incarnation) = (self.birth.gpid, self.birth.incarnation);
-            let way = (rail, ether.network.mtu(rail));
-            let hello = protocol::hello(gpid, self.hellos, incarnation, way, usable.len(), last);
-            if let Some(hello) = self.introduce(ether, hello) {
-                ether.send_to_all(self.birth.node, rail, hello);
-            }
-        }
-        self.hellos = self.hellos.wrapping_add(1);
-    }
-
     fn tell_state(&mut self, ether: &mut Ether) {
         let Some(rail) = self.dealer.deal(self.usable(ether)) else {
             return;
@@ -280,30 +262,9 @@ impl Manager {
         beacon.set_hostname(format!("linus{}", self.birth.gpid.host()).as_bytes());
         beacon.set_interfaces((0..ether.network.rails()).map(|rail| mac(self.birth.node, rail)));
         let op = podos_proto::rm::Op::Beacon as u8;
-        let frame = protocol::ephemeral(self.birth.gpid, Class::Rm, op, beacon.as_bytes());
-        if let Some(frame) = self.introduce(ether, frame) {
-            ether.send_to_all(self.birth.node, rail, frame);
-        }
-    }
-
-    fn find_silent(&mut self, ether: &mut Ether) {
-        if ether.config.sabotage == Some(Sabotage::IgnoreSilence) {
-            return;
-        }
-        let lost: Vec<Lost> = self.peers.tick(instant(ether.now)).collect();
-        for lost in lost {
-            match lost {
-                Lost::RailDown { node, .. } => {
-                    ether.digest.note(1);
-                    self.drive_all(ether, Some(node.host()));
-                }
-                Lost::Down { node } => {
-                    ether.digest.note(u64::from(node.host()));
-                    self.sst.lose(node.host());
-                    self.break_circuits(ether, node.host(), ResetReason::PeerDown);
-                }
-            }
-        }
+        let header = protocol::ephemeral(self.birth.gpid, Class::Rm, op, beacon.as_bytes());
+        let mut here = Here::new(self, ether);
+        endpoint::announce(&mut here, rail, BROADCAST, &header, beacon.as_bytes());
     }
 
     /// Takes a frame to all in, at the time at which it came.
@@ -317,22 +278,18 @@ impl Manager {
             Fate::Lost => return,
             Fate::Damaged => return ether.dropped("check sequence"),
         }
-        let kind = match &arrival.news {
-            News::Hello(_) => Kind::Hello,
-            News::Beacon(_) => Kind::Ephemeral,
-        };
         let traffic = &mut ether.traffic[node as usize];
-        traffic.received.count(kind, arrival.len, 1);
-        let (now, mac) = (instant(arrival.at), mac(arrival.from, rail));
-        let event = match &arrival.news {
-            News::Hello(hello) => self.peers.hello(now, arrival.gpid, rail, mac, hello),
-            News::Beacon(_) => self.peers.heard(now, arrival.gpid, rail, mac),
+        traffic
+            .received
+            .count(arrival.header.kind, arrival.bytes.len(), 1);
+        let from = mac(arrival.from, rail);
+        let heard = Heard::shared(from, arrival.bytes.clone(), &self.ledger);
+        let mut here = Here {
+            at: arrival.at,
+            life: self,
+            ether,
         };
-        if self.follows(ether, arrival.gpid, event) {
-            if let News::Beacon(beacon) = &arrival.news {
-                self.sst.update(now, arrival.gpid, beacon);
-            }
-        }
+        endpoint::receive_parsed(&mut here, rail, &arrival.header, heard);
     }
 
     /// Takes a frame to all in that has to prove who sent it.
@@ -342,127 +299,58 @@ impl Manager {
         if !acquainted || !ether.network.hears(node, shout.from, rail) {
             return;
         }
-        let address = mac(shout.from, rail);
-        match ether.network.fate(node, rail, shout.number) {
-            Fate::Arrives => self.receive_sealed(ether, address, &shout.bytes),
-            Fate::Lost => {}
+        let from = mac(shout.from, rail);
+        let heard = match ether.network.fate(node, rail, shout.number) {
+            Fate::Lost => return,
+            Fate::Arrives => Heard::shared(from, shout.bytes.clone(), &self.ledger),
             Fate::Damaged => {
                 let mut bytes = shout.bytes.to_vec();
                 let at = (shout.number as usize + node as usize) % bytes.len().max(1);
                 if let Some(byte) = bytes.get_mut(at) {
                     *byte ^= 1 << (node % 8);
                 }
-                self.receive_sealed(ether, address, &bytes);
+                Heard::own(from, bytes, &self.ledger)
             }
-        }
-    }
-
-    /// What follows from what a frame means for the table of peers; whether it is to be looked at.
-    fn follows(&mut self, ether: &mut Ether, from: Gpid, event: Event) -> bool {
-        match event {
-            Event::None => {}
-            Event::RailUp | Event::New | Event::Up => {
-                ether.digest.note(from.raw());
-                self.drive_all(ether, Some(from.host()));
-            }
-            Event::Ignored => {
-                ether.dropped("peer");
-                return false;
-            }
-            Event::Rebooted | Event::Left => {
-                ether.digest.note(!from.raw());
-                self.sst.lose(from.host());
-                self.break_circuits(ether, from.host(), ResetReason::PeerDown);
-            }
-        }
-        true
-    }
-
-    fn break_circuits(&mut self, ether: &mut Ether, host: u32, reason: ResetReason) {
-        if ether.config.sabotage == Some(Sabotage::KeepDead) {
-            return;
-        }
-        let with_host = |end: &End| end.in_table && end.peer.host() == host;
-        let broken: Vec<u64> = self
-            .ends
-            .iter()
-            .filter(|(_, end)| with_host(end))
-            .map(|(&id, _)| id)
-            .collect();
-        for id in broken {
-            self.drive_and_wake(ether, id, |circuit, _| circuit.fail(reason));
-        }
+        };
+        let traffic = &mut ether.traffic[node as usize];
+        traffic.received.count_raw(&shout.bytes);
+        endpoint::receive(&mut Here::new(self, ether), rail, heard);
     }
 
     /// A frame arrives at one of the node's interfaces.
-    pub fn receive(&mut self, ether: &mut Ether, flight: &Flight) {
-        if self.members.is_some() {
-            // Damage is for the tag to find.
-            return self.receive_sealed(ether, mac(flight.from, flight.rail), &flight.bytes);
-        }
+    pub fn receive(&mut self, ether: &mut Ether, flight: Flight) {
         let traffic = &mut ether.traffic[self.birth.node as usize];
         traffic.received.count_raw(&flight.bytes);
-        let parsed = protocol::parse(&flight.bytes);
-        if check_sequence(&flight.bytes) != flight.check {
+        // In a cluster with a key damage is for the tag to find.
+        if self.members.is_none() && check_sequence(&flight.bytes) != flight.check {
             // A parser must stand it, but no interface hands it on.
+            let _ = protocol::parse(&flight.bytes);
             return ether.dropped("check sequence");
         }
-        let (header, data) = match parsed {
-            Ok(parts) => parts,
-            Err(reason) => return ether.dropped(reason.name()),
-        };
-        if header.from.host() == self.birth.gpid.host() {
-            return ether.dropped("echo");
-        }
-        if !header.to.same_node(self.birth.gpid) {
-            return ether.dropped("misaddressed");
-        }
-        let (now, mac) = (instant(ether.now), mac(flight.from, flight.rail));
-        let event = self.peers.heard(now, header.from, flight.rail, mac);
-        if self.follows(ether, header.from, event) {
-            self.route(ether, &header, flight.rail, data);
-        }
-    }
-
-    /// Sends a frame to a host on a rail; it is dropped if one of them is gone.
-    fn transmit_to(&mut self, ether: &mut Ether, host: u32, rail: usize, frame: Vec<u8>) {
-        let peer = self.peers.get(host).and_then(|peer| peer.rail(rail));
-        let address = peer.filter(|rail| rail.up).map(|rail| rail.mac);
-        let address = address.filter(|_| ether.network.port(self.birth.node, rail).carrier);
-        if let Some(address) = address {
-            match self.protect(host, frame) {
-                Some(frame) => ether.send(self.birth.node, rail, address, frame),
-                None => ether.dropped("no session"),
-            }
-        }
-    }
-
-    /// Answers a frame that found no circuit.
-    fn refuse(&mut self, ether: &mut Ether, header: &Header, rail: usize, reason: ResetReason) {
-        ether.dropped("no circuit");
-        let reply = match reason {
-            ResetReason::NoCircuit => {
-                let finished = self.table.has_finished(header.receiver_index());
-                header.stray_reply(self.birth.gpid, finished)
-            }
-            other => header.reset_reply(self.birth.gpid, other),
-        };
-        if let Some(reply) = reply {
-            let frame = protocol::frame(&reply, &[]);
-            self.transmit_to(ether, header.from.host(), rail, frame);
-        }
+        let from = mac(flight.from, flight.rail);
+        let heard = Heard::own(from, flight.bytes, &self.ledger);
+        endpoint::receive(&mut Here::new(self, ether), flight.rail, heard);
     }
 
     /// The rails on which a host can be reached now.
-    fn rails_to(&self, ether: &Ether, host: u32) -> protocol::Rails {
-        let heard = self.peers.get(host).map(|peer| peer.rails());
-        let mut usable = self.usable(ether).and(heard.unwrap_or_default());
-        if ether.config.sabotage == Some(Sabotage::KeepRail) {
-            usable = RailSet::from_iter([Self::rail_for_ever(host, ether.network.rails())]);
-        }
-        let round_trip = |rail| self.round_trips.get(&(host, rail)).copied().unwrap_or(0);
-        let status = |rail| (rail, ether.network.mtu(rail), round_trip(rail));
-        protocol::rails(usable.iter().map(status), self.members.is_some())
+    fn rails_to(&self, ether: &Ether, host: u32) -> RailView {
+        let network = &ether.network;
+        let usable = match ether.config.sabotage {
+            Some(Sabotage::KeepRail) => {
+                RailSet::from_iter([Self::rail_for_ever(host, network.rails())])
+            }
+            _ => self.usable(ether),
+        };
+        let local: [Option<LocalRail>; MAX_RAILS] = std::array::from_fn(|rail| {
+            usable.contains(rail).then(|| LocalRail {
+                mtu: network.mtu(rail),
+                queued_bytes: 0,
+            })
+        });
+        let mut view = RailView::EMPTY;
+        let authenticated = self.members.is_some();
+        self.peers.add_rails(host, authenticated, &local, &mut view);
+        view
     }
 
     fn rail_for_ever(host: u32, rails: usize) -> usize {

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Frames that leave.
+
+use super::{Environment, Mac, BROADCAST};
+use crate::keys::{Mode, Outgoing, Seal};
+use crate::wire::Header;
+
+/// How a frame of a circuit leaves.
+#[derive(Clone, Debug)]
+pub struct Departure {
+    /// For the station with this address.
+    pub to: Mac,
+    /// Protected so; `None` in a cluster without a key.
+    pub seal: Option<Seal>,
+}
+
+/// How a frame of a circuit leaves for a host on a rail; `None` if the rail, the host or the session
+/// with it is gone: the frame is lost then, as any frame can be. A seal is for one frame.
+pub fn departure<E: Environment>(env: &mut E, host: u32, rail: usize) -> Option<Departure> {
+    let to = env.peers(|peers| peers.address(host, rail))?;
+    let seal = match env.mode()? {
+        Mode::Open => None,
+        _ => Some(env.sessions(|sessions| sessions.seal_for(host))??),
+    };
+    Some(Departure { to, seal })
+}
+
+/// Sends a packet without data to a host on a rail.
+pub(super) fn to_host<E: Environment>(env: &mut E, host: u32, rail: usize, header: &Header) {
+    if let Some(Departure { to, seal }) = departure(env, host, rail) {
+        env.send(rail, to, header, &[], seal.as_ref());
+    }
+}
+
+/// Sends a Hello or an ephemeral packet to a station on a rail, or to all. Whether it was sent: who
+/// has no mode or no key yet says nothing.
+pub fn announce<E: Environment>(
+    env: &mut E,
+    rail: usize,
+    to: Mac,
+    header: &Header,
+    data: &[u8],
+) -> bool {
+    let now = env.now();
+    let seal = match env.mode() {
+        None => return false,
+        Some(Mode::Open) => None,
+        Some(_) => {
+            let seal = env.sessions(|sessions| sessions.seal_broadcast(now, header.kind));
+            let Some(seal) = seal.flatten() else {
+                return false;
+            };
+            Some(seal)
+        }
+    };
+    env.send(rail, to, header, data, seal.as_ref());
+    true
+}
+
+/// Sends a handshake: back to where its cause came from, or to where its receiver was last heard, or
+/// to all.
+pub(super) fn handshake<E: Environment>(
+    env: &mut E,
+    handshake: &Outgoing,
+    place: Option<(usize, Mac)>,
+) {
+    let Some((rail, to)) = place.or_else(|| place_of(env, handshake)) else {
+        return;
+    };
+    let header = handshake.header(env.node());
+    env.send(rail, to, &header, handshake.body(), Some(&handshake.seal));
+}
+
+/// Each try goes over another rail.
+fn place_of<E: Environment>(env: &mut E, handshake: &Outgoing) -> Option<(usize, Mac)> {
+    let usable = env.usable();
+    let turn = usize::from(handshake.attempt) % usable.len().max(1);
+    let rail = usable.iter().nth(turn)?;
+    let host = handshake.to.host();
+    let last = env.peers(|peers| peers.last_address(host, rail));
+    Some((rail, last.unwrap_or(BROADCAST)))
+}
