@@ -12,6 +12,7 @@
 
 pub mod bytes;
 pub mod corpus;
+pub mod desk;
 pub mod engine;
 pub mod mutator;
 pub mod targets;

@@ -4,6 +4,7 @@
 
 mod cdt;
 mod circuit;
+mod endpoint;
 mod forged;
 mod frames;
 mod gipc;
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     gipc::COMMAND,
     circuit::CIRCUIT,
     forged::FORGED,
+    endpoint::ENDPOINT,
     members::PEERS,
     members::SESSIONS,
     windows::REPLAY,

@@ -8,34 +8,20 @@ use podos_proto::keys::{Fingerprint, Handshake, Key};
 use podos_proto::rm::{Beacon, HOSTNAME_LEN};
 use podos_proto::sst::{Sst, SstEvent, SstSlot};
 use podos_proto::time::Instant;
-use podos_proto::wire::{
-    Auth, Class, Flags, Header, Kind, ResetReason, HEADER_LEN, MAX_DATA, TAG_LEN,
-};
+use podos_proto::wire::{Auth, Class, Flags, Header, Kind, ResetReason, HEADER_LEN, MAX_DATA};
 use podos_proto::Gpid;
 use zerocopy::big_endian::{U16, U32};
 use zerocopy::IntoBytes;
 
 use super::Target;
 use crate::bytes::Outcome;
+pub(super) use crate::desk::frame;
 
 pub(super) const HEADER: Target = Target {
     name: "header",
     run: header,
     seeds: header_seeds,
 };
-
-/// A frame: its header, counter, data and room for a tag.
-pub(super) fn frame(header: &Header, data: &[u8]) -> Vec<u8> {
-    let mut head = [0; HEADER_LEN];
-    header.write(&mut head);
-    let mut frame = head.to_vec();
-    frame.extend(header.counter_bytes().into_iter().flatten());
-    frame.extend_from_slice(data);
-    if header.auth.is_some() {
-        frame.extend([0; TAG_LEN]);
-    }
-    frame
-}
 
 fn header(bytes: &[u8]) -> Outcome {
     // Whoever has only a frame's start comes to the same conclusion.

@@ -3,9 +3,7 @@
 //! The table of peers, and the sessions with them.
 
 use podos_proto::hello::Hello;
-use podos_proto::keys::{
-    Action, Config, Handshake, Key, Mode, Prf, SessionSlot, Sessions, KEY_LEN,
-};
+use podos_proto::keys::{Action, Config, Handshake, Key, Mode, SessionSlot, Sessions, KEY_LEN};
 use podos_proto::peer::{Event, OpenCheck, PeerSlot, Peers};
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::time::{Duration, Instant};
@@ -15,6 +13,7 @@ use zerocopy::IntoBytes;
 
 use super::{frames, Target};
 use crate::bytes::{Bytes, Outcome};
+use crate::desk::Mix;
 
 /// Frames of a few hosts on all rails, hellos, silence, and OPENs.
 pub(super) const PEERS: Target = Target {
@@ -129,31 +128,6 @@ pub(super) const SESSIONS: Target = Target {
 
 const ALICE: Gpid = Gpid::new(1, 1, 0);
 const BOB: Gpid = Gpid::new(2, 1, 0);
-
-/// Not a secret function, but a function.
-struct Mix;
-
-impl Prf for Mix {
-    fn prf(key: &Key, input: &[u8]) -> [u8; KEY_LEN] {
-        let mut state = [0x9e37_79b9_7f4a_7c15_u64; KEY_LEN / 8];
-        for (at, &byte) in key.as_bytes().iter().chain(input).enumerate() {
-            let word = &mut state[at % 4];
-            *word = (*word ^ u64::from(byte))
-                .wrapping_mul(0x0100_0000_01b3)
-                .rotate_left(23);
-        }
-        for at in 0..8 {
-            state[(at + 1) % 4] ^= state[at % 4]
-                .wrapping_mul(0xbf58_476d_1ce4_e5b9)
-                .rotate_left(31);
-        }
-        let mut out = [0; KEY_LEN];
-        for (to, word) in out.chunks_exact_mut(8).zip(state) {
-            to.copy_from_slice(&word.to_le_bytes());
-        }
-        out
-    }
-}
 
 type Table = Sessions<Mix, Vec<SessionSlot>>;
 

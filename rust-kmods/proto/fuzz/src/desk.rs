@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! An endpoint alone at a desk: tables of a few slots, and a list of all that it did.
+//!
+//! A tag is its key here: who knows a frame's key could have made it, and nobody else.
+
+use std::ops::Range;
+
+use podos_proto::cdt::{Cdt, CdtIndex, PeerKey, Slot};
+use podos_proto::endpoint::{Dropped, Environment, Frame, Mac, News};
+use podos_proto::keys::{self, Key, Mode, Nonce, Prf, Seal, SessionSlot, Sessions, KEY_LEN};
+use podos_proto::peer::{PeerSlot, Peers};
+use podos_proto::tgroup::RailSet;
+use podos_proto::time::Instant;
+use podos_proto::wire::{Class, Header, ResetReason, HEADER_LEN, TAG_LEN};
+use podos_proto::Gpid;
+
+/// Hosts that the tables have room for.
+pub const HOSTS: usize = 6;
+/// Circuits that the CDT has room for.
+pub const CIRCUITS: usize = 8;
+
+/// Not a secret function, but a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Mix;
+
+impl Prf for Mix {
+    fn prf(key: &Key, input: &[u8]) -> [u8; KEY_LEN] {
+        let mut state = [0x9e37_79b9_7f4a_7c15_u64; KEY_LEN / 8];
+        for (at, &byte) in key.as_bytes().iter().chain(input).enumerate() {
+            let word = &mut state[at % 4];
+            *word = (*word ^ u64::from(byte))
+                .wrapping_mul(0x0100_0000_01b3)
+                .rotate_left(23);
+        }
+        for at in 0..8 {
+            state[(at + 1) % 4] ^= state[at % 4]
+                .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+                .rotate_left(31);
+        }
+        let mut out = [0; KEY_LEN];
+        for (to, word) in out.chunks_exact_mut(8).zip(state) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
+        out
+    }
+}
+
+/// A frame, and the key that its tag was made with, which stands for the tag.
+#[derive(Clone, Debug)]
+pub struct Tagged {
+    /// Who sent it.
+    pub source: Mac,
+    /// What follows the Ethernet header.
+    pub bytes: Vec<u8>,
+    /// The key; zeros for a tag of somebody who has none.
+    pub key: [u8; KEY_LEN],
+}
+
+impl Tagged {
+    /// A frame of the station `source`, protected as `seal` says.
+    pub fn new(source: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) -> Self {
+        let mut header = *header;
+        header.len = data.len() as u16;
+        header.auth = seal.map(|seal| seal.auth);
+        Self {
+            source,
+            bytes: frame(&header, data),
+            key: seal.map_or([0; KEY_LEN], |seal| *seal.key.as_bytes()),
+        }
+    }
+}
+
+/// A frame: its header, counter, data and room for a tag.
+pub fn frame(header: &Header, data: &[u8]) -> Vec<u8> {
+    let mut head = [0; HEADER_LEN];
+    header.write(&mut head);
+    let mut frame = head.to_vec();
+    frame.extend(header.counter_bytes().into_iter().flatten());
+    frame.extend_from_slice(data);
+    if header.auth.is_some() {
+        frame.extend([0; TAG_LEN]);
+    }
+    frame
+}
+
+impl Frame for Tagged {
+    type Data = Vec<u8>;
+
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn source(&self) -> Mac {
+        self.source
+    }
+
+    fn start(&mut self, len: usize) -> &[u8] {
+        &self.bytes[..len.min(self.bytes.len())]
+    }
+
+    fn into_data(self, range: Range<usize>) -> Option<Vec<u8>> {
+        self.bytes.get(range).map(<[u8]>::to_vec)
+    }
+}
+
+/// What the endpoint did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// It sent a frame on a rail to a station.
+    Sent {
+        /// The rail.
+        rail: usize,
+        /// The station.
+        to: Mac,
+        /// The frame's header.
+        header: Header,
+        /// The frame's data.
+        data: Vec<u8>,
+    },
+    /// It made the passive end of a circuit of this opener, association and open sequence.
+    Accepted(Gpid, u32, u32),
+    /// It handed a frame of this node to a circuit with that one.
+    Delivered(Gpid, Gpid),
+    /// It handed a circuit to its layer.
+    Arrived,
+    /// It handed an ephemeral packet to its layer.
+    Ephemeral(Gpid),
+    /// It broke the circuits with a host.
+    Broke(u32),
+    /// It rerouted the circuits with a host.
+    Rerouted(u32),
+    /// It dropped a frame.
+    Dropped(Dropped),
+    /// It told of a peer.
+    Told(News),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Desk {
+    /// Who the endpoint is.
+    pub node: Gpid,
+    /// Which start of CM.
+    pub incarnation: u32,
+    /// The time.
+    pub now: Instant,
+    /// How frames are protected.
+    pub mode: Option<Mode>,
+    /// The rails that can send.
+    pub usable: RailSet,
+    /// Classes that somebody takes circuits of.
+    pub listeners: Vec<Class>,
+    /// The peers.
+    pub peers: Peers<Vec<PeerSlot>>,
+    /// The sessions.
+    pub sessions: Sessions<Mix, Vec<SessionSlot>>,
+    /// The circuits: the node at the other end of each.
+    pub circuits: Cdt<Gpid, Vec<Slot<Gpid>>>,
+    /// What it did, the latest last.
+    pub deeds: Vec<Deed>,
+    nonces: u8,
+}
+
+impl Desk {
+    /// An endpoint that has done nothing yet, with the cluster key `key` if the mode asks for one.
+    pub fn new(node: Gpid, mode: Mode, key: u8) -> Self {
+        let (now, incarnation) = (Instant::from_nanos(1), 9);
+        let slots = (0..HOSTS).map(|_| SessionSlot::new()).collect();
+        let mut sessions = Sessions::new(slots, node, incarnation, keys::Config::default());
+        sessions.set_mode(mode).expect("the mode was not set yet");
+        if mode.is_keyed() {
+            let nonce = [node.host() as u8; KEY_LEN];
+            sessions
+                .add_key(now, Key::new([key; KEY_LEN]), nonce)
+                .expect("the ring is empty");
+        }
+        Self {
+            node,
+            incarnation,
+            now,
+            mode: Some(mode),
+            usable: [0, 1].into_iter().collect(),
+            listeners: vec![Class::Test],
+            peers: Peers::new((0..HOSTS).map(|_| PeerSlot::new()).collect()),
+            sessions,
+            circuits: Cdt::new((0..CIRCUITS).map(|_| Slot::new()).collect()),
+            deeds: Vec::new(),
+            nonces: 0,
+        }
+    }
+
+    /// The address of a node's interface on a rail.
+    pub fn mac(node: Gpid, rail: usize) -> Mac {
+        [2, 0, 0, node.boot() as u8, node.host() as u8, rail as u8]
+    }
+
+    fn found(&self, index: CdtIndex) -> Option<(CdtIndex, Gpid)> {
+        Some((index, *self.circuits.get(index)?))
+    }
+}
+
+impl Environment for Desk {
+    type Frame = Tagged;
+    type Circuit = CdtIndex;
+    type Room = ();
+    type Listener = ();
+    type Prf = Mix;
+    type PeerSlots = Vec<PeerSlot>;
+    type SessionSlots = Vec<SessionSlot>;
+
+    fn node(&self) -> Gpid {
+        self.node
+    }
+
+    fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
+    fn nonce(&mut self) -> Nonce {
+        self.nonces = self.nonces.wrapping_add(1);
+        let mut nonce = [self.nonces; KEY_LEN];
+        nonce[0] = self.node.host() as u8 | 0x80;
+        nonce
+    }
+
+    fn peers<R>(&mut self, work: impl FnOnce(&mut Peers<Vec<PeerSlot>>) -> R) -> R {
+        work(&mut self.peers)
+    }
+
+    fn sessions<R>(
+        &mut self,
+        work: impl FnOnce(&mut Sessions<Mix, Vec<SessionSlot>>) -> R,
+    ) -> Option<R> {
+        Some(work(&mut self.sessions))
+    }
+
+    fn usable(&self) -> RailSet {
+        self.usable
+    }
+
+    fn mtu(&self, _rail: usize) -> Option<u16> {
+        Some(1500)
+    }
+
+    fn send(&mut self, rail: usize, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {
+        let mut header = *header;
+        header.auth = seal.map(|seal| seal.auth);
+        let data = data.to_vec();
+        self.deeds.push(Deed::Sent {
+            rail,
+            to,
+            header,
+            data,
+        });
+    }
+
+    fn verify(&mut self, key: &Key, _header: &Header, frame: &mut Tagged) -> bool {
+        *key.as_bytes() == frame.key
+    }
+
+    fn room(&mut self) -> Option<()> {
+        Some(())
+    }
+
+    fn opening<R>(&mut self, handle: impl FnOnce(&mut Self) -> R) -> R {
+        handle(self)
+    }
+
+    fn find(&mut self, index: CdtIndex) -> Option<(CdtIndex, Gpid)> {
+        self.found(index)
+    }
+
+    fn find_passive(&mut self, key: PeerKey) -> Option<(CdtIndex, Gpid)> {
+        self.found(self.circuits.find_passive(key)?)
+    }
+
+    fn has_finished(&mut self, index: CdtIndex) -> bool {
+        self.circuits.has_finished(index)
+    }
+
+    fn listener(&mut self, class: Class) -> Option<()> {
+        self.listeners.contains(&class).then_some(())
+    }
+
+    fn accept(&mut self, (): (), header: &Header, _local: Gpid) -> Option<CdtIndex> {
+        let (key, peer) = (PeerKey::new(header.from, header.active), header.from.node());
+        let index = self.circuits.insert_passive(key, |_| peer).ok()?;
+        self.deeds
+            .push(Deed::Accepted(peer, header.sack, header.ack));
+        Some(index)
+    }
+
+    fn deliver(&mut self, circuit: &CdtIndex, _rail: usize, header: &Header, _data: Vec<u8>) {
+        let peer = self.circuits.get(*circuit).copied();
+        let peer = peer.expect("a frame is delivered to a circuit that is there");
+        self.deeds.push(Deed::Delivered(header.from.node(), peer));
+    }
+
+    fn arrive(&mut self, (): (), _circuit: CdtIndex, _op: u8) {
+        self.deeds.push(Deed::Arrived);
+    }
+
+    fn ephemeral(&mut self, header: &Header, _data: &[u8]) {
+        self.deeds.push(Deed::Ephemeral(header.from.node()));
+    }
+
+    fn break_circuits(&mut self, host: u32, _reason: ResetReason) {
+        for slot in 0..CIRCUITS as u16 {
+            let broken = self.circuits.window(slot, 1).next();
+            let broken = broken.filter(|(_, peer)| peer.host() == host);
+            if let Some(index) = broken.map(|(index, _)| index) {
+                self.circuits.remove(index);
+            }
+        }
+        self.deeds.push(Deed::Broke(host));
+    }
+
+    fn reroute(&mut self, host: u32) {
+        self.deeds.push(Deed::Rerouted(host));
+    }
+
+    fn dropped(&mut self, _rail: usize, why: Dropped) {
+        self.deeds.push(Deed::Dropped(why));
+    }
+
+    fn tell(&mut self, news: News) {
+        self.deeds.push(Deed::Told(news));
+    }
+}
