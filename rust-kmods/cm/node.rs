@@ -76,7 +76,8 @@ impl Node {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(gpid: Gpid, entries: usize) -> impl PinInit<Self, Error> {
-        let first = (sys::monotonic_ns() / 1_000_000) as u32 | 1;
+        // Random, so that no start of a boot whose number comes back is taken for another.
+        let first = u32::from_ne_bytes(sys::random_bytes()).max(1);
         try_pin_init!(Self {
             gpid,
             incarnation: AtomicU32::new(first),

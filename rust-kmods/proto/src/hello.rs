@@ -36,8 +36,7 @@ pub struct Hello {
     pub flags: u8,
     /// The sender's epoch: which of its nonces this is. 0 in a cluster without a key.
     pub epoch: u8,
-    /// Which start of the sender's CM within this boot: a number that differs from start to start
-    /// (milliseconds since boot), never 0.
+    /// Which start of the sender's CM this is: a random number, never 0.
     pub incarnation: U32,
     /// Milliseconds between two hellos of the sender.
     pub interval_ms: U16,

@@ -6,6 +6,7 @@
 //! there is one. A rail that was silent for [`RAIL_LIFETIME`] is down for this peer, a peer
 //! without rails is down.
 
+mod past;
 mod replay;
 
 pub use replay::{OpenCheck, ReplayWindow};
@@ -19,6 +20,7 @@ pub use crate::tgroup::{RailSet, MAX_RAILS};
 use crate::tgroup::{RailStatus, RailView};
 use crate::time::{nanos, Duration, Instant};
 use crate::wire::data_room;
+use past::{Past, Start};
 
 /// What a rail takes until its hello says otherwise.
 const USUAL_MTU: u16 = 1500;
@@ -73,10 +75,9 @@ pub struct LocalRail {
 #[derive(Clone, Debug)]
 pub struct Peer {
     node: Gpid,
-    /// The boot that this one took the place of; late frames of it are not to revive it.
-    former_boot: u16,
+    /// 0 until it is told.
     incarnation: u32,
-    former_incarnation: u32,
+    past: Past,
     rails: [Rail; MAX_RAILS],
     next_open_seq: u32,
     opens: ReplayWindow,
@@ -86,9 +87,8 @@ impl Peer {
     fn new(node: Gpid) -> Self {
         Self {
             node,
-            former_boot: 0,
             incarnation: 0,
-            former_incarnation: 0,
+            past: Past::new(),
             rails: [Rail::UNHEARD; MAX_RAILS],
             next_open_seq: 1,
             opens: ReplayWindow::new(),
@@ -133,7 +133,14 @@ impl Peer {
         })
     }
 
-    fn forget_past(&mut self) {
+    /// Another start takes the place of the present one: nothing of that counts any more.
+    fn restart(&mut self, node: Gpid, incarnation: u32) {
+        self.past.add(Start {
+            boot: self.node.boot(),
+            incarnation: self.incarnation,
+        });
+        self.node = node;
+        self.incarnation = incarnation;
         self.rails = [Rail::UNHEARD; MAX_RAILS];
         self.opens = ReplayWindow::new();
     }
@@ -164,7 +171,8 @@ pub enum Event {
     Left,
     /// Nothing new.
     None,
-    /// The frame must not be looked at: it is from a past boot, or there is no room for its sender.
+    /// The frame must not be looked at: it is of a start that is over, or there is no room for its
+    /// sender.
     Ignored,
 }
 
@@ -214,17 +222,13 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         else {
             return Event::Ignored;
         };
-        let mut rebooted = false;
-        if peer.node.boot() != from.boot() {
-            if peer.former_boot == from.boot() {
+        let rebooted = peer.node.boot() != from.boot();
+        if rebooted {
+            // If it is a boot number that came back, a hello will say so.
+            if peer.past.has_boot(from.boot()) {
                 return Event::Ignored;
             }
-            peer.former_boot = peer.node.boot();
-            peer.node = from.node();
-            peer.incarnation = 0;
-            peer.former_incarnation = 0;
-            peer.forget_past();
-            rebooted = true;
+            peer.restart(from.node(), 0);
         }
         let was_up = peer.is_up();
         let Some(slot) = peer.rails.get_mut(rail) else {
@@ -260,9 +264,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             return Event::Ignored;
         };
         if hello.is_leaving() {
-            peer.former_incarnation = peer.incarnation;
-            peer.incarnation = 0;
-            peer.forget_past();
+            peer.restart(from.node(), 0);
             return Event::Left;
         }
         if let Some(slot) = peer.rails.get_mut(rail) {
@@ -280,9 +282,17 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         mac: [u8; 6],
         incarnation: u32,
     ) -> Event {
-        if let Some(peer) = self.map.get(from.host()) {
-            if peer.node.same_node(from) && peer.former_incarnation == incarnation {
+        let boot = from.boot();
+        let known = self.map.get_mut(from.host());
+        let mut restarted = false;
+        if let Some(peer) = known.filter(|_| rail < MAX_RAILS) {
+            if peer.past.has(Start { boot, incarnation }) {
                 return Event::Ignored;
+            }
+            restarted = peer.node.boot() != boot
+                || (peer.incarnation != 0 && peer.incarnation != incarnation);
+            if restarted {
+                peer.restart(from.node(), incarnation);
             }
         }
         let event = self.heard(now, from, rail, mac);
@@ -292,15 +302,6 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         let Some(peer) = self.map.get_mut(from.host()) else {
             return Event::Ignored;
         };
-        let restarted = peer.incarnation != 0 && peer.incarnation != incarnation;
-        if restarted {
-            let heard = peer.rails.get(rail).copied();
-            peer.former_incarnation = peer.incarnation;
-            peer.forget_past();
-            if let (Some(slot), Some(heard)) = (peer.rails.get_mut(rail), heard) {
-                *slot = heard;
-            }
-        }
         peer.incarnation = incarnation;
         match restarted {
             true => Event::Rebooted,

@@ -84,6 +84,28 @@ fn a_reboot_forgets_and_the_past_cannot_return() {
 }
 
 #[test]
+fn a_boot_number_that_comes_back_is_let_in() {
+    let mut peers = peers(4);
+    let mut hello = |millis, boot, incarnation| {
+        let hello = Hello::new(0, 3, incarnation);
+        peers.hello(at(millis), node(boot), 0, MAC, &hello)
+    };
+    assert_eq!(hello(0, 7, 10), Event::New);
+    assert_eq!(hello(1, 8, 20), Event::Rebooted);
+    // Its disk was rolled back: boot 7 again, and nothing else that is old.
+    assert_eq!(hello(2, 7, 10), Event::Ignored);
+    assert_eq!(hello(3, 7, 30), Event::Rebooted);
+    assert_eq!(hello(4, 8, 20), Event::Ignored);
+    assert_eq!(hello(5, 7, 30), Event::None);
+    assert_eq!(hello(6, 8, 40), Event::Rebooted);
+    assert_eq!(hello(7, 7, 30), Event::Ignored);
+    assert_eq!(hello(8, 7, 10), Event::Ignored);
+    // What does not tell its start waits for a hello.
+    assert_eq!(peers.heard(at(9), node(7), 0, MAC), Event::Ignored);
+    assert_eq!(peers.heard(at(9), node(8), 0, MAC), Event::None);
+}
+
+#[test]
 fn a_reloaded_cm_is_like_a_reboot() {
     let mut peers = peers(4);
     assert_eq!(
