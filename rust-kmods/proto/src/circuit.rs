@@ -429,6 +429,12 @@ impl<B: Payload> Circuit<B> {
             self.stats.rejected += 1;
             return Activity::NONE;
         }
+        if header.kind == Kind::Reset && self.passive.is_some() && header.passive.is_none() {
+            // It answers a late copy of the OPEN, which was answered long ago: whether the other end is
+            // still there, frames that name it will tell.
+            self.stats.rejected += 1;
+            return Activity::NONE;
+        }
         if header.kind == Kind::Reset {
             return self.on_reset(ResetReason::from_raw(header.seq));
         }

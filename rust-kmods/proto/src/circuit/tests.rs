@@ -338,6 +338,25 @@ fn what_was_delivered_outlives_the_reset_of_the_other_end() {
 }
 
 #[test]
+fn a_reset_that_answers_a_late_open_says_nothing() {
+    let mut unanswered = opener();
+    unanswered.send(0, true, Vec::new()).unwrap();
+    let (open, _) = drain(&mut unanswered, at(1)).remove(0);
+    let reset = open.reset_reply(open.to, ResetReason::NoCircuit).unwrap();
+    assert!(reset.passive.is_none());
+    // The other end had answered, has finished, and is gone when a copy of the OPEN comes there.
+    let (mut a, mut b) = pair();
+    a.send(4, true, vec![7]).unwrap();
+    a.receive(at(20), 0, &reset, vec![]);
+    assert_eq!((a.reset_reason(), a.stats().rejected), (None, 1));
+    exchange(&mut a, &mut b, at(20));
+    assert_eq!(b.recv().map(|segment| segment.payload), Some(vec![7]));
+    // Who was never answered is told that there is no circuit.
+    unanswered.receive(at(20), 0, &reset, vec![]);
+    assert_eq!(unanswered.reset_reason(), Some(ResetReason::NoCircuit));
+}
+
+#[test]
 fn an_opener_that_says_nothing_sends_nothing() {
     let mut circuit = opener();
     circuit.shutdown();
