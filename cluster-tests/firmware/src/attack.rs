@@ -10,7 +10,9 @@ use crate::body::{Handshake, Hello, HELLO_INTERVAL};
 use crate::check::Reason;
 use crate::crypto::Key;
 use crate::me::{plain, Mode};
-use crate::wire::{class, flag, kind, Gpid, Header, COUNTER, HEADER, MAX_DATA, NONE, TAG};
+use crate::wire::{
+    class, flag, kind, Gpid, Header, COUNTER, HEADER, MAX_DATA, MIN_PIECE, NONE, TAG,
+};
 
 /// A host that nobody is.
 pub const STRANGER: u32 = 199;
@@ -211,8 +213,10 @@ fn offsets() -> Vec<Vec<u8>> {
     ];
     let full = [
         plain(with(data(), 0, MAX_DATA as u16), &[1]),
-        plain(with(data(), flag::MORE, u16::MAX), &[1]),
-        plain(with(data(), flag::MORE, 8000), &[1; 1000]),
+        plain(with(data(), flag::MORE, 0), &[1]),
+        plain(with(data(), flag::MORE, 0), &[1; MIN_PIECE - 1]),
+        plain(with(data(), flag::MORE, u16::MAX), &[1; MIN_PIECE]),
+        plain(with(data(), flag::MORE, 8000), &[1; MIN_PIECE]),
         plain(with(alone(kind::HELLO), 0, 8), &[1; 48]),
     ];
     empty

@@ -4,7 +4,9 @@
 
 use core::ops::Range;
 
-use crate::wire::{flag, is_none, kind, Header, COUNTER, HEADER, MAX_DATA, TAG, VERSION};
+use crate::wire::{
+    flag, is_none, kind, Header, COUNTER, HEADER, MAX_DATA, MIN_PIECE, TAG, VERSION,
+};
 
 /// Why a frame is dropped, by the names of sections 3 and 11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,8 +124,12 @@ fn fields(header: &Header) -> Result<(), Reason> {
         return Err(Reason::Length);
     }
     let offset = usize::from(header.offset);
-    let piece = header.has(flag::MORE) || offset != 0;
-    if (piece && (header.kind != kind::DATA || length == 0)) || offset + length > MAX_DATA {
+    let least = match (header.has(flag::MORE), offset) {
+        (true, _) => MIN_PIECE,
+        (false, 0) => 0,
+        (false, _) => 1,
+    };
+    if (least > 0 && header.kind != kind::DATA) || length < least || offset + length > MAX_DATA {
         return Err(Reason::Offset);
     }
     if header.from.host() == 0 || header.from.boot() == 0 {
@@ -242,6 +248,13 @@ mod tests {
             ),
             (Header { length: 1, ..good }, Reason::Length),
             (Header { offset: 1, ..good }, Reason::Offset),
+            (
+                Header {
+                    flags: good.flags | flag::MORE,
+                    ..good
+                },
+                Reason::Offset,
+            ),
             (
                 Header {
                     from: Gpid::new(0, 1, 0),

@@ -22,6 +22,8 @@ pub const NONE: u32 = 0xffff_ffff;
 pub const VERSION: u8 = 2;
 /// Least MTU of a rail.
 pub const MIN_MTU: u16 = 1280;
+/// Least bytes of data in a piece that others follow.
+pub const MIN_PIECE: usize = 1208;
 /// What larger MTUs count as.
 pub const MAX_MTU: u16 = 9000;
 

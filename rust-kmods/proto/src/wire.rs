@@ -33,6 +33,9 @@ pub const MAX_MTU: u16 = 9000;
 pub const MIN_MTU: u16 = 1280;
 /// Most bytes of data in one frame, and in one segment (the paper's table 1 has 1400).
 pub const MAX_DATA: usize = MAX_MTU as usize - HEADER_LEN;
+/// Least bytes of data in a piece of a segment that others follow: what every rail has room for. A
+/// receiver keeps no more pieces of a segment than this makes.
+pub const MIN_PIECE: usize = data_room(MIN_MTU, true);
 /// Bytes of data that a frame has room for on every rail of the usual MTU, 1500, in every mode.
 pub const USUAL_DATA: usize = data_room(1500, true);
 
@@ -256,7 +259,8 @@ pub enum DropReason {
     Class = 4,
     /// `length` is more than [`MAX_DATA`], or more than there is, or the kind has no data.
     Length = 5,
-    /// A piece of a segment that can be none: not of a Data frame, or beyond [`MAX_DATA`].
+    /// A piece of a segment that can be none: not of a Data frame, or beyond [`MAX_DATA`], or one of
+    /// less than [`MIN_PIECE`] that others follow.
     Offset = 6,
     /// Sealed, or with the name of a key, but without a tag.
     Auth = 7,

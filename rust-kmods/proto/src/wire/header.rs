@@ -10,8 +10,8 @@ use core::ops::Range;
 use zerocopy::big_endian::{U16, U32, U64};
 
 use super::{
-    Class, DropReason, Flags, Kind, ResetReason, COUNTER_LEN, HEADER_LEN, MAX_DATA, TAG_LEN,
-    VERSION,
+    Class, DropReason, Flags, Kind, ResetReason, COUNTER_LEN, HEADER_LEN, MAX_DATA, MIN_PIECE,
+    TAG_LEN, VERSION,
 };
 use crate::cdt::{CdtIndex, PeerKey};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -205,8 +205,13 @@ impl Header {
         if self.offset == 0 && !self.flags.contains(Flags::MORE) {
             return true;
         }
-        let end = usize::from(self.offset) + usize::from(self.len);
-        self.kind == Kind::Data && self.len > 0 && end <= MAX_DATA
+        let least = match self.flags.contains(Flags::MORE) {
+            true => MIN_PIECE,
+            false => 1,
+        };
+        let len = usize::from(self.len);
+        let end = usize::from(self.offset) + len;
+        self.kind == Kind::Data && len >= least && end <= MAX_DATA
     }
 
     fn flags_fit_kind(&self) -> bool {

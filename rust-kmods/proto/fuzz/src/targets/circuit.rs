@@ -72,7 +72,7 @@ const INDICES: [CdtIndex; 2] = [CdtIndex::new(7, 1), CdtIndex::new(9, 3)];
 const OPEN_SEQ: u32 = 41;
 
 /// A rail with little room, so that segments travel in pieces, and an ordinary one.
-const ROOMS: [u16; 2] = [100, 1452];
+const ROOMS: [u16; 2] = [1208, 1452];
 
 fn rails(usable: RailSet) -> RailView {
     let mut view = RailView::EMPTY;

@@ -55,14 +55,14 @@ pub(super) const FORGED: Target = Target {
             ),
             (
                 "pieces",
-                sequence(&[data(0, 0, 0x40, 99), data(0, 99, 0, 9), vec![6]]),
+                sequence(&[data(0, 0, MORE, 40), data(0, 40 * 32, 0, 9), vec![6]]),
             ),
             (
                 "overlap",
                 sequence(&[
-                    data(0, 0, 0x40, 99),
-                    data(0, 50, 0x40, 99),
-                    data(0, 149, 0, 1),
+                    data(0, 0, MORE, 40),
+                    data(0, 50, MORE, 40),
+                    data(0, 40 * 32, 0, 1),
                 ]),
             ),
             (
@@ -75,6 +75,9 @@ pub(super) const FORGED: Target = Target {
     },
 };
 
+/// Of a frame's shape: more pieces follow, and it is long, in units of 32 bytes.
+const MORE: u8 = 3;
+
 const LOCAL: Gpid = Gpid::new(1, 1, 10);
 const PEER: Gpid = Gpid::new(2, 1, 20);
 
@@ -82,7 +85,7 @@ fn forged(bytes: &[u8]) -> Outcome {
     let mut bytes = Bytes::new(bytes);
     let passive = bytes.u8() & 1 == 1;
     let kind = GroupKind::ALL[bytes.below(GroupKind::ALL.len())];
-    let rails = RailView::uniform([0, 1].into_iter().collect(), 500);
+    let rails = RailView::uniform([0, 1].into_iter().collect(), 1300);
     let (cfg, group) = (Config::default(), Group::new(kind, 0));
     let (active, other) = (CdtIndex::new(7, 1), CdtIndex::new(9, 3));
     let mut circuit = if passive {

@@ -5,6 +5,8 @@
 use super::*;
 use net::segments_of;
 
+use crate::wire::MIN_PIECE;
+
 fn groups() -> impl Strategy<Value = GroupKind> {
     proptest::sample::select(GroupKind::ALL.to_vec())
 }
@@ -17,7 +19,7 @@ fn groups() -> impl Strategy<Value = GroupKind> {
 fn rail(most: usize) -> impl Strategy<Value = Rail> {
     let cut = (0u64..4_000, prop_oneof![1u64..200, 500u64..3_000]);
     (
-        (most / 12).max(64) as u16..2_000,
+        MIN_PIECE as u16..2_000,
         20u64..2_000,
         prop_oneof![Just(0u64), 1_000_000u64..20_000_000],
         faults(),

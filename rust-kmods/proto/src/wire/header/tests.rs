@@ -193,7 +193,12 @@ fn pieces_lie_within_a_segment() {
     };
     let last = MAX_DATA as u16;
     let wrong = Some(DropReason::Offset);
-    assert_eq!(piece(0, 1, Flags::MORE), None);
+    let least = MIN_PIECE as u16;
+    assert_eq!(least, 1208);
+    assert_eq!(piece(0, least, Flags::MORE), None);
+    assert_eq!(piece(0, least - 1, Flags::MORE), wrong);
+    assert_eq!(piece(0, 1, Flags::MORE), wrong);
+    assert_eq!(piece(last - least, least, Flags::MORE), None);
     assert_eq!(piece(1, 1, Flags::NONE), None);
     assert_eq!(piece(last - 1, 1, Flags::NONE), None);
     assert_eq!(piece(last - 1, 2, Flags::NONE), wrong);
