@@ -8,6 +8,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
+use podos_proto::endpoint;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, Kind, ResetReason};
 use podos_proto::Gpid;
@@ -271,6 +272,10 @@ impl Entry {
 
     /// Breaks the circuit at both ends, and has the other one told why.
     pub(crate) fn abort_because(self: &Arc<Self>, node: &Node, reason: ResetReason) {
+        if matches!(reason, ResetReason::Refused | ResetReason::Full) {
+            let open_seq = self.peek(|circuit| circuit.open_seq());
+            endpoint::refused(&mut &*node, self.peer, open_seq, reason);
+        }
         self.drive_and_wake(node, |circuit| {
             circuit.abort(reason);
             Activity::ALL

@@ -38,6 +38,10 @@ impl Frame for SkBuff {
         self.source_mac()
     }
 
+    fn is_for_this_station(&self) -> bool {
+        self.is_for_this_station()
+    }
+
     fn start(&mut self, len: usize) -> &[u8] {
         self.start(len)
     }

@@ -5,6 +5,7 @@
 use core::fmt::{self, Write};
 use core::str;
 use kernel::prelude::*;
+use podos_proto::peer::Peer;
 use podos_proto::tgroup::{GroupKind, MAX_RAILS};
 
 use crate::node::{Node, NODE};
@@ -24,6 +25,14 @@ fn up_or_down(up: bool) -> &'static str {
     match up {
         true => "up",
         false => "down",
+    }
+}
+
+/// How a rail to a peer is: `deaf` if the peer is heard there, and says that it does not hear this node.
+fn state_of(peer: &Peer, number: usize) -> &'static str {
+    match (peer.heard().contains(number), peer.rails().contains(number)) {
+        (true, false) => "deaf",
+        (_, up) => up_or_down(up),
     }
 }
 
@@ -77,7 +86,7 @@ pub(super) fn show_peers(node: &Node, f: &mut dyn Write) -> fmt::Result {
                 gpid.boot(),
                 Mac(rail.mac),
                 rail.mtu,
-                up_or_down(rail.up),
+                state_of(&peer, number),
                 silent.as_secs() * 1000 + u64::from(silent.subsec_millis()),
             )?;
             match rail.rtt_us {

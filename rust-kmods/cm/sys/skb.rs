@@ -229,6 +229,17 @@ impl SkBuff {
         mac
     }
 
+    /// Whether a received buffer was for its device's own address, or for a group that it is in, and
+    /// has no VLAN's tag.
+    pub(crate) fn is_for_this_station(&self) -> bool {
+        // SAFETY: By the type invariant; both are plain numbers, whatever they hold.
+        unsafe {
+            let headers = self.raw().__bindgen_anon_4.headers.as_ref();
+            let tag = headers.__bindgen_anon_2.vlan_all;
+            u32::from(headers.pkt_type()) < bindings::PACKET_OTHERHOST && tag == 0
+        }
+    }
+
     /// Hands a buffer from [`SkBuff::filled`] to a device's queue, after it has written the
     /// Ethernet header into its first bytes. It counts as [queued](queued::queued_bytes) on `rail`.
     ///

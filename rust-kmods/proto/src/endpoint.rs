@@ -22,7 +22,7 @@ mod route;
 mod send;
 
 pub use clock::{rekey, Clock};
-pub use open::{open, Opening};
+pub use open::{open, refused, Opening};
 pub use peers::expel_all;
 pub use receive::{receive, receive_parsed};
 pub use send::{announce, departure, Departure};
@@ -58,6 +58,10 @@ pub trait Frame {
 
     /// The address of the station that sent it.
     fn source(&self) -> Mac;
+
+    /// Whether it was for this station or for all, on the rail's own network: not one for another
+    /// station that the device overheard, and not one of a VLAN on the same wire.
+    fn is_for_this_station(&self) -> bool;
 
     /// The first `len` bytes, or as many as there are.
     fn start(&mut self, len: usize) -> &[u8];
@@ -199,15 +203,17 @@ pub enum Unwanted {
     Peer = 2,
     /// Its circuit is not there (any more).
     NoCircuit = 3,
-    /// It is a hello that makes no sense.
+    /// It is a hello, or a report of who is heard, that makes no sense.
     Hello = 4,
     /// This node was not told yet how its cluster protects frames.
     NoMode = 5,
+    /// It was for another station, or of a VLAN.
+    Foreign = 6,
 }
 
 impl Unwanted {
     /// How many reasons there are.
-    pub const COUNT: usize = 6;
+    pub const COUNT: usize = 7;
 
     /// Every reason, by its number.
     pub const ALL: [Unwanted; Self::COUNT] = [
@@ -217,6 +223,7 @@ impl Unwanted {
         Unwanted::NoCircuit,
         Unwanted::Hello,
         Unwanted::NoMode,
+        Unwanted::Foreign,
     ];
 
     /// The reason as a file name: lower case, no blanks.
@@ -228,6 +235,7 @@ impl Unwanted {
             Unwanted::NoCircuit => "no_circuit",
             Unwanted::Hello => "hello",
             Unwanted::NoMode => "no_mode",
+            Unwanted::Foreign => "foreign",
         }
     }
 }
@@ -268,7 +276,7 @@ pub enum News {
         /// The node: host and boot.
         node: Gpid,
     },
-    /// A node fell silent.
+    /// A node fell silent, or says that it does not hear this one.
     Silent {
         /// The node: host and boot.
         node: Gpid,

@@ -3,12 +3,19 @@
 //! The nodes that are heard, and on which rails.
 //!
 //! Any frame is a sign of life on the rail it came on; a [`Hello`] on every rail makes sure that
-//! there is one. A rail that was silent for [`RAIL_LIFETIME`] is down for this peer, a peer
-//! without rails is down.
+//! there is one. A rail is up for a peer if it was heard there within [`RAIL_LIFETIME`], and has not
+//! missed hellos that other rails brought, and if the peer has not [told](Peers::told) that it does not
+//! hear this node there. A peer without rails is down.
 
+mod known;
 mod past;
+mod rail;
 mod replay;
+mod report;
+mod sweep;
 
+pub use known::Peer;
+pub use rail::{LocalRail, Rail, RAIL_LIFETIME};
 pub use replay::{OpenCheck, ReplayWindow};
 
 use core::ops::DerefMut;
@@ -18,133 +25,10 @@ use crate::hello::Hello;
 use crate::host_map::{HostMap, HostSlot};
 pub use crate::tgroup::{RailSet, MAX_RAILS};
 use crate::tgroup::{RailStatus, RailView};
-use crate::time::{nanos, Duration, Instant};
-use crate::wire::data_room;
-use past::{Past, Start};
-
-/// What a rail takes until its hello says otherwise.
-const USUAL_MTU: u16 = 1500;
-/// How long a rail may be silent.
-pub const RAIL_LIFETIME: Duration = Duration::from_millis(1200);
-
-/// A peer's interface on one rail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rail {
-    /// The interface's hardware address.
-    pub mac: [u8; 6],
-    /// The most bytes behind the Ethernet header that it takes: its last hello says so.
-    pub mtu: u16,
-    /// The smoothed round-trip time over this rail in microseconds; 0 if it was never measured.
-    pub rtt_us: u32,
-    /// When it was last heard.
-    pub last_heard: Instant,
-    /// Whether that is not too long ago.
-    pub up: bool,
-}
-
-impl Rail {
-    /// One that was never heard.
-    const UNHEARD: Rail = Rail {
-        mac: [0; 6],
-        mtu: USUAL_MTU,
-        rtt_us: 0,
-        last_heard: Instant::from_nanos(0),
-        up: false,
-    };
-
-    /// Smooths as RFC 6298 does: an eighth of the new.
-    fn note_rtt(&mut self, rtt: Duration) {
-        let micros = u32::try_from(nanos(rtt) / 1000).unwrap_or(u32::MAX).max(1);
-        self.rtt_us = match self.rtt_us {
-            0 => micros,
-            smoothed => smoothed - smoothed / 8 + micros / 8,
-        };
-    }
-}
-
-/// This node's end of a rail that it can send on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalRail {
-    /// Most bytes of a frame without its Ethernet header.
-    pub mtu: u16,
-    /// Bytes that the device was given and has not sent yet.
-    pub queued_bytes: u32,
-}
-
-/// What is known of one node.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    node: Gpid,
-    /// 0 until it is told.
-    incarnation: u32,
-    past: Past,
-    rails: [Rail; MAX_RAILS],
-    next_open_seq: u32,
-    opens: ReplayWindow,
-}
-
-impl Peer {
-    fn new(node: Gpid) -> Self {
-        Self {
-            node,
-            incarnation: 0,
-            past: Past::new(),
-            rails: [Rail::UNHEARD; MAX_RAILS],
-            next_open_seq: 1,
-            opens: ReplayWindow::new(),
-        }
-    }
-
-    /// The node: host and boot.
-    pub fn node(&self) -> Gpid {
-        self.node
-    }
-
-    /// The rail with this number, heard or not.
-    pub fn rail(&self, rail: usize) -> Option<&Rail> {
-        self.rails.get(rail)
-    }
-
-    /// The rails that are up.
-    pub fn rails(&self) -> RailSet {
-        (0..MAX_RAILS)
-            .filter(|&rail| self.rails.get(rail).is_some_and(|rail| rail.up))
-            .collect()
-    }
-
-    /// Whether any rail is up.
-    pub fn is_up(&self) -> bool {
-        self.rails.iter().any(|rail| rail.up)
-    }
-
-    /// Takes down one rail that was silent for too long.
-    fn next_lost(&mut self, now: Instant) -> Option<Lost> {
-        let silent = |rail: &Rail| {
-            rail.up && now.saturating_duration_since(rail.last_heard) >= RAIL_LIFETIME
-        };
-        let rail = self.rails.iter().position(silent)?;
-        self.rails.get_mut(rail)?.up = false;
-        Some(match self.is_up() {
-            true => Lost::RailDown {
-                node: self.node,
-                rail,
-            },
-            false => Lost::Down { node: self.node },
-        })
-    }
-
-    /// Another start takes the place of the present one: nothing of that counts any more.
-    fn restart(&mut self, node: Gpid, incarnation: u32) {
-        self.past.add(Start {
-            boot: self.node.boot(),
-            incarnation: self.incarnation,
-        });
-        self.node = node;
-        self.incarnation = incarnation;
-        self.rails = [Rail::UNHEARD; MAX_RAILS];
-        self.opens = ReplayWindow::new();
-    }
-}
+use crate::time::{Duration, Instant};
+use crate::wire::{data_room, ResetReason, MIN_MTU};
+use past::Start;
+use sweep::Sweep;
 
 /// What an OPEN says of the starts of CM at both ends, by their incarnations: that of the opener
 /// and, as the opener knows it, that of the other node.
@@ -176,9 +60,9 @@ pub enum Event {
     Ignored,
 }
 
-/// What silence means for the table of peers.
+/// What silence, or what a peer tells, means for the table of peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
+pub enum Change {
     /// No rail of this node is left.
     Down {
         /// The node: host and boot.
@@ -191,6 +75,31 @@ pub enum Lost {
         /// The rail's number.
         rail: usize,
     },
+    /// A rail of a node that is up can be used again.
+    RailUp {
+        /// The node: host and boot.
+        node: Gpid,
+        /// The rail's number.
+        rail: usize,
+    },
+    /// A node that was down is up.
+    Up {
+        /// The node: host and boot.
+        node: Gpid,
+        /// A rail that it is up on.
+        rail: usize,
+    },
+}
+
+/// What is to be told to a peer: on which rails it is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeardOn {
+    /// The node: host and boot.
+    pub node: Gpid,
+    /// The rails.
+    pub rails: RailSet,
+    /// How long that holds.
+    pub valid: Duration,
 }
 
 /// Room for one peer.
@@ -200,6 +109,10 @@ pub type PeerSlot = HostSlot<Peer>;
 #[derive(Debug)]
 pub struct Peers<S: DerefMut<Target = [PeerSlot]>> {
     map: HostMap<Peer, S>,
+    /// For what changed.
+    changes: Sweep,
+    /// For reports that are due.
+    reports: Sweep,
 }
 
 impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
@@ -207,6 +120,8 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     pub fn new(slots: S) -> Self {
         Self {
             map: HostMap::new(slots),
+            changes: Sweep::new(),
+            reports: Sweep::new(),
         }
     }
 
@@ -230,31 +145,31 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             }
             peer.restart(from.node(), 0);
         }
-        let was_up = peer.is_up();
-        let Some(slot) = peer.rails.get_mut(rail) else {
-            return Event::Ignored;
-        };
-        let rail_was_up = slot.up;
-        slot.mac = mac;
-        slot.last_heard = now;
-        slot.up = true;
+        let before = peer.rails();
+        if !peer.hear(now, rail, mac) {
+            return Event::None;
+        }
+        if let Some(at) = peer.report.at() {
+            self.reports.not_later_than(at);
+        }
+        let after = peer.rails();
         match () {
             () if !known => Event::New,
             () if rebooted => Event::Rebooted,
-            () if !was_up => Event::Up,
-            () if !rail_was_up => Event::RailUp,
-            () => Event::None,
+            () if before == after => Event::None,
+            () if before.is_empty() => Event::Up,
+            () => Event::RailUp,
         }
     }
 
-    /// Takes note of a hello; tells more than [`Peers::heard`], which need not be called too.
+    /// Takes note of hello number `seq`; tells more than [`Peers::heard`], which need not be called too.
     pub fn hello(
         &mut self,
         now: Instant,
         from: Gpid,
         rail: usize,
         mac: [u8; 6],
-        hello: &Hello,
+        (seq, hello): (u32, &Hello),
     ) -> Event {
         let event = self.meet(now, from, rail, mac, hello.incarnation.get());
         if event == Event::Ignored {
@@ -267,10 +182,44 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             peer.restart(from.node(), 0);
             return Event::Left;
         }
-        if let Some(slot) = peer.rails.get_mut(rail) {
-            slot.mtu = hello.mtu.get();
+        if peer.hear_hello(seq, rail, hello.mtu.get(), hello.rails) {
+            self.changes.not_later_than(now);
         }
         event
+    }
+
+    /// Takes note that `from` says, by its report number `seq`, on which rails it hears this node, and
+    /// that this holds for so long. What changed.
+    pub fn told(
+        &mut self,
+        now: Instant,
+        from: Gpid,
+        seq: u32,
+        rails: RailSet,
+        valid: Duration,
+    ) -> Option<Change> {
+        let peer = self.map.get_mut(from.host())?;
+        if !peer.node.same_node(from) {
+            return None;
+        }
+        self.changes.not_later_than(now + valid);
+        peer.tell(now, seq, rails, valid)
+    }
+
+    /// What is to be told to a peer by now, if this node can send on `usable`; to be asked until there
+    /// is nothing.
+    pub fn next_report(&mut self, now: Instant, usable: RailSet) -> Option<HeardOn> {
+        self.reports.poll(
+            &mut self.map,
+            now,
+            RAIL_LIFETIME * 8,
+            |peer| {
+                let (rails, valid) = peer.poll_report(now, usable)?;
+                let node = peer.node;
+                Some(HeardOn { node, rails, valid })
+            },
+            |peer| peer.report.at(),
+        )
     }
 
     /// As [`Peers::heard`], of a frame that tells which start of CM its sender is.
@@ -315,14 +264,15 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             return false;
         };
         let was_up = peer.is_up();
-        peer.rails.iter_mut().for_each(|rail| rail.up = false);
+        peer.expel();
         was_up
     }
 
     /// The address at which `host` is reached on a rail; `None` if it is not heard there.
     pub fn address(&self, host: u32, rail: usize) -> Option<[u8; 6]> {
-        let rail = self.map.get(host)?.rail(rail)?;
-        rail.up.then_some(rail.mac)
+        let peer = self.map.get(host)?;
+        let is_up = peer.rails().contains(rail);
+        peer.rail(rail).filter(|_| is_up).map(|rail| rail.mac)
     }
 
     /// The address that `host` last had on a rail, whether it is up or not.
@@ -332,7 +282,8 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// Adds to `view` the rails on which `host` is heard and this node can send, whose ends of them
-    /// are `local`; `authenticated`: in a cluster with a key.
+    /// are `local`; `authenticated`: in a cluster with a key. A rail with less than [`MIN_MTU`] is of
+    /// no use.
     pub fn add_rails(
         &self,
         host: u32,
@@ -343,8 +294,10 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         let Some(peer) = self.map.get(host) else {
             return;
         };
+        let up = peer.rails();
         for (number, local) in local.iter().enumerate() {
-            let rail = peer.rail(number).filter(|rail| rail.up);
+            let rail = peer.rail(number).filter(|_| up.contains(number));
+            let local = local.filter(|local| local.mtu >= MIN_MTU);
             if let (Some(rail), Some(local)) = (rail, local) {
                 let room = data_room(rail.mtu.min(local.mtu), authenticated);
                 let status = RailStatus {
@@ -365,10 +318,20 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         }
     }
 
-    /// What became silent by `now`: loop over it about every 100 ms.
-    pub fn tick(&mut self, now: Instant) -> impl Iterator<Item = Lost> + use<'_, S> {
-        let peers = self.map.iter_mut();
-        peers.flat_map(move |(_, peer)| core::iter::from_fn(move || peer.next_lost(now)))
+    /// What changed by `now`, because rails fell silent or what a peer told holds no more: to be asked
+    /// about every 50 ms, each time until there is nothing.
+    pub fn next_change(&mut self, now: Instant) -> Option<Change> {
+        let change = self.changes.poll(
+            &mut self.map,
+            now,
+            RAIL_LIFETIME,
+            |peer| peer.next_change(now),
+            Peer::unchanged_until,
+        );
+        if change.is_some() {
+            self.reports.not_later_than(now);
+        }
+        change
     }
 
     /// What is known of `host`.
@@ -431,6 +394,13 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         match self.map.get_mut(host) {
             Some(peer) => peer.opens.check(open_seq),
             None => OpenCheck::Old,
+        }
+    }
+
+    /// Takes note that the OPEN of `host` with this open sequence, which was fresh, was refused.
+    pub fn refuse_open(&mut self, host: u32, open_seq: u32, reason: ResetReason) {
+        if let Some(peer) = self.map.get_mut(host) {
+            peer.opens.refuse(open_seq, reason);
         }
     }
 }

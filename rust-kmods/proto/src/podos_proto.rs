@@ -26,6 +26,7 @@ pub mod codec;
 pub mod endpoint;
 pub mod gipc;
 pub mod gpid;
+pub mod heard;
 pub mod hello;
 pub mod host_map;
 pub mod keys;

@@ -2,15 +2,14 @@
 
 //! Which of the last numbers of a sequence were seen: what replay windows are made of.
 
-/// How many numbers are remembered, counted back from the highest one.
-pub(crate) const WIDTH: u64 = 1024;
-const WORDS: usize = WIDTH as usize / 64;
-
-/// One bit for each number modulo [`WIDTH`].
+/// One bit for each of the last `64 * WORDS` numbers, counted back from the highest one.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen([u64; WORDS]);
+pub(crate) struct Seen<const WORDS: usize>([u64; WORDS]);
 
-impl Seen {
+impl<const WORDS: usize> Seen<WORDS> {
+    /// How many numbers are remembered.
+    pub(crate) const WIDTH: u64 = WORDS as u64 * 64;
+
     /// None was seen.
     pub(crate) const fn none() -> Self {
         Self([0; WORDS])
@@ -22,13 +21,13 @@ impl Seen {
     }
 
     pub(crate) fn contains(&self, number: u64) -> bool {
-        let (word, bit) = place(number);
+        let (word, bit) = Self::place(number);
         self.0.get(word).is_none_or(|word| word & bit != 0)
     }
 
     /// Takes note of `number`; whether it was not seen yet.
     pub(crate) fn insert(&mut self, number: u64) -> bool {
-        let (word, bit) = place(number);
+        let (word, bit) = Self::place(number);
         let Some(word) = self.0.get_mut(word) else {
             return false;
         };
@@ -39,28 +38,34 @@ impl Seen {
 
     /// Makes room for the `count` numbers that follow `highest`.
     pub(crate) fn advance(&mut self, highest: u64, count: u64) {
-        if count >= WIDTH {
+        if count >= Self::WIDTH {
             *self = Self::none();
             return;
         }
         for ahead in 1..=count {
-            let (word, bit) = place(highest.wrapping_add(ahead));
+            let (word, bit) = Self::place(highest.wrapping_add(ahead));
             if let Some(word) = self.0.get_mut(word) {
                 *word &= !bit;
             }
         }
     }
+
+    fn place(number: u64) -> (usize, u64) {
+        let at = number % Self::WIDTH;
+        ((at / 64) as usize, 1 << (at % 64))
+    }
 }
 
-fn place(number: u64) -> (usize, u64) {
-    let at = number % WIDTH;
-    ((at / 64) as usize, 1 << (at % 64))
-}
+/// What a [`CounterWindow`] remembers.
+type Counters = Seen<16>;
+
+/// How many counters it remembers.
+const WIDTH: u64 = Counters::WIDTH;
 
 /// The counters of one key that came: each is let through once. They start at 1.
 #[derive(Clone, Debug)]
 pub struct CounterWindow {
-    seen: Seen,
+    seen: Counters,
     highest: u64,
 }
 
@@ -73,7 +78,7 @@ impl CounterWindow {
     /// A window that lets only counters above `floor` through.
     pub const fn above(floor: u64) -> Self {
         Self {
-            seen: Seen::all(),
+            seen: Counters::all(),
             highest: floor,
         }
     }

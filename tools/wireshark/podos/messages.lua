@@ -19,6 +19,7 @@ messages.structs = {
     { "flags", "h8" }, { "epoch", "u8" }, { "reserved", { skip = 2 } }, { "incarnation", "u32" },
     { "fingerprint", { bytes = 4 } }, { "nonce", { bytes = 32 } }, { "echo", { bytes = 32 } },
   },
+  heard = { { "rails", "h8" }, { "reserved", { skip = 1 } }, { "valid_ms", "u16" } },
   beacon = {
     { "seq", "u32" }, { "hostname", { text = 20 } }, { "interface_count", "u8" },
     { "reserved", { skip = 1 } }, { "cpus", "u16" }, { "interfaces", { macs = 8 } },
@@ -102,7 +103,7 @@ local function pdfs(name, request, reply)
 end
 
 messages.classes = {
-  [0] = { name = "CM", ops = { [0] = { name = "" } } },
+  [0] = { name = "CM", ops = { [0] = { name = "" }, { name = "Heard", request = { "heard" } } } },
   [1] = {
     name = "PDFS",
     ops = {

@@ -20,6 +20,8 @@ pub struct BadFrames {
     count: u32,
 }
 
+const EVERYBODY: [u8; 6] = [0xff; 6];
+const ETHERTYPE: u16 = 0x88b5;
 const HEADER: usize = 48;
 const DATA: u8 = 3;
 const HELLO: u8 = 2;
@@ -140,16 +142,32 @@ fn packets() -> Vec<(&'static str, Packet)> {
     ]
 }
 
+/// The frames of the station `source`, by the reason that docs/wire-protocol.md gives.
+fn frames(source: [u8; 6]) -> Vec<(&'static str, Vec<u8>)> {
+    let frame = |to: [u8; 6], ethertypes: &[u16], packet: Packet| {
+        let mut frame = to.to_vec();
+        frame.extend(source);
+        frame.extend(ethertypes.iter().flat_map(|number| number.to_be_bytes()));
+        frame.extend(packet.0);
+        frame
+    };
+    let all = |(reason, packet)| (reason, frame(EVERYBODY, &[ETHERTYPE], packet));
+    let mut frames: Vec<_> = packets().into_iter().map(all).collect();
+    let foreign = [
+        frame([2, 0, 0, 0, 0, 0x77], &[ETHERTYPE], Packet::data()),
+        // In VLAN 5.
+        frame(EVERYBODY, &[0x8100, 5, ETHERTYPE], Packet::data()),
+    ];
+    frames.extend(foreign.map(|frame| ("foreign", frame)));
+    frames
+}
+
 impl BadFrames {
     pub fn run(&self) -> Result<()> {
         let name = &self.interface;
         let rail = Rail::open(name).with_context(|| format!("interface {name}"))?;
         let source = rail.address()?;
-        for (reason, packet) in packets() {
-            let mut frame = vec![0xff; 6];
-            frame.extend(source);
-            frame.extend(0x88b5u16.to_be_bytes());
-            frame.extend(packet.0);
+        for (reason, frame) in frames(source) {
             for _ in 0..self.count {
                 rail.send(&frame)
                     .with_context(|| format!("a frame that is `{reason}` on {name}"))?;

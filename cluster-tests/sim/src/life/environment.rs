@@ -78,6 +78,10 @@ impl Frame for Heard {
         self.from
     }
 
+    fn is_for_this_station(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, _len: usize) -> &[u8] {
         self.bytes()
     }

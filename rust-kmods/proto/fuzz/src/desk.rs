@@ -55,6 +55,8 @@ pub struct Tagged {
     pub bytes: Vec<u8>,
     /// The key; zeros for a tag of somebody who has none.
     pub key: [u8; KEY_LEN],
+    /// It was for another station.
+    pub foreign: bool,
 }
 
 impl Tagged {
@@ -67,6 +69,7 @@ impl Tagged {
             source,
             bytes: frame(&header, data),
             key: seal.map_or([0; KEY_LEN], |seal| *seal.key.as_bytes()),
+            foreign: false,
         }
     }
 }
@@ -93,6 +96,10 @@ impl Frame for Tagged {
 
     fn source(&self) -> Mac {
         self.source
+    }
+
+    fn is_for_this_station(&self) -> bool {
+        !self.foreign
     }
 
     fn start(&mut self, len: usize) -> &[u8] {
@@ -193,6 +200,16 @@ impl Desk {
     /// The address of a node's interface on a rail.
     pub fn mac(node: Gpid, rail: usize) -> Mac {
         [2, 0, 0, node.boot() as u8, node.host() as u8, rail as u8]
+    }
+
+    /// Cuts circuits off whose other end is on a node that `which` names.
+    pub fn cut(&mut self, which: impl Fn(Gpid) -> bool) {
+        let circuits = self.circuits.window(0, CIRCUITS);
+        let cut = circuits.filter(|(_, peer)| which(**peer));
+        let cut: Vec<_> = cut.map(|(index, _)| index).collect();
+        for index in cut {
+            self.circuits.remove(index);
+        }
     }
 
     fn found(&self, index: CdtIndex) -> Option<(CdtIndex, Gpid)> {
@@ -314,13 +331,7 @@ impl Environment for Desk {
     }
 
     fn break_circuits(&mut self, host: u32, _reason: ResetReason) {
-        for slot in 0..CIRCUITS as u16 {
-            let broken = self.circuits.window(slot, 1).next();
-            let broken = broken.filter(|(_, peer)| peer.host() == host);
-            if let Some(index) = broken.map(|(index, _)| index) {
-                self.circuits.remove(index);
-            }
-        }
+        self.cut(|peer| peer.host() == host);
         self.deeds.push(Deed::Broke(host));
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What time asks of a node: hellos, handshakes, and a look for what fell silent.
+//! What time asks of a node: hellos, handshakes, a look for what fell silent, and word of it.
 
 use super::{announce, peers, send, Environment, BROADCAST};
 use crate::derive::IntoBytes;
@@ -44,7 +44,8 @@ impl Clock {
     /// Does what keys, handshakes and silence ask for by now.
     pub fn mind<E: Environment>(&self, env: &mut E) {
         mind_sessions(env);
-        peers::find_silent(env);
+        peers::find_changes(env);
+        peers::report(env);
     }
 
     /// Says that this node leaves the cluster.

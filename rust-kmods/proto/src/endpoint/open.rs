@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What an opener has to know.
+//! What an opener has to know, and what a layer makes of an OPEN.
 
 use super::Environment;
 use crate::gpid::Gpid;
+use crate::wire::ResetReason;
 
 /// What the OPEN of a new circuit says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,4 +35,17 @@ pub fn open<E: Environment>(env: &mut E, to: Gpid) -> Option<Opening> {
             open_seq: peers.next_open_seq(host)?,
         })
     })
+}
+
+/// Takes note that its layer refused the circuit that the OPEN `open_seq` of `peer` made: if the answer
+/// is lost, the next one says the same.
+pub fn refused<E: Environment>(env: &mut E, peer: Gpid, open_seq: u32, reason: ResetReason) {
+    env.peers(|peers| {
+        if peers
+            .get(peer.host())
+            .is_some_and(|known| known.node() == peer.node())
+        {
+            peers.refuse_open(peer.host(), open_seq, reason);
+        }
+    });
 }

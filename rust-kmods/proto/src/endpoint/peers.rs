@@ -2,12 +2,14 @@
 
 //! What the news of a peer mean.
 
-use super::{Environment, Mac, News};
+use super::{announce, Dropped, Environment, Mac, News, Unwanted};
+use crate::derive::IntoBytes;
 use crate::gpid::Gpid;
+use crate::heard::Heard;
 use crate::hello::Hello;
 use crate::keys;
-use crate::peer::{Event, Lost};
-use crate::wire::ResetReason;
+use crate::peer::{Change, Event, HeardOn};
+use crate::wire::{Header, ResetReason};
 
 /// Takes note of a frame that is a sign of life. Whether it is to be looked at further.
 pub(super) fn heard<E: Environment>(env: &mut E, from: Gpid, rail: usize, mac: Mac) -> bool {
@@ -22,7 +24,7 @@ pub(super) fn hello<E: Environment>(
     from: Gpid,
     rail: usize,
     mac: Mac,
-    hello: &Hello,
+    hello: (u32, &Hello),
 ) -> bool {
     let now = env.now();
     let event = env.peers(|peers| peers.hello(now, from, rail, mac, hello));
@@ -92,18 +94,58 @@ pub fn expel_all<E: Environment>(env: &mut E) {
     }
 }
 
-/// Finds what fell silent.
-pub(super) fn find_silent<E: Environment>(env: &mut E) {
+/// Finds what fell silent, and what a peer told and holds no more.
+pub(super) fn find_changes<E: Environment>(env: &mut E) {
     let now = env.now();
-    while let Some(lost) = env.peers(|peers| peers.tick(now).next()) {
-        match lost {
-            Lost::RailDown { node, rail } => {
-                env.reroute(node.host());
-                env.tell(News::RailDown { node, rail });
-            }
-            Lost::Down { node } => {
-                env.break_circuits(node.host(), ResetReason::PeerDown);
-                env.tell(News::Silent { node });
+    while let Some(change) = env.peers(|peers| peers.next_change(now)) {
+        follow_change(env, change);
+    }
+}
+
+/// Takes in what a peer says of the rails on which it hears this node.
+pub(super) fn told<E: Environment>(env: &mut E, rail: usize, header: &Header, data: &[u8]) {
+    let Ok(heard) = Heard::decode(data) else {
+        return env.dropped(rail, Dropped::Unwanted(Unwanted::Hello));
+    };
+    let (now, rails, valid) = (env.now(), heard.rails(), heard.valid());
+    let change = env.peers(|peers| peers.told(now, header.from, header.seq, rails, valid));
+    if let Some(change) = change {
+        follow_change(env, change);
+    }
+}
+
+/// Does what a change asks for.
+fn follow_change<E: Environment>(env: &mut E, change: Change) {
+    match change {
+        Change::Down { node } => {
+            env.break_circuits(node.host(), ResetReason::PeerDown);
+            env.tell(News::Silent { node });
+        }
+        Change::RailDown { node, rail } => {
+            env.reroute(node.host());
+            env.tell(News::RailDown { node, rail });
+        }
+        Change::RailUp { node, rail } => {
+            env.reroute(node.host());
+            env.tell(News::RailUp { node, rail });
+        }
+        Change::Up { node, rail } => env.tell(News::Up { node, rail }),
+    }
+}
+
+/// Tells peers that are not heard on all rails on which they are: on all rails on which each was heard
+/// at any time, since those may be the very ones that work the other way.
+pub(super) fn report<E: Environment>(env: &mut E) {
+    let (own, now, usable) = (env.node(), env.now(), env.usable());
+    let seq = (now.as_nanos() / 1_000_000) as u32;
+    while let Some(report) = env.peers(|peers| peers.next_report(now, usable)) {
+        let HeardOn { node, rails, valid } = report;
+        let header = Heard::header(own, node, seq);
+        let heard = Heard::new(rails, valid);
+        for rail in usable.iter() {
+            let address = env.peers(|peers| peers.last_address(node.host(), rail));
+            if let Some(to) = address {
+                announce(env, rail, to, &header, heard.as_bytes());
             }
         }
     }

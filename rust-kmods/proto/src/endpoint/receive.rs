@@ -4,12 +4,16 @@
 
 use super::{peers, route, send, Dropped, Environment, Frame, Unwanted};
 use crate::gpid::Gpid;
+use crate::heard;
 use crate::hello::Hello;
 use crate::keys::{AuthError, Handshake, Mode};
-use crate::wire::{Header, Kind, COUNTER_LEN, HEADER_LEN};
+use crate::wire::{Class, Header, Kind, COUNTER_LEN, HEADER_LEN};
 
 /// Takes in a frame that came on `rail`.
 pub fn receive<E: Environment>(env: &mut E, rail: usize, mut frame: E::Frame) {
+    if !frame.is_for_this_station() {
+        return env.dropped(rail, Dropped::Unwanted(Unwanted::Foreign));
+    }
     let len = frame.len();
     match Header::parse_start(frame.start(HEADER_LEN + COUNTER_LEN), len) {
         Ok(header) => receive_parsed(env, rail, &header, frame),
@@ -17,7 +21,7 @@ pub fn receive<E: Environment>(env: &mut E, rail: usize, mut frame: E::Frame) {
     }
 }
 
-/// As [`receive`], of a frame whose header was parsed already.
+/// As [`receive`], of a frame for this station whose header was parsed already.
 pub fn receive_parsed<E: Environment>(
     env: &mut E,
     rail: usize,
@@ -119,7 +123,7 @@ fn take<E: Environment>(env: &mut E, rail: usize, header: &Header, mut frame: E:
             let Ok(hello) = Hello::decode(data(header, &mut frame)) else {
                 return env.dropped(rail, Dropped::Unwanted(Unwanted::Hello));
             };
-            if !peers::hello(env, header.from, rail, mac, hello) {
+            if !peers::hello(env, header.from, rail, mac, (header.seq, hello)) {
                 env.dropped(rail, Dropped::Unwanted(Unwanted::Peer));
             }
         }
@@ -130,7 +134,11 @@ fn take<E: Environment>(env: &mut E, rail: usize, header: &Header, mut frame: E:
                 return env.dropped(rail, Dropped::Unwanted(Unwanted::Peer));
             }
             if header.kind == Kind::Ephemeral {
-                env.ephemeral(header, data(header, &mut frame));
+                let data = data(header, &mut frame);
+                match (header.class, header.op) {
+                    (Class::Cm, heard::OP) => peers::told(env, rail, header, data),
+                    _ => env.ephemeral(header, data),
+                }
             } else if let Some(data) = frame.into_data(header.data_range()) {
                 route::route(env, rail, header, data);
             }

@@ -74,21 +74,36 @@ fn judge_open<E: Environment>(env: &mut E, header: &Header, room: E::Room) -> De
     if let Some((circuit, _)) = env.find_passive(PeerKey::new(header.from, header.active)) {
         return Destination::Known(circuit);
     }
-    if env.peers(|peers| peers.accept_open(host, header.ack)) != OpenCheck::Fresh {
+    match env.peers(|peers| peers.accept_open(host, header.ack)) {
+        OpenCheck::Fresh => {}
+        OpenCheck::Refused(reason) => return Destination::Refused(reason),
         // A late copy of the OPEN of a circuit that is gone.
-        return Destination::Refused(ResetReason::NoCircuit);
+        OpenCheck::Duplicate | OpenCheck::Old => {
+            return Destination::Refused(ResetReason::NoCircuit)
+        }
     }
-    let Some(listener) = env.listener(header.class) else {
-        return Destination::Refused(ResetReason::Refused);
-    };
+    match accept(env, header, room) {
+        Ok((circuit, listener)) => Destination::New(circuit, listener),
+        Err(reason) => {
+            env.peers(|peers| peers.refuse_open(host, header.ack, reason));
+            Destination::Refused(reason)
+        }
+    }
+}
+
+/// Makes the passive end that an OPEN asks for; or why not.
+fn accept<E: Environment>(
+    env: &mut E,
+    header: &Header,
+    room: E::Room,
+) -> Result<(E::Circuit, E::Listener), ResetReason> {
+    let listener = env.listener(header.class).ok_or(ResetReason::Refused)?;
     let local = match header.to {
         Gpid::EVERYBODY => env.node(),
         process_or_node => process_or_node,
     };
-    match env.accept(room, header, local) {
-        Some(circuit) => Destination::New(circuit, listener),
-        None => Destination::Refused(ResetReason::Full),
-    }
+    let circuit = env.accept(room, header, local).ok_or(ResetReason::Full)?;
+    Ok((circuit, listener))
 }
 
 /// Answers a frame that found no circuit.

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Which open sequences of a peer were seen.
+//! Which open sequences of a peer were seen, and which were refused.
 
-use crate::replay::{self, Seen};
+use crate::replay::Seen;
+use crate::wire::ResetReason;
 
-/// Width of the window.
-const WIDTH: u32 = replay::WIDTH as u32;
+/// Wide enough for the OPENs of two seconds, after which an opener gives up, at 2,000 a second.
+type Window = Seen<64>;
+const WIDTH: u32 = Window::WIDTH as u32;
+/// Refusals that are remembered.
+const REFUSALS: usize = 16;
 
 /// What an open sequence says of its OPEN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,25 +18,46 @@ pub enum OpenCheck {
     Fresh,
     /// Seen before: a circuit that is there, or was.
     Duplicate,
+    /// Seen before, and refused: the answer was lost, or is on its way.
+    Refused(ResetReason),
     /// Too far behind to tell: not to be opened.
     Old,
 }
 
-/// The last 1024 sequences of one peer, as bits.
+/// The last sequences of one peer, as bits.
 #[derive(Clone, Debug)]
 pub struct ReplayWindow {
     /// The sequences from `highest - WIDTH + 1` to `highest`.
-    seen: Seen,
+    seen: Window,
     highest: Option<u32>,
+    refused: [Option<(u32, ResetReason)>; REFUSALS],
+    next: usize,
 }
 
 impl ReplayWindow {
     /// A window that has seen nothing.
     pub const fn new() -> Self {
         Self {
-            seen: Seen::none(),
+            seen: Window::none(),
             highest: None,
+            refused: [None; REFUSALS],
+            next: 0,
         }
+    }
+
+    /// Takes note that the OPEN of `seq`, which was fresh, was refused: whoever sends it again is to be
+    /// told the same, whatever has changed by then.
+    pub fn refuse(&mut self, seq: u32, reason: ResetReason) {
+        if let Some(place) = self.refused.get_mut(self.next) {
+            *place = Some((seq, reason));
+            self.next = (self.next + 1) % REFUSALS;
+        }
+    }
+
+    fn refusal(&self, seq: u32) -> Option<ResetReason> {
+        let mut refused = self.refused.iter().flatten();
+        let (_, reason) = refused.find(|(refused, _)| *refused == seq)?;
+        Some(*reason)
     }
 
     /// Whether `seq` was seen; takes note of it.
@@ -48,9 +73,10 @@ impl ReplayWindow {
         } else if ahead.unsigned_abs() >= WIDTH {
             return OpenCheck::Old;
         }
-        match self.seen.insert(u64::from(seq)) {
-            true => OpenCheck::Fresh,
-            false => OpenCheck::Duplicate,
+        match (self.seen.insert(u64::from(seq)), self.refusal(seq)) {
+            (true, _) => OpenCheck::Fresh,
+            (false, Some(reason)) => OpenCheck::Refused(reason),
+            (false, None) => OpenCheck::Duplicate,
         }
     }
 }
@@ -83,11 +109,28 @@ mod tests {
         assert_eq!(window.check(6), OpenCheck::Fresh);
     }
 
+    #[test]
+    fn who_was_refused_is_told_so_again() {
+        let mut window = ReplayWindow::new();
+        assert_eq!(window.check(7), OpenCheck::Fresh);
+        window.refuse(7, ResetReason::Full);
+        assert_eq!(window.check(8), OpenCheck::Fresh);
+        let refused = OpenCheck::Refused(ResetReason::Full);
+        assert_eq!((window.check(7), window.check(7)), (refused, refused));
+        assert_eq!(window.check(8), OpenCheck::Duplicate);
+        for seq in 9..9 + REFUSALS as u32 {
+            assert_eq!(window.check(seq), OpenCheck::Fresh);
+            window.refuse(seq, ResetReason::Refused);
+        }
+        // Long ago: it is known, and is not opened.
+        assert_eq!(window.check(7), OpenCheck::Duplicate);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn agrees_with_a_set(start: u32, steps in prop::collection::vec(-1500i32..1500, 1..400)) {
+        fn agrees_with_a_set(start: u32, steps in prop::collection::vec(-5000i32..5000, 1..400)) {
             let mut window = ReplayWindow::new();
             let mut seen = HashSet::new();
             let seqs: Vec<u32> = steps

@@ -21,8 +21,8 @@ fn node(boot: u16) -> Gpid {
     Gpid::new(2, boot, 0)
 }
 
-fn lost(peers: &mut Peers<Vec<PeerSlot>>, millis: u64) -> Vec<Lost> {
-    peers.tick(at(millis)).collect()
+fn lost(peers: &mut Peers<Vec<PeerSlot>>, millis: u64) -> Vec<Change> {
+    std::iter::from_fn(|| peers.next_change(at(millis))).collect()
 }
 
 #[test]
@@ -40,14 +40,14 @@ fn rails_come_and_go() {
     assert_eq!(lost(&mut peers, 1199), []);
     assert_eq!(
         lost(&mut peers, 1200),
-        [Lost::RailDown {
+        [Change::RailDown {
             node: node(1),
             rail: 0
         }]
     );
     assert_eq!(lost(&mut peers, 1200), []);
     assert!(peers.is_up(2));
-    assert_eq!(lost(&mut peers, 1800), [Lost::Down { node: node(1) }]);
+    assert_eq!(lost(&mut peers, 1800), [Change::Down { node: node(1) }]);
     assert!(!peers.is_up(2) && peers.get(2).unwrap().rails().is_empty());
     assert_eq!(peers.heard(at(5000), node(1), 0, MAC), Event::Up);
 }
@@ -59,11 +59,11 @@ fn all_rails_at_once_are_one_death() {
         peers.heard(at(0), node(1), rail, MAC);
     }
     let lost = lost(&mut peers, 2000);
-    let down = [0, 1].map(|rail| Lost::RailDown {
+    let down = [0, 1].map(|rail| Change::RailDown {
         node: node(1),
         rail,
     });
-    assert_eq!(lost, vec![down[0], down[1], Lost::Down { node: node(1) }]);
+    assert_eq!(lost, vec![down[0], down[1], Change::Down { node: node(1) }]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_boot_number_that_comes_back_is_let_in() {
     let mut peers = peers(4);
     let mut hello = |millis, boot, incarnation| {
         let hello = Hello::new(0, 3, incarnation);
-        peers.hello(at(millis), node(boot), 0, MAC, &hello)
+        peers.hello(at(millis), node(boot), 0, MAC, (0, &hello))
     };
     assert_eq!(hello(0, 7, 10), Event::New);
     assert_eq!(hello(1, 8, 20), Event::Rebooted);
@@ -109,17 +109,17 @@ fn a_boot_number_that_comes_back_is_let_in() {
 fn a_reloaded_cm_is_like_a_reboot() {
     let mut peers = peers(4);
     assert_eq!(
-        peers.hello(at(0), node(1), 0, MAC, &Hello::new(0, 3, 10)),
+        peers.hello(at(0), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
         Event::New
     );
     assert_eq!(
-        peers.hello(at(1), node(1), 0, MAC, &Hello::new(0, 3, 10)),
+        peers.hello(at(1), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
         Event::None
     );
     peers.accept_open(2, 1);
     peers.heard(at(2), node(1), 1, MAC);
     assert_eq!(
-        peers.hello(at(3), node(1), 0, MAC, &Hello::new(0, 3, 11)),
+        peers.hello(at(3), node(1), 0, MAC, (0, &Hello::new(0, 3, 11))),
         Event::Rebooted
     );
     assert_eq!(peers.accept_open(2, 1), OpenCheck::Fresh);
@@ -128,7 +128,7 @@ fn a_reloaded_cm_is_like_a_reboot() {
         [0]
     );
     assert_eq!(
-        peers.hello(at(4), node(1), 0, MAC, &Hello::new(0, 3, 10)),
+        peers.hello(at(4), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
         Event::Ignored
     );
 }
@@ -138,7 +138,7 @@ fn the_first_frame_need_not_be_a_hello() {
     let mut peers = peers(4);
     peers.heard(at(0), node(1), 0, MAC);
     assert_eq!(
-        peers.hello(at(1), node(1), 0, MAC, &Hello::new(0, 3, 10)),
+        peers.hello(at(1), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
         Event::None
     );
 }
@@ -146,24 +146,24 @@ fn the_first_frame_need_not_be_a_hello() {
 #[test]
 fn who_leaves_is_down_at_once() {
     let mut peers = peers(4);
-    peers.hello(at(0), node(1), 0, MAC, &Hello::new(0, 3, 10));
+    peers.hello(at(0), node(1), 0, MAC, (0, &Hello::new(0, 3, 10)));
     peers.heard(at(0), node(1), 1, MAC);
     assert_eq!(
-        peers.hello(at(5), node(1), 0, MAC, &Hello::new(0, 3, 10).leaving()),
+        peers.hello(at(5), node(1), 0, MAC, (0, &Hello::new(0, 3, 10).leaving())),
         Event::Left
     );
     assert!(!peers.is_up(2));
     // The same farewell on another rail, or a hello that it overtook, revives nobody.
     assert_eq!(
-        peers.hello(at(6), node(1), 1, MAC, &Hello::new(1, 3, 10).leaving()),
+        peers.hello(at(6), node(1), 1, MAC, (0, &Hello::new(1, 3, 10).leaving())),
         Event::Ignored
     );
     assert_eq!(
-        peers.hello(at(6), node(1), 1, MAC, &Hello::new(1, 3, 10)),
+        peers.hello(at(6), node(1), 1, MAC, (0, &Hello::new(1, 3, 10))),
         Event::Ignored
     );
     assert_eq!(
-        peers.hello(at(900), node(1), 1, MAC, &Hello::new(1, 3, 11)),
+        peers.hello(at(900), node(1), 1, MAC, (0, &Hello::new(1, 3, 11))),
         Event::Up
     );
 }
@@ -204,14 +204,14 @@ fn opens_count_between_nodes_that_know_each_other() {
     peers.heard(at(0), node(1), 0, MAC);
     assert_eq!(peers.association_with(2, OWN), None);
     assert!(!peers.is_acquainted(2, OWN, association(0, OWN)));
-    peers.hello(at(0), node(1), 0, MAC, &Hello::new(0, 3, 10));
+    peers.hello(at(0), node(1), 0, MAC, (0, &Hello::new(0, 3, 10)));
     assert_eq!(peers.association_with(2, OWN), Some(association(OWN, 10)));
     assert!(peers.is_acquainted(2, OWN, association(10, OWN)));
     // The other way round, or with a former self of either, it is another one.
     for (opener, acceptor) in [(OWN, 10), (11, OWN), (10, OWN + 1), (9, OWN)] {
         assert!(!peers.is_acquainted(2, OWN, association(opener, acceptor)));
     }
-    peers.hello(at(3), node(1), 0, MAC, &Hello::new(0, 3, 11));
+    peers.hello(at(3), node(1), 0, MAC, (0, &Hello::new(0, 3, 11)));
     assert!(!peers.is_acquainted(2, OWN, association(10, OWN)));
     assert!(peers.is_acquainted(2, OWN, association(11, OWN)));
 }

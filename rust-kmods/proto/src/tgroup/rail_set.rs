@@ -12,6 +12,16 @@ impl RailSet {
     /// No rail.
     pub const EMPTY: RailSet = RailSet(0);
 
+    /// The rails whose bits are set, that of rail 0 the lowest.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// A bit for each rail, that of rail 0 the lowest.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether `rail` is one of them.
     pub const fn contains(self, rail: usize) -> bool {
         rail < MAX_RAILS && self.0 & 1 << rail != 0

@@ -122,6 +122,7 @@ fn tagged(from: Gpid, bytes: Vec<u8>) -> Tagged {
         source: Desk::mac(from, 0),
         bytes,
         key: [0; KEY_LEN],
+        foreign: false,
     }
 }
 

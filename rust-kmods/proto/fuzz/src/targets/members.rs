@@ -4,7 +4,7 @@
 
 use podos_proto::hello::Hello;
 use podos_proto::keys::{Action, Config, Handshake, Key, Mode, SessionSlot, Sessions, KEY_LEN};
-use podos_proto::peer::{Event, OpenCheck, PeerSlot, Peers};
+use podos_proto::peer::{Change, Event, OpenCheck, PeerSlot, Peers, RailSet};
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Header, Kind};
@@ -40,8 +40,10 @@ fn peers(bytes: &[u8]) -> Outcome {
     let mut peers = Peers::new((0..6).map(|_| PeerSlot::new()).collect::<Vec<_>>());
     let mut now = Instant::from_nanos(1);
     let mut outcome = Outcome::PLAIN;
+    let mut seq = 0;
     while !bytes.is_empty() {
-        let action = bytes.below(6);
+        seq += 1;
+        let action = bytes.below(7);
         let host = 1 + u32::from(bytes.u8() % 8);
         match action {
             0..=2 => {
@@ -57,31 +59,43 @@ fn peers(bytes: &[u8]) -> Outcome {
                         if bytes.u8() & 7 == 1 {
                             hello = hello.leaving();
                         }
-                        peers.hello(now, from, rail, mac, &hello)
+                        peers.hello(now, from, rail, mac, (seq, &hello))
                     }
                 };
                 let up = peers.is_up(host);
                 match event {
                     Event::Ignored => {}
                     Event::Left => assert!(!up, "a node that left is there"),
-                    _ => {
-                        assert!(
-                            up && peers
-                                .get(host)
-                                .is_some_and(|peer| peer.node() == from.node())
-                        );
-                        assert!(peers
-                            .get(host)
-                            .is_some_and(|peer| peer.rails().contains(rail)));
+                    event => {
+                        let peer = peers.get(host).expect("who was heard is known");
+                        assert!(peer.node() == from.node() && peer.heard().contains(rail));
+                        // Whether it hears this node, too, it has said.
+                        assert!(up || event == Event::None || event == Event::New);
                     }
                 }
                 outcome = outcome.and_debug(event);
             }
+            6 => {
+                let boot = 1 + u16::from(bytes.u8() % 3);
+                let (rails, valid) = (RailSet::from_bits(bytes.u8()), bytes.u8());
+                let valid = Duration::from_millis(u64::from(valid) * 10);
+                let before = peers.is_up(host);
+                let change = peers.told(now, Gpid::new(host, boot, 0), seq, rails, valid);
+                let up = peers.is_up(host);
+                match change {
+                    None => assert_eq!(before, up),
+                    Some(Change::Down { .. }) => assert!(before && !up),
+                    Some(Change::Up { .. }) => assert!(!before && up),
+                    Some(_) => assert!(before && up),
+                }
+                while peers.next_report(now, rails).is_some() {}
+            }
             3 => {
                 now = now + Duration::from_millis(u64::from(bytes.u8()) * 10);
-                let lost = peers.tick(now).count();
-                assert!(lost <= 6 * MAX_RAILS);
-                assert_eq!(peers.tick(now).count(), 0, "a rail that is lost twice");
+                let lost = std::iter::from_fn(|| peers.next_change(now)).count();
+                // Each rail may fall silent, and what each has told may hold no more.
+                assert!(lost <= 6 * (MAX_RAILS + 1));
+                assert_eq!(peers.next_change(now), None, "a rail that is lost twice");
                 outcome = outcome.and(lost);
             }
             4 => {

@@ -11,7 +11,10 @@ use super::Target;
 use crate::bytes::{Bytes, Outcome};
 
 /// How far behind the highest number a window remembers.
+/// Counters that are remembered.
 const WIDTH: u64 = 1024;
+/// Open sequences that are remembered.
+const OPENS: u64 = 4096;
 
 /// Steps from one open sequence to the next.
 pub(super) const REPLAY: Target = Target {
@@ -45,7 +48,7 @@ fn replay(bytes: &[u8]) -> Outcome {
     while !bytes.is_empty() {
         let ahead = seq.wrapping_sub(highest) as i32;
         let behind = highest.wrapping_sub(seq);
-        let expected = if ahead <= 0 && u64::from(behind) >= WIDTH {
+        let expected = if ahead <= 0 && u64::from(behind) >= OPENS {
             OpenCheck::Old
         } else if seen.contains(&seq) {
             OpenCheck::Duplicate
@@ -59,9 +62,13 @@ fn replay(bytes: &[u8]) -> Outcome {
         if ahead > 0 {
             highest = seq;
             // What the window forgets may come again when the numbers have gone round.
-            seen.retain(|&old| u64::from(highest.wrapping_sub(old)) < WIDTH);
+            seen.retain(|&old| u64::from(highest.wrapping_sub(old)) < OPENS);
         }
-        met[expected as usize] = true;
+        met[match expected {
+            OpenCheck::Fresh => 0,
+            OpenCheck::Duplicate | OpenCheck::Refused(_) => 1,
+            OpenCheck::Old => 2,
+        }] = true;
         seq = seq.wrapping_add_signed(i32::from(bytes.u16() as i16));
     }
     outcome = outcome.and(met);

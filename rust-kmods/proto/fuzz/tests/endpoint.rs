@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What an endpoint decides, one case after the other.
+
+use podos_proto::cdt::CdtIndex;
+use podos_proto::endpoint::{self, Clock, Dropped, Mac, News, Unwanted};
+use podos_proto::heard::Heard;
+use podos_proto::hello::Hello;
+use podos_proto::keys::Mode;
+use podos_proto::peer::{association, RailSet};
+use podos_proto::time::Duration;
+use podos_proto::wire::{Class, Flags, Header, Kind, ResetReason};
+use podos_proto::Gpid;
+use podos_proto_fuzz::desk::{Deed, Desk, Tagged, CIRCUITS};
+use zerocopy::IntoBytes;
+
+const HERE: Gpid = Gpid::new(1, 1, 0);
+const THERE: Gpid = Gpid::new(2, 1, 0);
+/// Of the start of CM at the other node.
+const INCARNATION: u32 = 70;
+
+fn desk() -> Desk {
+    Desk::new(HERE, Mode::Open, 0)
+}
+
+fn hello(desk: &mut Desk, from: Gpid, incarnation: u32, rail: usize, seq: u32) {
+    let header = Hello::header(from, seq);
+    let hello = Hello::new(rail as u8, 2, incarnation);
+    let frame = Tagged::new(Desk::mac(from, rail), &header, hello.as_bytes(), None);
+    endpoint::receive(desk, rail, frame);
+}
+
+/// An endpoint that has met the other node on both rails.
+fn met() -> Desk {
+    let mut desk = desk();
+    hello(&mut desk, THERE, INCARNATION, 0, 0);
+    hello(&mut desk, THERE, INCARNATION, 1, 0);
+    desk.deeds.clear();
+    desk
+}
+
+fn open(desk: &mut Desk, class: Class, active: u16, open_seq: u32) {
+    let mut header = Header::new(Kind::Data, class, THERE, HERE);
+    header.flags = Flags::OPEN | Flags::TO_PASSIVE | Flags::END;
+    header.active = CdtIndex::new(active, 1);
+    header.ack = open_seq;
+    header.sack = association(INCARNATION, desk.incarnation);
+    let frame = Tagged::new(Desk::mac(THERE, 0), &header, b"first", None);
+    endpoint::receive(desk, 0, frame);
+}
+
+/// The reasons of the resets that were sent since the last call.
+fn resets(desk: &mut Desk) -> Vec<ResetReason> {
+    let deeds = std::mem::take(&mut desk.deeds);
+    let reset = |deed: Deed| match deed {
+        Deed::Sent { header, .. } if header.kind == Kind::Reset => {
+            Some(ResetReason::from_raw(header.seq))
+        }
+        _ => None,
+    };
+    deeds.into_iter().filter_map(reset).collect()
+}
+
+/// What was told of rails since the last call: where the packets went, and the rails that they name.
+fn reports(desk: &mut Desk) -> Vec<(usize, Mac, RailSet)> {
+    let deeds = std::mem::take(&mut desk.deeds);
+    let report = |deed: Deed| match deed {
+        Deed::Sent {
+            rail,
+            to,
+            header,
+            data,
+        } if header.kind == Kind::Ephemeral => {
+            let heard = Heard::decode(&data).expect("it is a report");
+            Some((rail, to, heard.rails()))
+        }
+        _ => None,
+    };
+    deeds.into_iter().filter_map(report).collect()
+}
+
+fn rails<const N: usize>(rails: [usize; N]) -> RailSet {
+    rails.into_iter().collect()
+}
+
+#[test]
+fn an_open_makes_one_circuit_and_its_copies_none() {
+    let mut desk = met();
+    open(&mut desk, Class::Test, 5, 1);
+    let accepted = Deed::Accepted(THERE, association(INCARNATION, desk.incarnation), 1);
+    assert_eq!(
+        desk.deeds,
+        [accepted, Deed::Delivered(THERE, THERE), Deed::Arrived]
+    );
+    desk.deeds.clear();
+    open(&mut desk, Class::Test, 5, 1);
+    assert_eq!(desk.deeds, [Deed::Delivered(THERE, THERE)]);
+    let index = desk
+        .circuits
+        .window(0, CIRCUITS)
+        .next()
+        .map(|(index, _)| index);
+    let index = index.expect("a circuit");
+    desk.circuits.remove_finished(index);
+    desk.deeds.clear();
+    open(&mut desk, Class::Test, 5, 1);
+    assert_eq!(resets(&mut desk), [ResetReason::NoCircuit]);
+}
+
+#[test]
+fn who_was_refused_hears_the_same_again() {
+    let mut desk = met();
+    open(&mut desk, Class::Pdfs, 5, 1);
+    assert_eq!(resets(&mut desk), [ResetReason::Refused]);
+    // Somebody takes them by now: the opener was told otherwise, or is going to be.
+    desk.listeners.push(Class::Pdfs);
+    open(&mut desk, Class::Pdfs, 5, 1);
+    assert_eq!(resets(&mut desk), [ResetReason::Refused]);
+    for number in 0..CIRCUITS as u16 {
+        open(&mut desk, Class::Test, number, 10 + u32::from(number));
+    }
+    assert_eq!(resets(&mut desk), []);
+    open(&mut desk, Class::Test, 90, 90);
+    assert_eq!(resets(&mut desk), [ResetReason::Full]);
+    desk.cut(|_| true);
+    open(&mut desk, Class::Test, 90, 90);
+    assert_eq!(resets(&mut desk), [ResetReason::Full]);
+    open(&mut desk, Class::Test, 91, 91);
+    endpoint::refused(&mut desk, THERE, 91, ResetReason::Full);
+    desk.cut(|_| true);
+    open(&mut desk, Class::Test, 91, 91);
+    assert_eq!(resets(&mut desk), [ResetReason::Full]);
+}
+
+#[test]
+fn an_open_of_strangers_is_not_answered() {
+    let mut desk = desk();
+    open(&mut desk, Class::Test, 5, 1);
+    assert_eq!(
+        desk.deeds.last(),
+        Some(&Deed::Dropped(Dropped::Unwanted(Unwanted::NoCircuit)))
+    );
+    assert_eq!(resets(&mut desk), []);
+}
+
+#[test]
+fn between_nodes_that_hear_each_other_nothing_is_said_of_it() {
+    let mut desk = met();
+    let clock = Clock::new();
+    for turn in 1..20 {
+        desk.now = desk.now + Duration::from_millis(300);
+        for rail in 0..2 {
+            hello(&mut desk, THERE, INCARNATION, rail, turn);
+        }
+        clock.mind(&mut desk);
+        assert_eq!(reports(&mut desk), []);
+    }
+}
+
+#[test]
+fn a_rail_that_brings_nothing_is_told_of_within_a_second() {
+    let mut desk = met();
+    let clock = Clock::new();
+    let mut told = None;
+    for turn in 1..=4_u32 {
+        desk.now = desk.now + Duration::from_millis(300);
+        hello(&mut desk, THERE, INCARNATION, 0, turn);
+        clock.mind(&mut desk);
+        let reports = reports(&mut desk);
+        if !reports.is_empty() {
+            told.get_or_insert(turn);
+            // On both rails: either may be the one that works the other way.
+            let to = |rail| (rail, Desk::mac(THERE, rail), rails([0]));
+            assert_eq!(reports, [to(0), to(1)]);
+        }
+    }
+    assert_eq!(told, Some(3), "hellos until it was told");
+    // It is heard again: that is said several times, and then no more.
+    hello(&mut desk, THERE, INCARNATION, 1, 4);
+    let mut words = 0;
+    for turn in 5..30 {
+        clock.mind(&mut desk);
+        words += reports(&mut desk)
+            .iter()
+            .filter(|(_, _, heard)| *heard == rails([0, 1]))
+            .count();
+        desk.now = desk.now + Duration::from_millis(300);
+        for rail in 0..2 {
+            hello(&mut desk, THERE, INCARNATION, rail, turn);
+        }
+    }
+    assert_eq!(words, 16);
+}
+
+fn tell(desk: &mut Desk, seq: u32, heard: RailSet, millis: u64) {
+    let header = Heard::header(THERE, HERE, seq);
+    let heard = Heard::new(heard, Duration::from_millis(millis));
+    let frame = Tagged::new(Desk::mac(THERE, 0), &header, heard.as_bytes(), None);
+    desk.deeds.clear();
+    endpoint::receive(desk, 0, frame);
+}
+
+#[test]
+fn a_rail_is_up_when_both_hear_each_other_there() {
+    let mut desk = met();
+    let clock = Clock::new();
+    let node = THERE;
+    let up = |desk: &Desk| desk.peers.get(2).expect("it is known").rails();
+    assert_eq!(up(&desk), rails([0, 1]));
+    tell(&mut desk, 1, rails([1]), 1000);
+    let down = Deed::Told(News::RailDown { node, rail: 0 });
+    assert_eq!(desk.deeds, [Deed::Rerouted(2), down]);
+    assert_eq!(up(&desk), rails([1]));
+    // One that was overtaken.
+    tell(&mut desk, 0, rails([0]), 1000);
+    assert_eq!((up(&desk), desk.deeds.len()), (rails([1]), 0));
+    tell(&mut desk, 2, RailSet::EMPTY, 1000);
+    let silent = Deed::Told(News::Silent { node });
+    assert_eq!(desk.deeds, [Deed::Broke(2), silent]);
+    assert!(endpoint::open(&mut desk, THERE).is_none());
+    // It holds for a second.
+    desk.now = desk.now + Duration::from_millis(999);
+    desk.deeds.clear();
+    clock.mind(&mut desk);
+    assert!(!desk.peers.is_up(2) && desk.deeds.is_empty());
+    desk.now = desk.now + Duration::from_millis(1);
+    clock.mind(&mut desk);
+    assert_eq!(desk.deeds, [Deed::Told(News::Up { node, rail: 0 })]);
+    assert!(endpoint::open(&mut desk, THERE).is_some());
+}
+
+#[test]
+fn frames_for_other_stations_are_not_looked_at() {
+    let mut desk = desk();
+    let header = Hello::header(THERE, 0);
+    let hello = Hello::new(0, 2, INCARNATION);
+    let mut frame = Tagged::new(Desk::mac(THERE, 0), &header, hello.as_bytes(), None);
+    frame.foreign = true;
+    endpoint::receive(&mut desk, 0, frame);
+    assert_eq!(
+        desk.deeds,
+        [Deed::Dropped(Dropped::Unwanted(Unwanted::Foreign))]
+    );
+    assert!(desk.peers.is_empty());
+}

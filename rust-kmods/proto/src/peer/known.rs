@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What is known of one node.
+
+use super::past::{Past, Start};
+use super::rail::Rail;
+use super::replay::ReplayWindow;
+use super::report::Report;
+use super::{Change, RailSet, MAX_RAILS};
+use crate::gpid::Gpid;
+use crate::time::{Duration, Instant};
+
+/// What a peer has told of the rails on which it hears this node.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    rails: RailSet,
+    until: Instant,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub(super) node: Gpid,
+    /// 0 until it is told.
+    pub(super) incarnation: u32,
+    pub(super) past: Past,
+    pub(super) rails: [Rail; MAX_RAILS],
+    heard: RailSet,
+    /// The number of the last hello that any rail brought.
+    last_hello: u32,
+    /// On how many rails it says hello.
+    announced: usize,
+    told: Option<Told>,
+    /// The number of the last report.
+    last_report: u32,
+    pub(super) report: Report,
+    pub(super) next_open_seq: u32,
+    pub(super) opens: ReplayWindow,
+}
+
+impl Peer {
+    pub(super) fn new(node: Gpid) -> Self {
+        Self {
+            node,
+            incarnation: 0,
+            past: Past::new(),
+            rails: [Rail::UNHEARD; MAX_RAILS],
+            heard: RailSet::EMPTY,
+            last_hello: 0,
+            announced: 0,
+            told: None,
+            last_report: 0,
+            report: Report::new(),
+            next_open_seq: 1,
+            opens: ReplayWindow::new(),
+        }
+    }
+
+    /// The node: host and boot.
+    pub fn node(&self) -> Gpid {
+        self.node
+    }
+
+    /// The rail with this number, heard or not.
+    pub fn rail(&self, rail: usize) -> Option<&Rail> {
+        self.rails.get(rail)
+    }
+
+    /// The rails on which it is heard.
+    pub fn heard(&self) -> RailSet {
+        self.heard
+    }
+
+    /// The rails that are up: on which it is heard and, as far as it has told, hears this node.
+    pub fn rails(&self) -> RailSet {
+        match self.told {
+            Some(told) => self.heard.and(told.rails),
+            None => self.heard,
+        }
+    }
+
+    /// Whether any rail is up.
+    pub fn is_up(&self) -> bool {
+        !self.rails().is_empty()
+    }
+
+    /// Another start takes the place of the present one: nothing of that counts any more.
+    pub(super) fn restart(&mut self, node: Gpid, incarnation: u32) {
+        self.past.add(Start {
+            boot: self.node.boot(),
+            incarnation: self.incarnation,
+        });
+        *self = Self {
+            incarnation,
+            past: self.past.clone(),
+            // The next start may hear what was said to this one.
+            report: self.report.clone(),
+            next_open_seq: self.next_open_seq,
+            ..Self::new(node)
+        };
+    }
+
+    /// A frame came from `mac` on a rail, which there is. Whether the peer was not heard there before.
+    pub(super) fn hear(&mut self, now: Instant, rail: usize, mac: [u8; 6]) -> bool {
+        let is_new = !self.heard.contains(rail);
+        let Some(slot) = self.rails.get_mut(rail) else {
+            return false;
+        };
+        slot.mac = mac;
+        slot.last_heard = now;
+        if is_new {
+            slot.hello = self.last_hello;
+            self.heard.insert(rail);
+            self.report.found(now);
+        }
+        is_new
+    }
+
+    /// No frame of its counts any more.
+    pub(super) fn expel(&mut self) {
+        self.heard = RailSet::EMPTY;
+    }
+
+    /// Until when [`Peer::next_change`] gives nothing, if nothing but frames comes until then that were
+    /// not missed.
+    pub(super) fn unchanged_until(&self) -> Option<Instant> {
+        let heard = self.heard.iter().filter_map(|rail| self.rails.get(rail));
+        let lost = heard.map(|rail| rail.lost_at(self.last_hello)).min();
+        let told = self.told.map(|told| told.until);
+        lost.into_iter().chain(told).min()
+    }
+
+    /// Hello number `seq` came on a rail; the peer says hello on so many. Whether others missed too many.
+    pub(super) fn hear_hello(&mut self, seq: u32, rail: usize, mtu: u16, announced: u8) -> bool {
+        let is_newer = |last: u32| seq.wrapping_sub(last) as i32 > 0;
+        if let Some(slot) = self.rails.get_mut(rail) {
+            slot.mtu = mtu;
+            if is_newer(slot.hello) {
+                slot.hello = seq;
+            }
+        }
+        if !is_newer(self.last_hello) {
+            return false;
+        }
+        self.last_hello = seq;
+        self.announced = usize::from(announced);
+        let mut heard = self.heard.iter().filter_map(|rail| self.rails.get(rail));
+        heard.any(|rail| rail.misses(seq))
+    }
+
+    /// The peer says by its report number `seq` that it hears this node on `rails`, which holds for so
+    /// long. What changed.
+    pub(super) fn tell(
+        &mut self,
+        now: Instant,
+        seq: u32,
+        rails: RailSet,
+        valid: Duration,
+    ) -> Option<Change> {
+        if self.told.is_some() && (seq.wrapping_sub(self.last_report) as i32) < 0 {
+            return None;
+        }
+        let before = self.rails();
+        self.last_report = seq;
+        self.told = Some(Told {
+            rails,
+            until: now + valid,
+        });
+        self.change(before)
+    }
+
+    /// What is different from when the rails in `before` were up.
+    fn change(&self, before: RailSet) -> Option<Change> {
+        let (node, after) = (self.node, self.rails());
+        match (before.is_empty(), after.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some(Change::Down { node }),
+            (true, false) => after.first().map(|rail| Change::Up { node, rail }),
+            (false, false) => match before.without(after).first() {
+                Some(rail) => Some(Change::RailDown { node, rail }),
+                None => {
+                    let new = after.without(before).first();
+                    new.map(|rail| Change::RailUp { node, rail })
+                }
+            },
+        }
+    }
+
+    /// Lets go of what has had its time by `now`, one thing after the other: what changed.
+    pub(super) fn next_change(&mut self, now: Instant) -> Option<Change> {
+        loop {
+            let before = self.rails();
+            if self.told.take_if(|told| now >= told.until).is_none() {
+                let is_lost = |rail: &usize| {
+                    let rail = self.rails.get(*rail);
+                    rail.is_some_and(|rail| now >= rail.lost_at(self.last_hello))
+                };
+                let lost = self.heard.iter().find(is_lost)?;
+                self.heard.remove(lost);
+                self.report.lost(now);
+            }
+            let change = self.change(before);
+            if change.is_some() {
+                return change;
+            }
+        }
+    }
+
+    /// The report that is due to the peer, and how long it holds, if this node can send on `usable`.
+    pub(super) fn poll_report(
+        &mut self,
+        now: Instant,
+        usable: RailSet,
+    ) -> Option<(RailSet, Duration)> {
+        if !self.report.is_due(now) {
+            return None;
+        }
+        let heard = self.heard;
+        let expected = self.announced.min(usable.len());
+        let valid = self.report.poll(now, heard.and(usable).len(), expected)?;
+        Some((heard, valid))
+    }
+}
