@@ -57,7 +57,7 @@ fn device_of(rail: u8) -> String {
 }
 
 /// Waits until a node hears another one on a rail, or does so no more.
-fn until_heard(node: Machine<'_>, other: u32, rail: u8, state: &str) -> Result<()> {
+pub(super) fn until_heard(node: Machine<'_>, other: u32, rail: u8, state: &str) -> Result<()> {
     let seen =
         format!("awk '$1 == {other} && $3 == {rail} {{ print $6 }}' /sys/kernel/podos/cm/peers");
     node.until(&format!("[ \"$({seen})\" = {state} ]"))
@@ -263,8 +263,12 @@ fn unheard(lab: &Lab<'_>) -> Result<()> {
             let most = lab.terms().in_time().as_millis();
             ensure!(u128::from(took) <= most, "{operation} took {took} ms");
         }
+        // By now it knows that nobody hears it, whatever it hears.
+        for rail in 0..3 {
+            until_heard(one, 2, rail, "deaf")?;
+        }
         let answers = one.tool(&["cm", "open-close", "2", "1"])?;
-        answers.expect(&format!("errno_{}", libc::ETIMEDOUT), 1)
+        answers.expect(&format!("errno_{}", libc::EHOSTDOWN), 1)
     };
     let outcome = calls();
     switch.clear()?;

@@ -4,9 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use podos_harness::{Chance, Direction, Faults, PortCounters, Selector};
 
+use super::devices::until_heard;
 use super::load_modules;
 use super::transfer::Transfer;
 use crate::support::Lab;
@@ -30,6 +31,12 @@ pub const TESTS: &[Test] = &[
         setting: FAULTY,
         limit: None,
         run: links_down,
+    },
+    Test {
+        name: "cm.a_rail_that_is_dead_one_way_is_left",
+        setting: FAULTY,
+        limit: None,
+        run: one_way_rail,
     },
     Test {
         name: "cm.a_dead_node_breaks_its_own_circuits_only",
@@ -191,4 +198,62 @@ fn dead_node(lab: &Lab<'_>) -> Result<()> {
     Transfer::start(one, lab.node(3)?, 2 * MB, "stripe")?
         .finish()
         .map(drop)
+}
+
+/// Nothing arrives.
+fn deaf() -> Faults {
+    Faults {
+        loss: Chance::ALWAYS,
+        ..Faults::default()
+    }
+}
+
+/// The OPENs in a capture.
+fn opens(capture: &[u8]) -> Result<usize> {
+    const FILE_HEADER: usize = 24;
+    const RECORD_HEADER: usize = 16;
+    let mut rest = capture.get(FILE_HEADER..).context("it has no header")?;
+    let mut count = 0;
+    while let Some((record, behind)) = rest.split_at_checked(RECORD_HEADER) {
+        let len = u32::from_le_bytes([record[8], record[9], record[10], record[11]]) as usize;
+        let (frame, next) = behind.split_at_checked(len).context("a record is cut")?;
+        // docs/wire-protocol.md: the EtherType, and in the header kind and flags.
+        let is_data = frame.get(12..14) == Some(&[0x88, 0xb5]) && frame.get(15) == Some(&3);
+        count += usize::from(is_data && frame.get(17).is_some_and(|flags| flags & 1 != 0));
+        rest = next;
+    }
+    Ok(count)
+}
+
+/// Of linus1 nothing arrives on rail 1, where it hears all: that it is told, and opens no circuit there
+/// any more.
+fn one_way_rail(lab: &Lab<'_>) -> Result<()> {
+    const COUNT: u64 = 300;
+    load_modules(lab)?;
+    let switch = lab.switch()?;
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let server = two.start_tool(&["cm", "echo-server"])?;
+    server.ready()?;
+    let folder = tempfile::tempdir()?;
+    let opens_on = |rail: u8, name: &str| -> Result<usize> {
+        let capture = folder.path().join(name);
+        switch.capture(rail, &capture)?;
+        let opened = one.tool(&["cm", "open-close", "2", &COUNT.to_string()]);
+        switch.end_capture(rail)?;
+        opened?.expect("ok", COUNT)?;
+        opens(&std::fs::read(&capture)?)
+    };
+    ensure!(opens_on(1, "before")? > 0, "no circuit is opened on rail 1");
+    switch.set(Selector::node(1).on_rail(1).going(Direction::Sent), deaf())?;
+    let outcome = (|| {
+        until_heard(one, 2, 1, "deaf")?;
+        let opens = opens_on(1, "while")?;
+        ensure!(opens == 0, "{opens} OPENs on a rail that is dead that way");
+        Ok(())
+    })();
+    switch.clear()?;
+    outcome?;
+    until_heard(one, 2, 1, "up")?;
+    ensure!(opens_on(1, "after")? > 0, "rail 1 is not used again");
+    server.kill()
 }
