@@ -2,11 +2,13 @@
 
 //! `cargo xtask test`: everything that CI checks.
 
+mod broken_rule;
 mod headers;
 mod tally;
 
 use std::io::{BufRead, BufReader};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{bail, ensure, Context as _, Result};
 use podos_harness::Kernel;
@@ -15,6 +17,7 @@ use xshell::{cmd, Shell};
 use crate::context::Context;
 use crate::definitions::Profile;
 use crate::engine::job::StepFailed;
+use crate::engine::progress::duration;
 use crate::engine::Run;
 use crate::{host, pipeline, verbs, Xtask};
 use tally::Tally;
@@ -72,6 +75,12 @@ impl Xtask for Test {
         for (name, arguments) in host_tests(&sh) {
             report.tests(name, || count(ctx, "cargo", &arguments, Tally::read_line));
         }
+        let boots = !self.host_only && !self.no_cluster;
+        if !boots {
+            report.check("a broken rule is noticed", || {
+                broken_rule::check(ctx, false)
+            });
+        }
         if !self.host_only {
             report.check("patches", || verbs::patches::check(ctx, false));
             report.check("modules clippy", || {
@@ -79,9 +88,13 @@ impl Xtask for Test {
                 pipeline::modules_clippy(&mut Run::build(ctx, PROFILE), &profile)
             });
             let image = report.check("image", || verbs::image::build(ctx, PROFILE, Kernel::Base));
-            if self.no_cluster {
+            if !boots {
                 return Ok(report.end());
             }
+            report.check("a broken rule is noticed", || {
+                ensure!(image, "there is no image to boot");
+                broken_rule::check(ctx, true)
+            });
             report.tests("cluster tests", || {
                 if !image {
                     bail!("there is no image to boot");
@@ -200,7 +213,10 @@ impl Report {
     /// Does something that counts for itself.
     fn tests(&mut self, name: &str, tests: impl FnOnce() -> Result<Tally>) {
         println!("== {name}");
-        match tests() {
+        let begin = Instant::now();
+        let outcome = tests();
+        println!("{name}: {}", duration(begin.elapsed()));
+        match outcome {
             Ok(tally) => {
                 self.total.add(tally);
                 if tally.failed() > 0 {

@@ -10,7 +10,7 @@ use podos_harness::{Chance, Direction, Faults, PortCounters, Selector};
 use super::devices::until_heard;
 use super::load_modules;
 use super::transfer::Transfer;
-use crate::support::Lab;
+use crate::support::{Lab, Machine};
 use crate::test::{Test, DYING, FAULTY};
 
 pub const TESTS: &[Test] = &[
@@ -31,6 +31,12 @@ pub const TESTS: &[Test] = &[
         setting: FAULTY,
         limit: None,
         run: links_down,
+    },
+    Test {
+        name: "cm.late_copies_of_an_open_open_nothing",
+        setting: FAULTY,
+        limit: None,
+        run: late_copies,
     },
     Test {
         name: "cm.a_rail_that_is_dead_one_way_is_left",
@@ -255,5 +261,45 @@ fn one_way_rail(lab: &Lab<'_>) -> Result<()> {
     outcome?;
     until_heard(one, 2, 1, "up")?;
     ensure!(opens_on(1, "after")? > 0, "rail 1 is not used again");
+    server.kill()
+}
+
+/// Each frame comes twice, and one of the two mostly when its circuit has long come to its end.
+fn late_copies(lab: &Lab<'_>) -> Result<()> {
+    const COUNT: u64 = 300;
+    load_modules(lab)?;
+    let switch = lab.switch()?;
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let server = two.start_tool(&["cm", "echo-server"])?;
+    server.ready()?;
+    let counted = |node: Machine<'_>, what: &str| -> Result<u64> {
+        let table = "/sys/kernel/podos/cm/cdt";
+        let count = node.sh(&format!("awk '$1 == \"{what}\" {{ print $2 }}' {table}"))?;
+        count.parse().with_context(|| format!("{what} in {table}"))
+    };
+    let before = (counted(one, "opened")?, counted(two, "accepted")?);
+    switch.set(
+        Selector::node(2).going(Direction::Received),
+        Faults {
+            duplication: Chance::ALWAYS,
+            reordering: Chance::percent(50.0),
+            held: Duration::from_millis(150),
+            only_podos: true,
+            ..Faults::default()
+        },
+    )?;
+    let opened = one.tool(&["cm", "open-close", "2", &COUNT.to_string()]);
+    switch.clear()?;
+    opened?.expect("ok", COUNT)?;
+    for node in [one, two] {
+        node.until("grep -qx 'used 0' /sys/kernel/podos/cm/cdt")?;
+    }
+    let opened = counted(one, "opened")? - before.0;
+    let accepted = counted(two, "accepted")? - before.1;
+    ensure!(opened >= COUNT, "only {opened} circuits were opened");
+    ensure!(
+        accepted == opened,
+        "{opened} circuits were opened, and {accepted} accepted"
+    );
     server.kill()
 }
