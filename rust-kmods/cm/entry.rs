@@ -25,6 +25,8 @@ use crate::transmit;
 pub(crate) struct Entry {
     index: CdtIndex,
     peer: Gpid,
+    /// Whether the other node opened it.
+    passive: bool,
     #[pin]
     state: SpinLockIrq<State>,
     #[pin]
@@ -59,6 +61,7 @@ impl Entry {
         pin_init!(Self {
             index,
             peer,
+            passive: !circuit.is_active(),
             state <- {
                 let state = State { circuit, armed: None, share };
                 new_spinlock_irq!(state, "podos_circuit")
@@ -144,7 +147,9 @@ impl Entry {
             node.transmit_to(self.peer.host(), usize::from(rail), frame);
         }
         if let Some(finished) = done {
-            node.table().remove(self.index, finished);
+            if node.table().remove(self.index, finished) && self.passive {
+                endpoint::passive_ended(&mut &*node, self.peer);
+            }
         }
         result
     }

@@ -142,6 +142,10 @@ impl Environment for &Node {
         Some((entry, peer))
     }
 
+    fn free(&mut self) -> usize {
+        self.table().free()
+    }
+
     fn has_finished(&mut self, index: CdtIndex) -> bool {
         self.table().has_finished(index)
     }

@@ -87,9 +87,9 @@ impl Table {
         inserted.ok_or(ENFILE)
     }
 
-    /// Takes an entry out; harmless if it is not there. `finished`: its circuit came to its end, and
-    /// was not cut off.
-    pub(crate) fn remove(&self, index: CdtIndex, finished: bool) {
+    /// Takes an entry out; whether it was there. `finished`: its circuit came to its end, and was not
+    /// cut off.
+    pub(crate) fn remove(&self, index: CdtIndex, finished: bool) -> bool {
         let removed = {
             let mut cdt = self.cdt.lock();
             match finished {
@@ -98,8 +98,12 @@ impl Table {
             }
         };
         // Outside of the lock: this may be the last reference.
-        if let Some(entry) = removed {
-            trace::circuit_ended(|| entry.epitaph());
+        match removed {
+            Some(entry) => {
+                trace::circuit_ended(|| entry.epitaph());
+                true
+            }
+            None => false,
         }
     }
 
@@ -111,6 +115,12 @@ impl Table {
     /// Circuits in the table.
     pub(crate) fn len(&self) -> usize {
         self.cdt.lock().len()
+    }
+
+    /// Circuits that there is room for besides.
+    pub(crate) fn free(&self) -> usize {
+        let cdt = self.cdt.lock();
+        cdt.capacity() - cdt.len()
     }
 
     /// Circuits that there is room for.

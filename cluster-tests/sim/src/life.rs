@@ -60,6 +60,8 @@ pub struct End {
     circuit: Circuit,
     deadline: Option<Nanos>,
     in_table: bool,
+    /// Whether the other node opened it.
+    passive: bool,
     /// Whether a user still has the circuit.
     owned: bool,
     user: Option<User>,

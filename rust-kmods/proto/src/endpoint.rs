@@ -25,6 +25,7 @@ pub use clock::{rekey, Clock};
 pub use open::{open, refused, Opening};
 pub use peers::expel_all;
 pub use receive::{receive, receive_parsed};
+pub use route::passive_ended;
 pub use send::{announce, departure, Departure};
 
 use core::ops::{DerefMut, Range};
@@ -137,12 +138,15 @@ pub trait Environment {
     fn find(&mut self, index: CdtIndex) -> Option<(Self::Circuit, Gpid)>;
     /// The passive end of the circuit that `key` names, and the node at its other end.
     fn find_passive(&mut self, key: PeerKey) -> Option<(Self::Circuit, Gpid)>;
+    /// How many entries of the CDT are free.
+    fn free(&mut self) -> usize;
     /// Whether there was a circuit of this index, which finished.
     fn has_finished(&mut self, index: CdtIndex) -> bool;
     /// The layer that takes circuits of a class.
     fn listener(&mut self, class: Class) -> Option<Self::Listener>;
     /// Makes the passive end, of the process or node `local`, of the circuit that `header` opens, and
-    /// enters it; `None` if the table is full.
+    /// enters it; `None` if the table is full. When it has left the table, [`passive_ended`] is to be
+    /// called.
     fn accept(&mut self, room: Self::Room, header: &Header, local: Gpid) -> Option<Self::Circuit>;
     /// Hands a frame to its circuit.
     fn deliver(

@@ -397,6 +397,25 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         }
     }
 
+    /// Lets `host` have one more circuit in this node's table, in which `free` entries are free; whether
+    /// it may. A host may have as many as are left free then: one alone half of the table, two a third
+    /// each, and so on, so that there is always room for another one.
+    pub fn admit_passive(&mut self, host: u32, free: usize) -> bool {
+        let peer = self.map.get_mut(host);
+        let Some(peer) = peer.filter(|peer| peer.passive < free) else {
+            return false;
+        };
+        peer.passive += 1;
+        true
+    }
+
+    /// A circuit that `host` was admitted for has left the table.
+    pub fn release_passive(&mut self, host: u32) {
+        if let Some(peer) = self.map.get_mut(host) {
+            peer.passive = peer.passive.saturating_sub(1);
+        }
+    }
+
     /// Takes note that the OPEN of `host` with this open sequence, which was fresh, was refused.
     pub fn refuse_open(&mut self, host: u32, open_seq: u32, reason: ResetReason) {
         if let Some(peer) = self.map.get_mut(host) {

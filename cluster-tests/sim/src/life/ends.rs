@@ -42,6 +42,7 @@ impl Life {
             circuit,
             deadline: None,
             in_table: true,
+            passive: passive.is_some(),
             owned: true,
             user: None,
             wakes: None,
@@ -178,6 +179,7 @@ impl Life {
                 None => self.table.remove_finished(end.index),
             };
             end.in_table = false;
+            let gone = end.passive.then_some(end.peer);
             ether.tell(end.conversation, || {
                 format!("is over, {:?}", end.circuit.reset_reason())
             });
@@ -191,6 +193,9 @@ impl Life {
                     self.birth.life,
                     cut,
                 );
+            }
+            if let Some(peer) = gone {
+                self.peers.release_passive(peer.host());
             }
         }
         if !end.owned && !end.in_table {

@@ -205,6 +205,10 @@ impl Environment for Here<'_> {
         self.circuit(self.life.table.find_passive(key)?)
     }
 
+    fn free(&mut self) -> usize {
+        super::TABLE - self.life.table.len()
+    }
+
     fn has_finished(&mut self, index: CdtIndex) -> bool {
         self.life.table.has_finished(index)
     }

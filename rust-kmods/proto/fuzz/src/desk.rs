@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use podos_proto::cdt::{Cdt, CdtIndex, PeerKey, Slot};
-use podos_proto::endpoint::{Dropped, Environment, Frame, Mac, News};
+use podos_proto::endpoint::{self, Dropped, Environment, Frame, Mac, News};
 use podos_proto::keys::{self, Key, Mode, Nonce, Prf, Seal, SessionSlot, Sessions, KEY_LEN};
 use podos_proto::peer::{PeerSlot, Peers};
 use podos_proto::tgroup::RailSet;
@@ -202,13 +202,24 @@ impl Desk {
         [2, 0, 0, node.boot() as u8, node.host() as u8, rail as u8]
     }
 
+    /// A circuit leaves the table, because it finished or was cut off.
+    pub fn end(&mut self, index: CdtIndex, finished: bool) {
+        let removed = match finished {
+            true => self.circuits.remove_finished(index),
+            false => self.circuits.remove(index),
+        };
+        if let Some(peer) = removed {
+            endpoint::passive_ended(self, peer);
+        }
+    }
+
     /// Cuts circuits off whose other end is on a node that `which` names.
     pub fn cut(&mut self, which: impl Fn(Gpid) -> bool) {
         let circuits = self.circuits.window(0, CIRCUITS);
         let cut = circuits.filter(|(_, peer)| which(**peer));
         let cut: Vec<_> = cut.map(|(index, _)| index).collect();
         for index in cut {
-            self.circuits.remove(index);
+            self.end(index, false);
         }
     }
 
@@ -298,6 +309,10 @@ impl Environment for Desk {
 
     fn find_passive(&mut self, key: PeerKey) -> Option<(CdtIndex, Gpid)> {
         self.found(self.circuits.find_passive(key)?)
+    }
+
+    fn free(&mut self) -> usize {
+        CIRCUITS - self.circuits.len()
     }
 
     fn has_finished(&mut self, index: CdtIndex) -> bool {

@@ -101,7 +101,7 @@ fn an_open_makes_one_circuit_and_its_copies_none() {
         .next()
         .map(|(index, _)| index);
     let index = index.expect("a circuit");
-    desk.circuits.remove_finished(index);
+    desk.end(index, true);
     desk.deeds.clear();
     open(&mut desk, Class::Test, 5, 1);
     assert_eq!(resets(&mut desk), [ResetReason::NoCircuit]);
@@ -116,7 +116,8 @@ fn who_was_refused_hears_the_same_again() {
     desk.listeners.push(Class::Pdfs);
     open(&mut desk, Class::Pdfs, 5, 1);
     assert_eq!(resets(&mut desk), [ResetReason::Refused]);
-    for number in 0..CIRCUITS as u16 {
+    // One node has as many circuits as it leaves others.
+    for number in 0..CIRCUITS as u16 / 2 {
         open(&mut desk, Class::Test, number, 10 + u32::from(number));
     }
     assert_eq!(resets(&mut desk), []);
@@ -130,6 +131,43 @@ fn who_was_refused_hears_the_same_again() {
     desk.cut(|_| true);
     open(&mut desk, Class::Test, 91, 91);
     assert_eq!(resets(&mut desk), [ResetReason::Full]);
+}
+
+#[test]
+fn no_node_takes_the_whole_table() {
+    let mut desk = desk();
+    let nodes = [2, 3, 4].map(|host| Gpid::new(host, 1, 0));
+    for node in nodes {
+        hello(&mut desk, node, INCARNATION, 0, 0);
+    }
+    let open_from = |desk: &mut Desk, from: Gpid, number: u16| {
+        let mut header = Header::new(Kind::Data, Class::Test, from, HERE);
+        header.flags = Flags::OPEN | Flags::TO_PASSIVE | Flags::END;
+        header.active = CdtIndex::new(number, 1);
+        header.ack = u32::from(number);
+        header.sack = association(INCARNATION, desk.incarnation);
+        let frame = Tagged::new(Desk::mac(from, 0), &header, b"first", None);
+        endpoint::receive(desk, 0, frame);
+    };
+    for node in nodes {
+        for number in 0..20 {
+            open_from(&mut desk, node, number);
+        }
+    }
+    let of = |desk: &Desk, node: Gpid| {
+        let circuits = desk.circuits.window(0, CIRCUITS);
+        circuits.filter(|(_, peer)| **peer == node).count()
+    };
+    assert_eq!(nodes.map(|node| of(&desk, node)), [4, 2, 1]);
+    assert_eq!(
+        desk.circuits.len(),
+        7,
+        "there is always room for another node"
+    );
+    // What ends is free for whoever comes.
+    desk.cut(|peer| peer == nodes[0]);
+    open_from(&mut desk, nodes[2], 50);
+    assert_eq!(nodes.map(|node| of(&desk, node)), [0, 2, 2]);
 }
 
 #[test]

@@ -102,8 +102,20 @@ fn accept<E: Environment>(
         Gpid::EVERYBODY => env.node(),
         process_or_node => process_or_node,
     };
-    let circuit = env.accept(room, header, local).ok_or(ResetReason::Full)?;
+    let (host, free) = (header.from.host(), env.free());
+    if !env.peers(|peers| peers.admit_passive(host, free)) {
+        return Err(ResetReason::Full);
+    }
+    let Some(circuit) = env.accept(room, header, local) else {
+        env.peers(|peers| peers.release_passive(host));
+        return Err(ResetReason::Full);
+    };
     Ok((circuit, listener))
+}
+
+/// The passive end of a circuit with `peer` has left the table.
+pub fn passive_ended<E: Environment>(env: &mut E, peer: Gpid) {
+    env.peers(|peers| peers.release_passive(peer.host()));
 }
 
 /// Answers a frame that found no circuit.

@@ -36,6 +36,8 @@ pub struct Peer {
     pub(super) report: Report,
     pub(super) next_open_seq: u32,
     pub(super) opens: ReplayWindow,
+    /// Circuits in this node's table that it opened.
+    pub(super) passive: usize,
 }
 
 impl Peer {
@@ -53,6 +55,7 @@ impl Peer {
             report: Report::new(),
             next_open_seq: 1,
             opens: ReplayWindow::new(),
+            passive: 0,
         }
     }
 
@@ -96,6 +99,8 @@ impl Peer {
             // The next start may hear what was said to this one.
             report: self.report.clone(),
             next_open_seq: self.next_open_seq,
+            // They are going to be cut off one by one.
+            passive: self.passive,
             ..Self::new(node)
         };
     }

@@ -181,9 +181,6 @@ fn end_circuit(desk: &mut Desk, which: u8) {
     let slot = u16::from(which) % CIRCUITS as u16;
     let index = desk.circuits.window(slot, 1).next().map(|(index, _)| index);
     if let Some(index) = index {
-        match which & 0x80 {
-            0 => desk.circuits.remove(index),
-            _ => desk.circuits.remove_finished(index),
-        };
+        desk.end(index, which & 0x80 != 0);
     }
 }
