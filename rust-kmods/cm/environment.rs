@@ -10,7 +10,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, UniqueArc};
 use podos_proto::cdt::{CdtIndex, PeerKey};
 use podos_proto::circuit::{Circuit, Config};
-use podos_proto::endpoint::{Dropped, Environment, Frame, Mac, News};
+use podos_proto::endpoint::{Dropped, Environment, Frame, Identity, Mac, News};
 use podos_proto::keys::{Key, Mode, Nonce, Seal, SessionSlot};
 use podos_proto::peer::PeerSlot;
 use podos_proto::tgroup::RailSet;
@@ -80,6 +80,14 @@ impl Environment for &Node {
 
     fn nonce(&mut self) -> Nonce {
         Node::sessions(self).nonce()
+    }
+
+    fn identity(&self) -> &Identity {
+        Node::identity(self)
+    }
+
+    fn is_own(&self, mac: Mac) -> bool {
+        self.rails().addresses().contains(&Some(mac))
     }
 
     fn peers<R>(&mut self, work: impl FnOnce(&mut peer::Peers<Self::PeerSlots>) -> R) -> R {

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::prelude::*;
 use kernel::sync::{Mutex, SpinLockIrq};
 use kernel::{new_mutex, new_spinlock_irq};
-use podos_proto::endpoint::{self, Departure, Mac};
+use podos_proto::endpoint::{self, Departure, Identity, Mac};
 use podos_proto::tgroup::{RailSet, RailView};
 use podos_proto::time::Instant;
 use podos_proto::wire::ResetReason;
@@ -40,6 +40,7 @@ pub(crate) static NODE: Global<Node> = Global::new();
 pub(crate) struct Node {
     gpid: Gpid,
     incarnation: AtomicU32,
+    identity: Identity,
     /// Held while the node begins anew because its machine was copied.
     #[pin]
     forking: Mutex<()>,
@@ -81,6 +82,7 @@ impl Node {
         try_pin_init!(Self {
             gpid,
             incarnation: AtomicU32::new(first),
+            identity: Identity::new(),
             forking <- new_mutex!((), "podos_forking"),
             counters: Counters::default(),
             opening <- new_spinlock_irq!((), "podos_opening"),
@@ -105,6 +107,11 @@ impl Node {
     /// Which start of CM within this boot this is; never 0.
     pub(crate) fn incarnation(&self) -> u32 {
         self.incarnation.load(Ordering::Acquire)
+    }
+
+    /// Whether this node is the only one of its name.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Taken for the handling of an OPEN.

@@ -12,6 +12,7 @@ use podos_proto::tgroup::RailSet;
 use podos_proto::time::Duration;
 use podos_proto::Gpid;
 
+use crate::mac::MacAddress;
 use crate::node::{Node, NODE};
 use crate::sys::trace;
 
@@ -89,6 +90,24 @@ impl Peers {
             News::Expelled { node: peer } => {
                 pr_info!("the session with host {} is over\n", peer.host());
                 trace::peer(peer, false);
+            }
+            News::Namesake { mac, rail, yields } => {
+                let (host, mac) = (node.gpid().host(), MacAddress(mac));
+                match yields {
+                    true => pr_err!(
+                        "host id {host} is another machine's, {} on rail {rail}: this one keeps silent until that is gone; give it a host id of its own\n",
+                        core::format_args!("{mac}")
+                    ),
+                    false => pr_err!(
+                        "another machine, {} on rail {rail}, has host id {host}, too: it has to get one of its own\n",
+                        core::format_args!("{mac}")
+                    ),
+                }
+                return;
+            }
+            News::Alone => {
+                pr_info!("the other machine with this host id is gone\n");
+                return;
             }
             News::Session(_) => return,
         }

@@ -19,6 +19,7 @@ mod ephemeral;
 mod faults;
 mod group;
 mod listener;
+mod mac;
 mod node;
 mod nonblocking;
 mod opening;

@@ -13,7 +13,7 @@ mod serve;
 use std::collections::BTreeMap;
 
 use podos_proto::cdt::{Cdt, CdtIndex, Slot};
-use podos_proto::endpoint::{self, Clock, BROADCAST};
+use podos_proto::endpoint::{self, Clock, Identity, BROADCAST};
 use podos_proto::peer::{LocalRail, PeerSlot, Peers};
 use podos_proto::rm::Beacon;
 use podos_proto::sst::{Sst, SstSlot};
@@ -98,6 +98,7 @@ pub struct Life {
     dealer: Dealer,
     ledger: Ledger,
     leaked: Vec<Payload>,
+    identity: Identity,
     clock: Clock,
     beacons: u32,
     beacon_at: Nanos,
@@ -124,6 +125,7 @@ impl Life {
             dealer: Dealer::default(),
             ledger: Ledger::default(),
             leaked: Vec::new(),
+            identity: Identity::new(),
             clock: Clock::new(),
             beacons: 0,
             beacon_at: 0,

@@ -35,7 +35,7 @@ pub(super) fn files(directory: &Arc<Kobject>) -> Result<KVec<AttributeFile<Numbe
 }
 
 /// The files, each with what it shows: a name and a number a line, or a table with a head.
-const FILES: [(&CStr, Show); 6] = [
+const FILES: [(&CStr, Show); 7] = [
     (c"cdt", |node, f| {
         writeln!(f, "used {}", node.table().len())?;
         writeln!(f, "size {}", node.table().size())?;
@@ -58,4 +58,5 @@ const FILES: [(&CStr, Show); 6] = [
     (c"shares", |node, f| node.shares().show(f)),
     (c"rails", rails::show_rails),
     (c"peers", rails::show_peers),
+    (c"namesake", rails::show_namesake),
 ];

@@ -8,18 +8,9 @@ use kernel::prelude::*;
 use podos_proto::peer::Peer;
 use podos_proto::tgroup::{GroupKind, MAX_RAILS};
 
+use crate::mac::MacAddress;
 use crate::node::{Node, NODE};
 use crate::sys::{self, Attribute};
-
-/// Six bytes, as Ethernet addresses are written.
-struct Mac([u8; 6]);
-
-impl fmt::Display for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
 
 fn up_or_down(up: bool) -> &'static str {
     match up {
@@ -52,7 +43,7 @@ pub(super) fn show_rails(node: &Node, f: &mut dyn Write) -> fmt::Result {
             "{rail} {} {} {} {} {} {} {} {} {}",
             // The kernel lets names have any bytes but blanks and slashes.
             str::from_utf8(device.name()).unwrap_or("?"),
-            Mac(device.mac()),
+            MacAddress(device.mac()),
             device.mtu(),
             up_or_down(device.is_running()),
             traffic.sent_frames.get(),
@@ -84,7 +75,7 @@ pub(super) fn show_peers(node: &Node, f: &mut dyn Write) -> fmt::Result {
                 "{} {} {number} {} {} {} {} ",
                 gpid.host(),
                 gpid.boot(),
-                Mac(rail.mac),
+                MacAddress(rail.mac),
                 rail.mtu,
                 state_of(&peer, number),
                 silent.as_secs() * 1000 + u64::from(silent.subsec_millis()),
@@ -96,6 +87,21 @@ pub(super) fn show_peers(node: &Node, f: &mut dyn Write) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// Another machine that has this node's host id, if there is one.
+pub(super) fn show_namesake(node: &Node, f: &mut dyn Write) -> fmt::Result {
+    writeln!(f, "mac state heard_ms")?;
+    let Some(other) = node.identity().namesake() else {
+        return Ok(());
+    };
+    let silent = node.now().saturating_duration_since(other.heard);
+    let state = match node.identity().has_yielded() {
+        true => "yielded",
+        false => "kept",
+    };
+    let millis = silent.as_secs() * 1000 + u64::from(silent.subsec_millis());
+    writeln!(f, "{} {state} {millis}", MacAddress(other.mac))
 }
 
 /// `group`: the transmission group of circuits whose opener names none.

@@ -15,6 +15,8 @@
 //! [`Environment::opening`].
 
 mod clock;
+mod identity;
+mod namesake;
 mod open;
 mod peers;
 mod receive;
@@ -22,6 +24,7 @@ mod route;
 mod send;
 
 pub use clock::{rekey, Clock};
+pub use identity::{Identity, Namesake};
 pub use open::{open, refused, Opening};
 pub use peers::expel_all;
 pub use receive::{receive, receive_parsed};
@@ -104,6 +107,9 @@ pub trait Environment {
     /// A random number for a new epoch.
     fn nonce(&mut self) -> keys::Nonce;
 
+    /// Whether it is the only one of its name.
+    fn identity(&self) -> &Identity;
+
     // Its tables, each under its lock while the function runs.
 
     /// Works on the table of peers.
@@ -119,6 +125,8 @@ pub trait Environment {
 
     /// The rails that can send.
     fn usable(&self) -> RailSet;
+    /// Whether this is the address of one of them.
+    fn is_own(&self, mac: Mac) -> bool;
     /// Most bytes of a frame on a rail; `None` if the rail is gone.
     fn mtu(&self, rail: usize) -> Option<u16>;
     /// Sends one frame, protected as `seal` says, to a station on a rail. It may be lost, as any
@@ -213,11 +221,13 @@ pub enum Unwanted {
     NoMode = 5,
     /// It was for another station, or of a VLAN.
     Foreign = 6,
+    /// Another machine has this node's host id: it is of that one, or this node has yielded to it.
+    Namesake = 7,
 }
 
 impl Unwanted {
     /// How many reasons there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
 
     /// Every reason, by its number.
     pub const ALL: [Unwanted; Self::COUNT] = [
@@ -228,6 +238,7 @@ impl Unwanted {
         Unwanted::Hello,
         Unwanted::NoMode,
         Unwanted::Foreign,
+        Unwanted::Namesake,
     ];
 
     /// The reason as a file name: lower case, no blanks.
@@ -240,6 +251,7 @@ impl Unwanted {
             Unwanted::Hello => "hello",
             Unwanted::NoMode => "no_mode",
             Unwanted::Foreign => "foreign",
+            Unwanted::Namesake => "namesake",
         }
     }
 }
@@ -290,6 +302,17 @@ pub enum News {
         /// The node: host and boot.
         node: Gpid,
     },
+    /// Another machine is this node, too.
+    Namesake {
+        /// Its address.
+        mac: Mac,
+        /// On which rail it was heard.
+        rail: usize,
+        /// Whether this node keeps silent until the other one is gone.
+        yields: bool,
+    },
+    /// The other machine, to which this node had yielded, is gone.
+    Alone,
     /// What became of a session.
     Session(keys::Event),
 }

@@ -18,6 +18,8 @@ pub const INTERVAL: Duration = Duration::from_millis(INTERVAL_MS as u64);
 
 /// The sender leaves the cluster in order: its circuits are gone.
 pub const LEAVING: u8 = 1;
+/// The sender has had its name for some time.
+const SETTLED: u8 = 2;
 
 /// The MTU that a rail has unless it is told otherwise.
 const USUAL_MTU: u16 = 1500;
@@ -32,7 +34,7 @@ pub struct Hello {
     pub rail: u8,
     /// How many rails the sender has.
     pub rails: u8,
-    /// [`LEAVING`] or 0; unknown bits are not looked at.
+    /// Bit 0: leaving; bit 1: settled; unknown bits are not looked at.
     pub flags: u8,
     /// The sender's epoch: which of its nonces this is. 0 in a cluster without a key.
     pub epoch: u8,
@@ -79,6 +81,20 @@ impl Hello {
             flags: self.flags | LEAVING,
             ..self
         }
+    }
+
+    /// The same, of a node that has had its name for some time, or has not.
+    pub fn settled(self, settled: bool) -> Self {
+        let bit = if settled { SETTLED } else { 0 };
+        Self {
+            flags: self.flags | bit,
+            ..self
+        }
+    }
+
+    /// Whether the sender has had its name for some time.
+    pub fn is_settled(&self) -> bool {
+        self.flags & SETTLED != 0
     }
 
     /// Whether the sender leaves.

@@ -55,8 +55,8 @@ pub enum Event {
     Left,
     /// Nothing new.
     None,
-    /// The frame must not be looked at: it is of a start that is over, or there is no room for its
-    /// sender.
+    /// The frame must not be looked at: it is of a start that is over, or of another machine of the
+    /// same name, or there is no room for its sender.
     Ignored,
 }
 
@@ -140,7 +140,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         let rebooted = peer.node.boot() != from.boot();
         if rebooted {
             // If it is a boot number that came back, a hello will say so.
-            if peer.past.has_boot(from.boot()) {
+            if peer.past.has_boot(from.boot()) || peer.is_another(now, mac) {
                 return Event::Ignored;
             }
             peer.restart(from.node(), 0);
@@ -222,6 +222,16 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         )
     }
 
+    /// Whether another machine has the name of `from`: one that was heard lately, and never from `mac`.
+    /// A machine that is started again keeps some of its interfaces, or takes longer.
+    pub fn is_taken(&self, now: Instant, from: Gpid, mac: [u8; 6], incarnation: u32) -> bool {
+        self.map.get(from.host()).is_some_and(|peer| {
+            let is_same = peer.node.same_node(from)
+                && (peer.incarnation == incarnation || peer.incarnation == 0);
+            !is_same && peer.is_another(now, mac)
+        })
+    }
+
     /// As [`Peers::heard`], of a frame that tells which start of CM its sender is.
     pub fn meet(
         &mut self,
@@ -236,6 +246,11 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         let mut restarted = false;
         if let Some(peer) = known.filter(|_| rail < MAX_RAILS) {
             if peer.past.has(Start { boot, incarnation }) {
+                return Event::Ignored;
+            }
+            let is_same = peer.node.boot() == boot
+                && (peer.incarnation == incarnation || peer.incarnation == 0);
+            if !is_same && peer.is_another(now, mac) {
                 return Event::Ignored;
             }
             restarted = peer.node.boot() != boot

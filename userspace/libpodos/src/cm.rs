@@ -3,6 +3,7 @@
 //! The Communication Manager's files: its mode and keys, and what it shows of itself.
 
 mod circuit;
+mod namesake;
 mod rail;
 mod table;
 
@@ -16,6 +17,7 @@ use crate::{ClusterKey, Fingerprint};
 use table::Table;
 
 pub use circuit::CircuitState;
+pub use namesake::Namesake;
 pub use rail::{OwnRail, PeerRail};
 
 /// Where the kernel shows CM.
@@ -325,6 +327,17 @@ impl Cm {
     pub fn rails(&self) -> Result<Vec<OwnRail>> {
         let table = Table::read(self.directory.join("rails"))?;
         table.rows().map(|row| OwnRail::of(&row)).collect()
+    }
+
+    /// Another machine that has this node's host id, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cm::circuits`].
+    pub fn namesake(&self) -> Result<Option<Namesake>> {
+        let table = Table::read(self.directory.join("namesake"))?;
+        let row = table.rows().next();
+        row.map(|row| Namesake::of(&row)).transpose()
     }
 
     /// The rails on which other nodes were heard.

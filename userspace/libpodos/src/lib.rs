@@ -37,8 +37,8 @@ mod sst;
 pub use caller::Caller;
 pub use child::{Child, Output};
 pub use cm::{
-    CircuitState, Cm, CmError, KnownKey, Mode, OwnRail, ParseModeError, PeerRail, CM_DIRECTORY,
-    DEBUG_DIRECTORY,
+    CircuitState, Cm, CmError, KnownKey, Mode, Namesake, OwnRail, ParseModeError, PeerRail,
+    CM_DIRECTORY, DEBUG_DIRECTORY,
 };
 pub use command::Command;
 pub use encoding::Program;

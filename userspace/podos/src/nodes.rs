@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use podos::NodeState;
+use podos::{Namesake, NodeState};
 use serde::Serialize;
 
 use crate::output;
@@ -26,12 +26,26 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let states = podos::system_state(&arguments.sst)?;
+    warn_of_namesake();
     let text = if arguments.json {
         json(&states).context("the table can't be put into JSON")?
     } else {
         table(&states)
     };
     output::print(text)
+}
+
+/// Says so if another machine has this node's host id.
+fn warn_of_namesake() {
+    // Whoever can't be asked is no reason to keep the table back.
+    let Ok(Some(Namesake { mac, yielded })) = podos::Cm::default().namesake() else {
+        return;
+    };
+    let outcome = match yielded {
+        true => "this node keeps silent until that one is gone",
+        false => "that one keeps silent, and has to get one of its own",
+    };
+    eprintln!("podos: another machine, {mac}, has this node's host id, too: {outcome}");
 }
 
 /// A node in `--json`: the names and units of the files in sysfs.

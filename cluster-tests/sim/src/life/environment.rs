@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use podos_proto::cdt::{CdtIndex, PeerKey};
-use podos_proto::endpoint::{Dropped, Environment, Frame, Mac, News, BROADCAST};
+use podos_proto::endpoint::{Dropped, Environment, Frame, Identity, Mac, News, BROADCAST};
 use podos_proto::keys::{self, Key, Mode, Nonce, Seal, SessionSlot, Sessions};
 use podos_proto::peer::{PeerSlot, Peers};
 use podos_proto::rm::Beacon;
@@ -21,6 +21,7 @@ use super::Life;
 use crate::clock::Nanos;
 use crate::content::Side;
 use crate::ether::Ether;
+use crate::network::owner;
 use crate::protocol::{self, instant, Ledger, Payload};
 use crate::sabotage::Sabotage;
 use crate::user::User;
@@ -140,6 +141,14 @@ impl Environment for Here<'_> {
     fn nonce(&mut self) -> Nonce {
         let members = self.life.members.as_mut();
         members.map(|members| members.nonce()).unwrap_or_default()
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.life.identity
+    }
+
+    fn is_own(&self, mac: Mac) -> bool {
+        owner(mac).0 == self.life.birth.node
     }
 
     fn peers<R>(&mut self, work: impl FnOnce(&mut Peers<Vec<PeerSlot>>) -> R) -> R {
@@ -276,6 +285,8 @@ impl Environment for Here<'_> {
                 u64::from(node.host())
             }
             News::Expelled { node } => node.raw() ^ 5,
+            News::Namesake { .. } => 6,
+            News::Alone => 7,
             News::Session(event) => match event {
                 keys::Event::Up { node } => node.raw() ^ 1,
                 keys::Event::Rebooted { node } => node.raw() ^ 2,

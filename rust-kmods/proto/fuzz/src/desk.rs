@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use podos_proto::cdt::{Cdt, CdtIndex, PeerKey, Slot};
-use podos_proto::endpoint::{self, Dropped, Environment, Frame, Mac, News};
+use podos_proto::endpoint::{self, Dropped, Environment, Frame, Identity, Mac, News};
 use podos_proto::keys::{self, Key, Mode, Nonce, Prf, Seal, SessionSlot, Sessions, KEY_LEN};
 use podos_proto::peer::{PeerSlot, Peers};
 use podos_proto::tgroup::RailSet;
@@ -124,6 +124,8 @@ pub enum Deed {
         header: Header,
         /// The frame's data.
         data: Vec<u8>,
+        /// The key that its tag is made with, if it has one.
+        key: Option<[u8; KEY_LEN]>,
     },
     /// It made the passive end of a circuit of this opener, association and open sequence.
     Accepted(Gpid, u32, u32),
@@ -164,6 +166,8 @@ pub struct Desk {
     pub sessions: Sessions<Mix, Vec<SessionSlot>>,
     /// The circuits: the node at the other end of each.
     pub circuits: Cdt<Gpid, Vec<Slot<Gpid>>>,
+    /// Whether it is the only one of its name.
+    pub identity: Identity,
     /// What it did, the latest last.
     pub deeds: Vec<Deed>,
     nonces: u8,
@@ -192,6 +196,7 @@ impl Desk {
             peers: Peers::new((0..HOSTS).map(|_| PeerSlot::new()).collect()),
             sessions,
             circuits: Cdt::new((0..CIRCUITS).map(|_| Slot::new()).collect()),
+            identity: Identity::new(),
             deeds: Vec::new(),
             nonces: 0,
         }
@@ -260,6 +265,16 @@ impl Environment for Desk {
         nonce
     }
 
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn is_own(&self, mac: Mac) -> bool {
+        self.usable
+            .iter()
+            .any(|rail| Self::mac(self.node, rail) == mac)
+    }
+
     fn peers<R>(&mut self, work: impl FnOnce(&mut Peers<Vec<PeerSlot>>) -> R) -> R {
         work(&mut self.peers)
     }
@@ -288,6 +303,7 @@ impl Environment for Desk {
             to,
             header,
             data,
+            key: seal.map(|seal| *seal.key.as_bytes()),
         });
     }
 

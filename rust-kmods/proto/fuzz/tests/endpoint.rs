@@ -70,6 +70,7 @@ fn reports(desk: &mut Desk) -> Vec<(usize, Mac, RailSet)> {
             to,
             header,
             data,
+            ..
         } if header.kind == Kind::Ephemeral => {
             let heard = Heard::decode(&data).expect("it is a report");
             Some((rail, to, heard.rails()))
@@ -280,4 +281,127 @@ fn frames_for_other_stations_are_not_looked_at() {
         [Deed::Dropped(Dropped::Unwanted(Unwanted::Foreign))]
     );
     assert!(desk.peers.is_empty());
+}
+
+/// Another machine with the name of [`HERE`], started once more.
+fn twin(mode: Mode) -> Desk {
+    let mut twin = Desk::new(HERE, mode, 1);
+    twin.incarnation = 12;
+    twin
+}
+
+/// Of the interfaces of both, as the other one sees them.
+const FIRST_MAC: Mac = [2, 0, 0, 8, 8, 0];
+const TWIN_MAC: Mac = [2, 0, 0, 9, 9, 0];
+
+/// What `from` has sent since the last call, as it comes to `to` on rail 0.
+fn carry(from: &mut Desk, source: Mac, to: &mut Desk) {
+    for deed in std::mem::take(&mut from.deeds) {
+        let Deed::Sent {
+            rail: 0,
+            header,
+            data,
+            key,
+            ..
+        } = deed
+        else {
+            continue;
+        };
+        let frame = Tagged {
+            source,
+            bytes: podos_proto_fuzz::desk::frame(&header, &data),
+            key: key.unwrap_or_default(),
+            foreign: false,
+        };
+        endpoint::receive(to, 0, frame);
+    }
+}
+
+/// Whether it was told that there is a twin, and whether the node yields by that.
+fn told_of_twin(desk: &Desk) -> Option<bool> {
+    desk.deeds.iter().find_map(|deed| match deed {
+        Deed::Told(News::Namesake { yields, .. }) => Some(*yields),
+        _ => None,
+    })
+}
+
+#[test]
+fn of_two_machines_with_one_name_the_first_goes_on() {
+    for mode in [Mode::Open, Mode::Mac] {
+        let (mut first, mut second) = (Desk::new(HERE, mode, 1), twin(mode));
+        let mut clocks = [Clock::new(), Clock::new()];
+        clocks[0].greet(&mut first);
+        first.now = first.now + Duration::from_secs(3);
+        second.now = first.now;
+        first.deeds.clear();
+        clocks[1].greet(&mut second);
+        // Both hear what the other one says, and what comes of it.
+        let (mut told, mut told_second) = (None, None);
+        for _ in 0..3 {
+            clocks[0].greet(&mut first);
+            carry(&mut second, TWIN_MAC, &mut first);
+            told = told.or(told_of_twin(&first));
+            carry(&mut first, FIRST_MAC, &mut second);
+            told_second = told_second.or(told_of_twin(&second));
+            first.now = first.now + Duration::from_millis(300);
+            second.now = first.now;
+        }
+        assert_eq!((told, told_second), (Some(false), Some(true)), "{mode}");
+        assert!(second.identity.has_yielded() && !first.identity.has_yielded());
+        // It says nothing, and takes nothing in.
+        second.deeds.clear();
+        second.now = second.now + Duration::from_millis(300);
+        clocks[1].greet(&mut second);
+        clocks[1].mind(&mut second);
+        assert_eq!(second.deeds, []);
+        hello(&mut second, THERE, INCARNATION, 0, 1);
+        assert!(second.peers.is_empty() && resets(&mut second).is_empty());
+        // The first is gone.
+        second.now = second.now + Duration::from_secs(6);
+        clocks[1].greet(&mut second);
+        assert_eq!(
+            second.deeds.first(),
+            Some(&Deed::Told(News::Alone)),
+            "{mode}"
+        );
+        assert!(!second.identity.has_yielded() && second.deeds.len() > 1);
+    }
+}
+
+#[test]
+fn a_recording_of_a_node_is_no_twin_of_it() {
+    let mut desk = Desk::new(HERE, Mode::Mac, 1);
+    let mut clock = Clock::new();
+    clock.greet(&mut desk);
+    let recorded = desk.deeds.clone();
+    desk.now = desk.now + Duration::from_millis(500);
+    // As after a restart: nothing is known of what was said before.
+    let mut again = Desk::new(HERE, Mode::Mac, 1);
+    again.now = desk.now;
+    Clock::new().greet(&mut again);
+    let mut replayed = Desk::new(HERE, Mode::Mac, 1);
+    for _ in 0..3 {
+        replayed.deeds.clone_from(&recorded);
+        carry(&mut replayed, TWIN_MAC, &mut again);
+    }
+    assert_eq!(told_of_twin(&again), None);
+    assert!(!again.identity.has_yielded());
+}
+
+#[test]
+fn others_keep_to_the_first_of_two_machines() {
+    let mut desk = met();
+    let twin = Gpid::new(THERE.host(), 2, 0);
+    let header = Hello::header(twin, 0);
+    let body = Hello::new(0, 2, 71);
+    let frame = || Tagged::new(TWIN_MAC, &header, body.as_bytes(), None);
+    endpoint::receive(&mut desk, 0, frame());
+    let dropped = Deed::Dropped(Dropped::Unwanted(Unwanted::Peer));
+    assert_eq!(desk.deeds, [dropped]);
+    assert_eq!(desk.peers.get(2).map(|peer| peer.node()), Some(THERE));
+    // The first is silent: it was the same machine with other interfaces, or is gone.
+    desk.now = desk.now + Duration::from_millis(1300);
+    desk.deeds.clear();
+    endpoint::receive(&mut desk, 0, frame());
+    assert_eq!(desk.peers.get(2).map(|peer| peer.node()), Some(twin));
 }

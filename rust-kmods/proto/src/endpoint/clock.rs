@@ -2,7 +2,7 @@
 
 //! What time asks of a node: hellos, handshakes, a look for what fell silent, and word of it.
 
-use super::{announce, peers, send, Environment, BROADCAST};
+use super::{announce, peers, send, Environment, News, BROADCAST};
 use crate::derive::IntoBytes;
 use crate::hello::{self, Hello};
 use crate::keys::Action;
@@ -30,6 +30,10 @@ impl Clock {
     /// Says hello, if it is time. When the clock has to be turned again; [`Clock::mind`] is due now.
     pub fn greet<E: Environment>(&mut self, env: &mut E) -> Instant {
         let now = env.now();
+        env.identity().begin(now);
+        if env.identity().recover(now) {
+            env.tell(News::Alone);
+        }
         let hello_at = match self.hello_at {
             Some(at) if now < at => at,
             _ => {
@@ -43,6 +47,9 @@ impl Clock {
 
     /// Does what keys, handshakes and silence ask for by now.
     pub fn mind<E: Environment>(&self, env: &mut E) {
+        if env.identity().has_yielded() {
+            return;
+        }
         mind_sessions(env);
         peers::find_changes(env);
         peers::report(env);
@@ -63,6 +70,7 @@ impl Clock {
                 continue;
             };
             let hello = Hello::new(rail as u8, rails.len() as u8, env.incarnation()).with_mtu(mtu);
+            let hello = hello.settled(env.identity().is_settled(env.now()));
             let hello = match leaving {
                 true => hello.leaving(),
                 false => hello,

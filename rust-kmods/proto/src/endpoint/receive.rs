@@ -2,7 +2,7 @@
 
 //! From a received frame to what it is for.
 
-use super::{peers, route, send, Dropped, Environment, Frame, Unwanted};
+use super::{namesake, peers, route, send, Dropped, Environment, Frame, Unwanted};
 use crate::gpid::Gpid;
 use crate::heard;
 use crate::hello::Hello;
@@ -44,7 +44,10 @@ fn admit<E: Environment>(
 ) -> Result<bool, Dropped> {
     let own = env.node();
     if header.from.host() == own.host() {
-        return Err(Dropped::Unwanted(Unwanted::Echo));
+        return Err(namesake::hear(env, rail, header, frame));
+    }
+    if env.identity().has_yielded() {
+        return Err(Dropped::Unwanted(Unwanted::Namesake));
     }
     if header.to != Gpid::EVERYBODY && !header.to.same_node(own) {
         return Err(Dropped::Unwanted(Unwanted::Misaddressed));
@@ -79,20 +82,28 @@ fn authenticate<E: Environment>(
     if !env.verify(&opening.key, header, frame) {
         return Err(AuthError::BadTag);
     }
+    let mac = frame.source();
     let heard = match header.kind {
         Kind::Hello => {
             let hello = Hello::decode(data(header, frame)).map_err(|_| AuthError::Malformed)?;
+            let incarnation = hello.incarnation.get();
+            if env.peers(|peers| peers.is_taken(now, header.from, mac, incarnation)) {
+                return Err(AuthError::NotFresh);
+            }
             env.sessions(|sessions| sessions.on_hello(now, header, hello, &opening))
         }
         Kind::Handshake => {
             let handshake = Handshake::decode(data(header, frame));
             let handshake = *handshake.map_err(|_| AuthError::Malformed)?;
+            let incarnation = handshake.incarnation.get();
+            if env.peers(|peers| peers.is_taken(now, header.from, mac, incarnation)) {
+                return Err(AuthError::NotFresh);
+            }
             let heard =
                 env.sessions(|sessions| sessions.on_handshake(now, header, &handshake, &opening));
             if let Some(Ok(heard)) = &heard {
                 if heard.fresh {
-                    let incarnation = handshake.incarnation.get();
-                    peers::meet(env, header.from, rail, frame.source(), incarnation);
+                    peers::meet(env, header.from, rail, mac, incarnation);
                 }
             }
             heard
@@ -110,7 +121,7 @@ fn authenticate<E: Environment>(
         peers::follow_session(env, event);
     }
     if let Some(answer) = heard.answer {
-        send::handshake(env, &answer, Some((rail, frame.source())));
+        send::handshake(env, &answer, Some((rail, mac)));
     }
     Ok(heard.fresh)
 }
@@ -147,7 +158,7 @@ fn take<E: Environment>(env: &mut E, rail: usize, header: &Header, mut frame: E:
 }
 
 /// A frame's data, which are in one piece.
-fn data<'a>(header: &Header, frame: &'a mut impl Frame) -> &'a [u8] {
+pub(super) fn data<'a>(header: &Header, frame: &'a mut impl Frame) -> &'a [u8] {
     let range = header.data_range();
     frame.start(range.end).get(range).unwrap_or_default()
 }

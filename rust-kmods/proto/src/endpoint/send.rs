@@ -34,7 +34,7 @@ pub(super) fn to_host<E: Environment>(env: &mut E, host: u32, rail: usize, heade
 }
 
 /// Sends a Hello or an ephemeral packet to a station on a rail, or to all. Whether it was sent: who
-/// has no mode or no key yet says nothing.
+/// has no mode or no key yet says nothing, nor does who has yielded to another machine of its name.
 pub fn announce<E: Environment>(
     env: &mut E,
     rail: usize,
@@ -42,6 +42,9 @@ pub fn announce<E: Environment>(
     header: &Header,
     data: &[u8],
 ) -> bool {
+    if env.identity().has_yielded() {
+        return false;
+    }
     let now = env.now();
     let seal = match env.mode() {
         None => return false,

@@ -14,6 +14,8 @@ use crate::wire::{Class, Header, Kind};
 pub(super) const READY: u8 = 1;
 /// The sender was not told yet that the receiver is ready, and wants to be.
 pub(super) const ANSWER: u8 = 2;
+/// The sender has had its name for some time. Told to another machine of the same name only.
+const SETTLED: u8 = 4;
 
 /// Body of a [`Kind::Handshake`] frame: 76 bytes.
 #[derive(
@@ -21,7 +23,7 @@ pub(super) const ANSWER: u8 = 2;
 )]
 #[repr(C)]
 pub struct Handshake {
-    /// Bit 0: ready; bit 1: an answer is wanted; unknown bits are not looked at.
+    /// Bit 0: ready; bit 1: an answer is wanted; bit 2: settled; unknown bits are not looked at.
     pub flags: u8,
     /// The sender's epoch.
     pub epoch: u8,
@@ -49,6 +51,20 @@ impl Handshake {
             return Err(Malformed::Value);
         }
         Ok(handshake)
+    }
+
+    /// The same, of a node that has had its name for some time, or has not.
+    pub fn settled(self, settled: bool) -> Self {
+        let bit = if settled { SETTLED } else { 0 };
+        Self {
+            flags: self.flags | bit,
+            ..self
+        }
+    }
+
+    /// Whether the sender has had its name for some time.
+    pub fn is_settled(&self) -> bool {
+        self.flags & SETTLED != 0
     }
 
     /// Which cluster key the sender uses.

@@ -152,6 +152,38 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
         })
     }
 
+    /// The key that the tag of a Hello or Handshake is to be checked with which bears this node's own
+    /// host id: that of another machine, if it is a member.
+    ///
+    /// # Errors
+    ///
+    /// Why the frame is to be dropped without looking at its tag.
+    pub fn open_namesake(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        body: &[u8],
+    ) -> Result<Opening, AuthError> {
+        let keyed = self.mode.filter(|mode| mode.is_keyed());
+        let auth = match (keyed, header.auth) {
+            (Some(mode), Some(auth)) if Mode::admits(mode, header) => auth,
+            _ => return Err(AuthError::Unsealed),
+        };
+        let who = Introduction::read(header, body)?;
+        if auth.key_id != who.epoch << 4 {
+            return Err(AuthError::UnknownSession);
+        }
+        let cluster = self.ring.get(who.fingerprint).ok_or(AuthError::NoKey)?;
+        if !self.derivations.take(now) {
+            return Err(AuthError::Limited);
+        }
+        Ok(Opening {
+            key: schedule::sender_key::<P>(cluster, who.node, &who.nonce),
+            id: None,
+            counter: auth.counter,
+        })
+    }
+
     /// Takes note of a Data, Ack, Reset or Ephemeral frame whose tag is right.
     ///
     /// # Errors

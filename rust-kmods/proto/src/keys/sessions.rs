@@ -155,6 +155,8 @@ pub struct Sessions<P: Prf, S: DerefMut<Target = [SessionSlot]>> {
     pub(super) map: HostMap<Peer, S>,
     /// Derivations for hosts that have no slot.
     pub(super) derivations: Bucket,
+    /// Answers to other machines of this node's name.
+    namesakes: Bucket,
     /// A new nonce is needed to tell a peer from its past.
     pub(super) heal: bool,
     worn_out: bool,
@@ -176,6 +178,7 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
             own: None,
             map: HostMap::new(slots),
             derivations: Bucket::new(64, Duration::from_millis(2)),
+            namesakes: Bucket::new(2, Duration::from_millis(500)),
             heal: false,
             worn_out: false,
             next_id: 0,
@@ -471,6 +474,24 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
             to: node.node(),
             attempt: 0,
             handshake,
+            seal: own.sender.seal(mode, Kind::Handshake),
+        })
+    }
+
+    /// Whether this is the nonce of the present epoch.
+    pub fn is_own_nonce(&self, nonce: &Nonce) -> bool {
+        self.own.as_ref().is_some_and(|own| own.nonce == *nonce)
+    }
+
+    /// The handshake for another machine of this node's name, which showed `nonce`, if it has not had
+    /// too many: it says nothing but that this one is there.
+    pub fn answer_namesake(&mut self, now: Instant, node: Gpid, nonce: &Nonce) -> Option<Outgoing> {
+        let mode = self.keyed_mode()?;
+        let own = self.own.as_mut()?;
+        self.namesakes.take(now).then(|| Outgoing {
+            to: node.node(),
+            attempt: 0,
+            handshake: own.handshake(self.incarnation, 0, nonce),
             seal: own.sender.seal(mode, Kind::Handshake),
         })
     }

@@ -3,7 +3,7 @@
 //! What is known of one node.
 
 use super::past::{Past, Start};
-use super::rail::Rail;
+use super::rail::{Rail, RAIL_LIFETIME};
 use super::replay::ReplayWindow;
 use super::report::Report;
 use super::{Change, RailSet, MAX_RAILS};
@@ -119,6 +119,13 @@ impl Peer {
             self.report.found(now);
         }
         is_new
+    }
+
+    /// Whether `mac` is of another machine: the peer was heard lately, and never from there.
+    pub(super) fn is_another(&self, now: Instant, mac: [u8; 6]) -> bool {
+        let is_there = |rail: &Rail| now.saturating_duration_since(rail.last_heard) < RAIL_LIFETIME;
+        let mut heard = self.heard.iter().filter_map(|rail| self.rails.get(rail));
+        heard.any(is_there) && self.rails.iter().all(|rail| rail.mac != mac)
     }
 
     /// No frame of its counts any more.
