@@ -144,9 +144,9 @@ impl Peers {
             }
             present
         });
-        let mut from = 0;
-        while let Some(node) = self.next_up(from) {
-            from = node.host() + 1;
+        let mut from = Some(0);
+        while let Some(node) = from.and_then(|from| self.next_up(from)) {
+            from = node.host().checked_add(1);
             // Without memory the news wait for the next change.
             if !told.contains(&node) && told.push(node, GFP_KERNEL).is_ok() {
                 tell(node.host(), true);

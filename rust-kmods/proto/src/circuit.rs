@@ -429,7 +429,8 @@ impl<B: Payload> Circuit<B> {
             self.stats.rejected += 1;
             return Activity::NONE;
         }
-        if header.kind == Kind::Reset && self.passive.is_some() && header.passive.is_none() {
+        let answers_open = self.role == Role::Active && header.passive.is_none();
+        if header.kind == Kind::Reset && answers_open && self.passive.is_some() {
             // It answers a late copy of the OPEN, which was answered long ago: whether the other end is
             // still there, frames that name it will tell.
             self.stats.rejected += 1;

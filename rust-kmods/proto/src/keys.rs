@@ -15,6 +15,7 @@
 
 mod handshake;
 mod peer;
+mod proofs;
 mod receive;
 mod ring;
 pub mod schedule;

@@ -138,6 +138,10 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             return Event::Ignored;
         };
         let rebooted = peer.node.boot() != from.boot();
+        if !rebooted && peer.incarnation == 0 && peer.past.has_boot(from.boot()) {
+            // It has left: a hello will say that it is back.
+            return Event::Ignored;
+        }
         if rebooted {
             // If it is a boot number that came back, a hello will say so.
             if peer.past.has_boot(from.boot()) || peer.is_another(now, mac) {
@@ -184,6 +188,9 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         }
         if peer.hear_hello(seq, rail, hello.mtu.get(), hello.rails) {
             self.changes.not_later_than(now);
+        }
+        if peer.heard().len() < usize::from(hello.rails) {
+            self.reports.not_later_than(peer.report.expect(now));
         }
         event
     }
@@ -258,6 +265,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             if restarted {
                 peer.restart(from.node(), incarnation);
             }
+            peer.incarnation = incarnation;
         }
         let event = self.heard(now, from, rail, mac);
         if event == Event::Ignored {

@@ -250,7 +250,10 @@ fn a_rail_is_up_when_both_hear_each_other_there() {
     let down = Deed::Told(News::RailDown { node, rail: 0 });
     assert_eq!(desk.deeds, [Deed::Rerouted(2), down]);
     assert_eq!(up(&desk), rails([1]));
-    // One that was overtaken.
+    // One that comes too soon after it, and one that was overtaken.
+    tell(&mut desk, 2, rails([0]), 1000);
+    assert_eq!((up(&desk), desk.deeds.len()), (rails([1]), 0));
+    desk.now = desk.now + Duration::from_millis(100);
     tell(&mut desk, 0, rails([0]), 1000);
     assert_eq!((up(&desk), desk.deeds.len()), (rails([1]), 0));
     tell(&mut desk, 2, RailSet::EMPTY, 1000);
@@ -287,6 +290,8 @@ fn frames_for_other_stations_are_not_looked_at() {
 fn twin(mode: Mode) -> Desk {
     let mut twin = Desk::new(HERE, mode, 1);
     twin.incarnation = 12;
+    // No two machines draw the same nonce.
+    twin.sessions.fork(twin.now, twin.incarnation, [77; 32]);
     twin
 }
 
@@ -382,6 +387,11 @@ fn a_recording_of_a_node_is_no_twin_of_it() {
     let mut replayed = Desk::new(HERE, Mode::Mac, 1);
     for _ in 0..3 {
         replayed.deeds.clone_from(&recorded);
+        carry(&mut replayed, TWIN_MAC, &mut again);
+        // And what it says to that, thrown back.
+        let said: Vec<_> = again.deeds.drain(..).collect();
+        assert!(said.iter().all(|deed| !matches!(deed, Deed::Told(_))));
+        replayed.deeds = said;
         carry(&mut replayed, TWIN_MAC, &mut again);
     }
     assert_eq!(told_of_twin(&again), None);

@@ -351,6 +351,14 @@ fn a_reset_that_answers_a_late_open_says_nothing() {
     assert_eq!((a.reset_reason(), a.stats().rejected), (None, 1));
     exchange(&mut a, &mut b, at(20));
     assert_eq!(b.recv().map(|segment| segment.payload), Some(vec![7]));
+    // To the passive end it is the opener's word, which it never answered.
+    let mut accepted = Circuit::accept(&Config::default(), single(), &open, open.to, PASSIVE);
+    let mut abort = Header::new(Kind::Reset, open.class, open.from, open.to);
+    abort.flags = Flags::TO_PASSIVE;
+    abort.active = open.active;
+    abort.seq = ResetReason::Aborted as u32;
+    accepted.receive(at(20), 0, &abort, vec![]);
+    assert_eq!(accepted.reset_reason(), Some(ResetReason::Aborted));
     // Who was never answered is told that there is no circuit.
     unanswered.receive(at(20), 0, &reset, vec![]);
     assert_eq!(unanswered.reset_reason(), Some(ResetReason::NoCircuit));

@@ -95,7 +95,8 @@ impl Identity {
         let [a, b, c, d, e, f] = mac;
         let other = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
         self.heard.store(now.as_nanos(), Ordering::Relaxed);
-        let is_known = self.other.swap(other, Ordering::Relaxed) == other;
+        // A machine has an address on each rail.
+        let is_known = self.other.swap(other, Ordering::Relaxed) != 0;
         let yields = match (self.is_settled(now), settled) {
             (true, false) => false,
             (false, true) => true,

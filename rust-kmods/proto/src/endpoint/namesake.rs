@@ -70,7 +70,7 @@ fn prove<E: Environment>(
         _ => {
             let handshake = Handshake::decode(data(header, frame));
             let handshake = *handshake.map_err(|_| AuthError::Malformed)?;
-            let fresh = env.sessions(|sessions| sessions.is_own_nonce(&handshake.echo));
+            let fresh = env.sessions(|sessions| sessions.proves_namesake(&handshake, &opening));
             let claim = Claim {
                 settled: handshake.is_settled(),
                 incarnation: handshake.incarnation.get(),
@@ -91,6 +91,10 @@ fn prove<E: Environment>(
 /// Another machine is this node, too: one of both yields.
 fn contest<E: Environment>(env: &mut E, rail: usize, mac: Mac, claim: &Claim) {
     let (now, own) = (env.now(), env.incarnation());
+    if own == claim.incarnation {
+        // The node's own word, by another station.
+        return;
+    }
     let is_first = own > claim.incarnation;
     let had_yielded = env.identity().has_yielded();
     let (yields, tell) = env.identity().claim(now, mac, claim.settled, is_first);

@@ -18,6 +18,9 @@ pub struct Departure {
 /// How a frame of a circuit leaves for a host on a rail; `None` if the rail, the host or the session
 /// with it is gone: the frame is lost then, as any frame can be. A seal is for one frame.
 pub fn departure<E: Environment>(env: &mut E, host: u32, rail: usize) -> Option<Departure> {
+    if env.identity().has_yielded() {
+        return None;
+    }
     let to = env.peers(|peers| peers.address(host, rail))?;
     let seal = match env.mode()? {
         Mode::Open => None,

@@ -173,6 +173,10 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
         if auth.key_id != who.epoch << 4 {
             return Err(AuthError::UnknownSession);
         }
+        if self.is_own_nonce(&who.nonce) {
+            // This node said it, and somebody throws it back.
+            return Err(AuthError::Replayed);
+        }
         let cluster = self.ring.get(who.fingerprint).ok_or(AuthError::NoKey)?;
         if !self.derivations.take(now) {
             return Err(AuthError::Limited);
@@ -182,6 +186,16 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
             id: None,
             counter: auth.counter,
         })
+    }
+
+    /// Whether a Handshake whose tag is right, and which bears this node's own host id, is the proof that
+    /// another machine of that name is there now: it echoes the present nonce, and did not come before.
+    pub fn proves_namesake(&mut self, handshake: &Handshake, opening: &Opening) -> bool {
+        if !self.is_own_nonce(&handshake.echo) {
+            return false;
+        }
+        let own = self.own.as_ref().map_or(0, |own| own.serial);
+        self.proofs.accept(own, &handshake.nonce, opening.counter)
     }
 
     /// Takes note of a Data, Ack, Reset or Ephemeral frame whose tag is right.

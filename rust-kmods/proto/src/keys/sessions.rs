@@ -7,6 +7,7 @@ use core::ops::DerefMut;
 
 use super::handshake::{Handshake, Outgoing, ANSWER, READY};
 use super::peer::{PairId, Peer, Rx, Sender, Tx};
+use super::proofs::Proofs;
 use super::{schedule, Fingerprint, Key, KeyError, KeyRing, Mode, Nonce, Prf, Seal};
 use crate::bucket::Bucket;
 use crate::hello::Hello;
@@ -157,6 +158,7 @@ pub struct Sessions<P: Prf, S: DerefMut<Target = [SessionSlot]>> {
     pub(super) derivations: Bucket,
     /// Answers to other machines of this node's name.
     namesakes: Bucket,
+    pub(super) proofs: Proofs,
     /// A new nonce is needed to tell a peer from its past.
     pub(super) heal: bool,
     worn_out: bool,
@@ -179,6 +181,7 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
             map: HostMap::new(slots),
             derivations: Bucket::new(64, Duration::from_millis(2)),
             namesakes: Bucket::new(2, Duration::from_millis(500)),
+            proofs: Proofs::new(),
             heal: false,
             worn_out: false,
             next_id: 0,

@@ -14,8 +14,12 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 struct Told {
     rails: RailSet,
+    at: Instant,
     until: Instant,
 }
+
+/// Time between two reports of a peer, at least: each may make work for all circuits with it.
+const REPORT_GAP: Duration = Duration::from_millis(100);
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -169,13 +173,16 @@ impl Peer {
         rails: RailSet,
         valid: Duration,
     ) -> Option<Change> {
-        if self.told.is_some() && (seq.wrapping_sub(self.last_report) as i32) < 0 {
+        let is_late = seq.wrapping_sub(self.last_report) as i32 <= 0;
+        let is_early = |told: Told| now.saturating_duration_since(told.at) < REPORT_GAP;
+        if self.told.is_some_and(|told| is_late || is_early(told)) {
             return None;
         }
         let before = self.rails();
         self.last_report = seq;
         self.told = Some(Told {
             rails,
+            at: now,
             until: now + valid,
         });
         self.change(before)

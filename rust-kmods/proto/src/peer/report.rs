@@ -48,10 +48,15 @@ impl Report {
     pub(super) fn found(&mut self, now: Instant) {
         match self.last_words {
             0 => {
-                self.at.get_or_insert(now + SETTLING);
+                self.expect(now);
             }
             _ => self.at = Some(now),
         }
+    }
+
+    /// The peer should be heard on more rails: whether it is will be looked at soon, and when.
+    pub(super) fn expect(&mut self, now: Instant) -> Instant {
+        *self.at.get_or_insert(now + SETTLING)
     }
 
     /// A rail on which the peer was heard is lost: a report is due at once.
@@ -68,6 +73,9 @@ impl Report {
         }
         if heard < expected {
             self.last_words = LAST_WORDS;
+            if heard > 0 {
+                self.interval = hello::INTERVAL;
+            }
             let interval = self.interval;
             if heard == 0 {
                 self.interval = interval.saturating_mul(2).min(LONGEST);

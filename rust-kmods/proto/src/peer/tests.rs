@@ -162,6 +162,8 @@ fn who_leaves_is_down_at_once() {
         peers.hello(at(6), node(1), 1, MAC, (0, &Hello::new(1, 3, 10))),
         Event::Ignored
     );
+    // So does any other frame that is late.
+    assert_eq!(peers.heard(at(7), node(1), 1, MAC), Event::Ignored);
     assert_eq!(
         peers.hello(at(900), node(1), 1, MAC, (0, &Hello::new(1, 3, 11))),
         Event::Up
