@@ -32,6 +32,8 @@ impl Hello {
     pub const LEN: usize = 48;
     /// The flag *leaving*.
     pub const LEAVING: u8 = 1;
+    /// The sender has had its name for some time.
+    pub const SETTLED: u8 = 2;
 
     /// Takes it from data; `None` if a receiver drops it.
     pub fn parse(data: &[u8]) -> Option<Self> {

@@ -84,7 +84,10 @@ impl Node {
                 "rail is not the one that it came on",
             ),
             (hello.rail < hello.rails && hello.rails <= 8, "rails"),
-            (hello.flags & !Hello::LEAVING == 0, "unknown flags"),
+            (
+                hello.flags & !(Hello::LEAVING | Hello::SETTLED) == 0,
+                "unknown flags",
+            ),
             (hello.interval_ms == HELLO_INTERVAL, "interval is not 300"),
             (hello.mtu == mtu, "mtu is not that of the rail"),
             (
@@ -149,7 +152,7 @@ impl Node {
         };
         let rules = [
             (data.len() == Handshake::LEN, "length is not 76"),
-            (handshake.flags & !3 == 0, "unknown flags"),
+            (handshake.flags & !7 == 0, "unknown flags"),
             (handshake.reserved == 0, "reserved is not 0"),
             (header.to == self.me.node, "topid is not our node"),
             (from.pid() == 0, "frompid is a process"),
