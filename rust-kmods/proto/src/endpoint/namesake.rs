@@ -41,7 +41,8 @@ pub(super) fn hear<E: Environment>(
     match claim {
         Ok(Some(claim)) => contest(env, rail, mac, &claim),
         Ok(None) => {}
-        Err(why) => return Dropped::Unauthentic(why),
+        // The node's own word, or nobody's.
+        Err(_) => return Dropped::Unwanted(Unwanted::Echo),
     }
     Dropped::Unwanted(Unwanted::Namesake)
 }
