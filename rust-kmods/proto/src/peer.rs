@@ -232,10 +232,9 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     /// Whether another machine has the name of `from`: one that was heard lately, and never from `mac`.
     /// A machine that is started again keeps some of its interfaces, or takes longer.
     pub fn is_taken(&self, now: Instant, from: Gpid, mac: [u8; 6], incarnation: u32) -> bool {
-        self.map.get(from.host()).is_some_and(|peer| {
-            let is_same = peer.node.same_node(from)
-                && (peer.incarnation == incarnation || peer.incarnation == 0);
-            !is_same && peer.is_another(now, mac)
+        let peer = self.map.get(from.host());
+        peer.is_some_and(|peer| {
+            !peer.is_start(from.boot(), incarnation) && peer.is_another(now, mac)
         })
     }
 
@@ -255,13 +254,10 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             if peer.past.has(Start { boot, incarnation }) {
                 return Event::Ignored;
             }
-            let is_same = peer.node.boot() == boot
-                && (peer.incarnation == incarnation || peer.incarnation == 0);
-            if !is_same && peer.is_another(now, mac) {
+            restarted = !peer.is_start(boot, incarnation);
+            if restarted && peer.is_another(now, mac) {
                 return Event::Ignored;
             }
-            restarted = peer.node.boot() != boot
-                || (peer.incarnation != 0 && peer.incarnation != incarnation);
             if restarted {
                 peer.restart(from.node(), incarnation);
             }

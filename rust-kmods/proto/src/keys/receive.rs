@@ -10,7 +10,7 @@ use super::sessions::{Event, SessionSlot, Sessions};
 use super::{schedule, AuthError, CounterWindow, Fingerprint, Key, Mode, Nonce, Prf};
 use crate::hello::Hello;
 use crate::time::Instant;
-use crate::wire::{Header, Kind};
+use crate::wire::{Auth, Header, Kind};
 use crate::Gpid;
 
 /// The key that a frame's tag is to be checked with.
@@ -44,7 +44,7 @@ struct Introduction {
 }
 
 impl Introduction {
-    fn read(header: &Header, body: &[u8]) -> Result<Self, AuthError> {
+    fn read(header: &Header, auth: Auth, body: &[u8]) -> Result<Self, AuthError> {
         let (nonce, epoch, fingerprint) = match header.kind {
             Kind::Hello => {
                 let hello = Hello::decode(body).map_err(|_| AuthError::Malformed)?;
@@ -55,6 +55,9 @@ impl Introduction {
                 (handshake.nonce, handshake.epoch, handshake.fingerprint)
             }
         };
+        if auth.key_id != epoch << 4 {
+            return Err(AuthError::UnknownSession);
+        }
         Ok(Self {
             node: header.from.node(),
             nonce,
@@ -77,16 +80,9 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
         header: &Header,
         body: &[u8],
     ) -> Result<Opening, AuthError> {
-        let keyed = self.mode.filter(|mode| mode.is_keyed());
-        let auth = match (keyed, header.auth) {
-            (Some(mode), Some(auth)) if Mode::admits(mode, header) => auth,
-            _ => return Err(AuthError::Unsealed),
-        };
+        let auth = self.auth_of(header)?;
         if matches!(header.kind, Kind::Hello | Kind::Handshake) {
-            let introduction = Introduction::read(header, body)?;
-            if auth.key_id != introduction.epoch << 4 {
-                return Err(AuthError::UnknownSession);
-            }
+            let introduction = Introduction::read(header, auth, body)?;
             return self.open_introduction(now, &introduction, auth.counter);
         }
         let peer = self.map.get(header.from.host());
@@ -105,6 +101,15 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
             id: Some(id),
             counter: auth.counter,
         })
+    }
+
+    /// How a frame is authenticated, if it has the form that the mode asks for.
+    fn auth_of(&self, header: &Header) -> Result<Auth, AuthError> {
+        let keyed = self.mode.filter(|mode| mode.is_keyed());
+        match (keyed, header.auth) {
+            (Some(mode), Some(auth)) if Mode::admits(mode, header) => Ok(auth),
+            _ => Err(AuthError::Unsealed),
+        }
     }
 
     fn open_introduction(
@@ -164,15 +169,8 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
         header: &Header,
         body: &[u8],
     ) -> Result<Opening, AuthError> {
-        let keyed = self.mode.filter(|mode| mode.is_keyed());
-        let auth = match (keyed, header.auth) {
-            (Some(mode), Some(auth)) if Mode::admits(mode, header) => auth,
-            _ => return Err(AuthError::Unsealed),
-        };
-        let who = Introduction::read(header, body)?;
-        if auth.key_id != who.epoch << 4 {
-            return Err(AuthError::UnknownSession);
-        }
+        let auth = self.auth_of(header)?;
+        let who = Introduction::read(header, auth, body)?;
         if self.is_own_nonce(&who.nonce) {
             // This node said it, and somebody throws it back.
             return Err(AuthError::Replayed);

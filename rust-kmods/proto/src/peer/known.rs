@@ -125,6 +125,13 @@ impl Peer {
         is_new
     }
 
+    /// Whether it may be this start of the host: one that has not told its incarnation may be any of
+    /// its boot.
+    pub(super) fn is_start(&self, boot: u16, incarnation: u32) -> bool {
+        let fits = self.incarnation == incarnation || self.incarnation == 0;
+        self.node.boot() == boot && fits
+    }
+
     /// Whether `mac` is of another machine: the peer was heard lately, and never from there.
     pub(super) fn is_another(&self, now: Instant, mac: [u8; 6]) -> bool {
         let is_there = |rail: &Rail| now.saturating_duration_since(rail.last_heard) < RAIL_LIFETIME;

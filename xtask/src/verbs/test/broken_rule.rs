@@ -4,15 +4,13 @@
 //! notice: the simulation, its fuzz target, and two nodes. Silence of theirs would prove nothing
 //! otherwise, nor that they run the same code.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::{ensure, Context as _, Result};
 
 use crate::context::Context;
-use crate::git::Git;
+use crate::engine::key::list_files;
 
 /// Where the rule stands, and what takes its place: an OPEN that was seen before opens nothing.
 const FILE: &str = "rust-kmods/proto/src/endpoint/route.rs";
@@ -77,27 +75,18 @@ pub fn check(ctx: &Context, with_nodes: bool) -> Result<()> {
     Ok(())
 }
 
-/// Copies what git would have in a commit of everything that is there.
+/// Copies the sources, as they are now.
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    let list = [
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ];
-    let files = Git::at(from).of_whomever().read(list)?;
-    let files = files.split(|byte| *byte == 0).map(OsStr::from_bytes);
-    for file in files.filter(|file| !file.is_empty()) {
-        let (source, target) = (from.join(file), to.join(file));
-        // Deleted, and not committed yet.
-        if !source.exists() {
+    for file in list_files(from, ".")? {
+        // Where there is no git, what was built is among them.
+        if file.starts_with("target") {
             continue;
         }
+        let target = to.join(&file);
         let folder = target.parent().context("a file is in a folder")?;
         fs::create_dir_all(folder)
-            .and_then(|()| fs::copy(&source, &target))
-            .with_context(|| format!("cannot copy {}", source.display()))?;
+            .and_then(|()| fs::copy(from.join(&file), &target))
+            .with_context(|| format!("cannot copy {}", file.display()))?;
     }
     Ok(())
 }
