@@ -6,7 +6,6 @@
 
 mod build_root;
 mod profile;
-mod variant;
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +14,7 @@ use anyhow::{anyhow, Context as _, Result};
 use serde::de::DeserializeOwned;
 
 pub use build_root::{BuildRootDefinition, KernelPackage};
-pub use profile::Profile;
+pub use profile::{Profile, NODE};
 
 /// Reads the definition `name` (a path in the checkout `root`).
 pub fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Result<T> {

@@ -96,6 +96,10 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         purpose: Purpose::Test,
+        ..program("bsdtar", "libarchive-tools", "lists what is in an image")
+    },
+    Tool {
+        purpose: Purpose::Test,
         ..program("tshark", "tshark", "reads captures with the dissector")
     },
 ];

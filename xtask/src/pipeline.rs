@@ -144,10 +144,10 @@ fn kernel(run: &mut Run<'_>, profile: &Profile) -> Result<(Base, Option<Output>)
 
 /// Profiles with the same options share a kernel tree.
 fn tree_name(profile: &Profile) -> String {
-    format!("kernel-{}", profile.kernel.fragments.join("+"))
+    format!("kernel-{}", profile.fragments.join("+"))
 }
 
-/// Runs clippy over the modules of a profile.
+/// Runs clippy over the modules, for the kernel of a profile.
 pub fn modules_clippy(run: &mut Run<'_>, profile: &Profile) -> Result<()> {
     let (base, kernel) = self::kernel(run, profile)?;
     let root = base.root.as_ref().map(Locked::output);
@@ -156,7 +156,6 @@ pub fn modules_clippy(run: &mut Run<'_>, profile: &Profile) -> Result<()> {
             root,
             kernel,
             checkout: run.ctx.root(),
-            names: &profile.modules.names,
         })
     }))?;
     Ok(())
@@ -171,7 +170,6 @@ pub fn image(run: &mut Run<'_>, profile: &Profile) -> Result<(Base, Option<Outpu
         root,
         kernel,
         checkout,
-        names: &profile.modules.names,
     }))?;
     let userspace = run.step(Some(Userspace {
         checkout,
@@ -257,10 +255,10 @@ mod tests {
     fn an_image_is_put_in_place_whole_and_once() -> Result<()> {
         let dir = tempfile::tempdir()?;
         let ctx = Context::for_test(dir.path());
-        let profile: Profile = crate::definitions::parse(
-            "images/trial.toml",
-            "description = \"\"\nuserspace = {}\n[kernel]\nfragments = []\n[modules]\ndirectory = \"/m\"\nnames = []\n\
-             [rootfs]\noverlay = \"o\"\nbusybox = \"/b\"\napplets = \"/a\"\n",
+        let profile = Profile::for_test(
+            "trial",
+            "description = \"\"\n[modules]\ndirectory = \"/m\"\n\
+             [rootfs]\nbusybox = \"/b\"\napplets = \"/a\"\n",
         )?;
         let image = Output {
             step: "image",

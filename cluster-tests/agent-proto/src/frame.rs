@@ -2,6 +2,8 @@
 
 //! What can be said.
 
+use podos_process::Exit;
+
 /// A byte stream of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -11,39 +13,6 @@ pub enum Stream {
     Stdout,
     /// Agent to harness.
     Stderr,
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// It exited with this status, 0 to 255.
-    Code(u8),
-    /// This signal ended it.
-    Signal(u8),
-}
-
-impl Exit {
-    /// The status that a shell would show: the code, or 128 plus the signal.
-    pub fn shell_status(self) -> i32 {
-        match self {
-            Self::Code(code) => i32::from(code),
-            Self::Signal(signal) => 128 + i32::from(signal),
-        }
-    }
-
-    /// True for status 0.
-    pub fn success(self) -> bool {
-        self == Self::Code(0)
-    }
-}
-
-impl std::fmt::Display for Exit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exit status {code}"),
-            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
-        }
-    }
 }
 
 /// A command to run on a node. Strings are bytes, as the kernel takes them.

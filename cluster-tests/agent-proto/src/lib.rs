@@ -21,7 +21,8 @@ mod codec;
 mod frame;
 
 pub use codec::{encode, DecodeError, Decoder};
-pub use frame::{Command, Exit, Frame, Stream};
+pub use frame::{Command, Frame, Stream};
+pub use podos_process::Exit;
 
 /// Name of the virtio-serial port that the agent serves.
 pub const PORT_NAME: &str = "podos.agent";

@@ -15,7 +15,7 @@ use crate::alarm::Alarm;
 use crate::control::{self, Answer, Request, Status};
 use crate::error::{Error, IoContext, Result};
 use crate::fault::{Rate, Selector};
-use crate::image::Image;
+use crate::image::Images;
 use crate::keys;
 use crate::node::Node;
 use crate::spawn;
@@ -82,7 +82,7 @@ pub enum Lifetime {
 pub struct Cluster {
     state: StateDir,
     topology: Topology,
-    image: Option<Image>,
+    images: Option<Images>,
     /// The supervisor ends the cluster when this connection ends.
     hold: Option<UnixStream>,
     alarm: Arc<Alarm>,
@@ -93,7 +93,7 @@ impl Cluster {
     /// consoles where [`Up::keep_logs`] says.
     pub fn up(up: &Up) -> Result<Self> {
         up.topology.check()?;
-        let image = Image::find(&up.image, &up.topology.profile)?;
+        let images = Images::find(&up.image, &up.topology)?;
         let mut topology = up.topology.clone();
         if let Some(share) = &mut topology.share {
             *share = share
@@ -112,12 +112,12 @@ impl Cluster {
         let config = spawn::Config {
             name: up.name.clone(),
             topology: topology.clone(),
-            image: image.clone(),
+            images: images.clone(),
         };
         let mut cluster = Self {
             state,
             topology,
-            image: Some(image),
+            images: Some(images),
             hold: None,
             alarm: Arc::default(),
         };
@@ -153,7 +153,7 @@ impl Cluster {
         Ok(Self {
             state,
             topology: config.topology,
-            image: Some(config.image),
+            images: Some(config.images),
             hold: None,
             alarm: Arc::default(),
         })
@@ -169,9 +169,10 @@ impl Cluster {
         &self.topology
     }
 
-    /// Folder of the image that its nodes boot, for another cluster of the same.
+    /// Folder of the image that most of its nodes boot, for another cluster of the same.
     pub fn image(&self) -> Option<&Path> {
-        self.image.as_ref().and_then(|image| image.kernel.parent())
+        let images = self.images.as_ref();
+        images.and_then(|images| images.usual.kernel.parent())
     }
 
     /// Folder of its consoles and other logs.
@@ -207,6 +208,11 @@ impl Cluster {
         self.topology.nodes.iter().map(|id| Node::new(self, *id))
     }
 
+    pub(crate) fn has_agent(&self, node: u32) -> bool {
+        let images = self.images.as_ref();
+        images.is_none_or(|images| images.of(node).has_agent)
+    }
+
     /// How it is.
     pub fn status(&self) -> Result<Status> {
         match self.ask(&Request::Status)? {
@@ -231,8 +237,8 @@ impl Cluster {
     /// The file with the cluster key that a node was given, or `none` in it. Only this user can
     /// read it. `None` if the node was to have its image's, and that has none.
     pub fn key_file(&self, node: u32) -> Option<PathBuf> {
-        let image = self.image.as_ref()?;
-        keys::file(&self.state.keys(), image, &self.topology, node)
+        let images = self.images.as_ref()?;
+        keys::file(&self.state.keys(), images, &self.topology, node)
     }
 
     /// The switches of its rails, if it has [`Net::Switch`].
@@ -286,7 +292,7 @@ impl Cluster {
                 Self {
                     state,
                     topology,
-                    image: None,
+                    images: None,
                     hold: None,
                     alarm: Arc::default(),
                 }

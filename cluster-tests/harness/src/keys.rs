@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{IoContext, Result};
-use crate::image::Image;
+use crate::image::Images;
 use crate::topology::{node_name, NodeKey, Topology};
 
 /// The file's name in the guest's firmware configuration.
@@ -25,12 +25,12 @@ const LENGTH: usize = 32;
 /// of all keys.
 pub(crate) fn file(
     folder: &Path,
-    image: &Image,
+    images: &Images,
     topology: &Topology,
     node: u32,
 ) -> Option<PathBuf> {
     match topology.key_of(node) {
-        NodeKey::Image => image.key.clone(),
+        NodeKey::Image => images.of(node).key.clone(),
         _ => Some(folder.join(name(topology, node))),
     }
 }
@@ -101,6 +101,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::tests::images;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -115,20 +116,17 @@ mod tests {
             .key(6, NodeKey::File(given));
         let folder = dir.path().join("keys");
         make(&folder, &topology).unwrap();
-        let mut image = Image {
-            kernel: "bzImage".into(),
-            initramfs: "initramfs".into(),
-            key: None,
-        };
-        let key = |node| fs::read_to_string(file(&folder, &image, &topology, node)?).ok();
+        let images = images(None);
+        let key = |node| fs::read_to_string(file(&folder, &images, &topology, node)?).ok();
         assert_eq!(key(1), key(2));
         assert_eq!(key(1).unwrap().len(), 65);
         assert_ne!(key(1), key(3));
         assert_eq!(key(4).unwrap(), "none\n");
         assert_eq!(key(5), None);
         assert_eq!(key(6).unwrap(), format!("{}\n", "ab".repeat(32)));
-        image.key = Some("/i/cluster.key".into());
-        assert_eq!(file(&folder, &image, &topology, 5), image.key);
+        let own = Some("/i/cluster.key".into());
+        let images = crate::image::tests::images(own.clone());
+        assert_eq!(file(&folder, &images, &topology, 5), own);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
         assert_eq!(mode(&folder.join("cluster")), 0o600);

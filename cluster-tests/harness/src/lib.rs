@@ -11,7 +11,7 @@
 //! ```no_run
 //! use podos_harness::{Cluster, Topology, Up};
 //! # fn main() -> podos_harness::Result<()> {
-//! let cluster = Cluster::up(&Up::new("docs", "target/images/minimal", Topology::nodes(3)))?;
+//! let cluster = Cluster::up(&Up::new("docs", "target/images/lab", Topology::nodes(3)))?;
 //! let output = cluster.node(1)?.exec(["cat", "/linus2/etc/hostname"])?;
 //! assert_eq!(output.stdout, b"linus2\n");
 //! # Ok(()) }
@@ -70,6 +70,6 @@ pub use node::Node;
 pub use podos_agent_proto::Exit;
 pub use state::{list as list_clusters, DEFAULT_NAME};
 pub use switch::Switch;
-pub use topology::{node_name, CmMode, Kernel, Net, NodeKey, Rail, Topology, MAX_NODES};
+pub use topology::{node_name, CmMode, Kernel, Net, NodeKey, Rail, Topology, LAB, MAX_NODES};
 pub use trouble::Trouble;
 pub use watch::{Expectation, Watch};

@@ -40,6 +40,11 @@ impl<'a> Node<'a> {
         node_name(self.id)
     }
 
+    /// Whether it can be asked anything: its image may be one without an agent.
+    pub fn has_agent(&self) -> bool {
+        self.cluster.has_agent(self.id)
+    }
+
     /// Its cluster.
     pub fn cluster(&self) -> &'a Cluster {
         self.cluster

@@ -111,8 +111,9 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
     args.extend(interfaces(&config.topology, boot.node, sockets));
     let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
     add(&["-append", &kernel_command_line(config, boot), "-kernel"]);
-    args.push(config.image.kernel.clone().into());
-    args.extend(["-initrd".into(), config.image.initramfs.clone().into()]);
+    let image = config.images.of(boot.node);
+    args.push(image.kernel.clone().into());
+    args.extend(["-initrd".into(), image.initramfs.clone().into()]);
     if let Some(key) = &boot.key {
         let mut file = OsString::from(format!("name={},file=", keys::NAME));
         file.push(option_value(key));
@@ -121,7 +122,7 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
     if let Some(snapshot) = &boot.snapshot {
         args.extend(["-incoming".into(), from_file(snapshot)]);
     }
-    if let Some(share) = &config.topology.share {
+    if let Some(share) = config.share_of(boot.node) {
         let mut local = OsString::from("local,id=share,security_model=none,multidevs=remap,path=");
         local.push(option_value(share));
         args.extend(["-fsdev".into(), local]);
@@ -233,7 +234,7 @@ fn kernel_command_line(config: &Config, boot: &Boot) -> String {
             words.push("acpi=noirq".into());
         }
     }
-    if config.topology.share.is_some() {
+    if config.share_of(boot.node).is_some() {
         words.push("podos.share".into());
     }
     words.extend(config.topology.kernel_args.iter().cloned());
@@ -246,21 +247,16 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     use super::*;
-    use crate::image::Image;
+    use crate::image::tests::images;
     use crate::Topology;
 
     #[test]
     fn a_node_is_told_who_it_is() {
-        let image = Image {
-            kernel: "/i/bzImage".into(),
-            initramfs: "/i/initramfs".into(),
-            key: None,
-        };
         let topology = Topology::nodes(3).share(OsStr::from_bytes(b"/srv/a,b \xff"));
         let config = Config {
             name: "t".into(),
             topology,
-            image,
+            images: images(None),
         };
         let boot = Boot {
             node: 2,

@@ -4,12 +4,13 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, IoContext, Result};
-use crate::image::Image;
+use crate::image::Images;
 use crate::state::StateDir;
 use crate::topology::Topology;
 
@@ -21,7 +22,15 @@ pub(crate) const ARGUMENT: &str = "podos-cluster-supervisor";
 pub(crate) struct Config {
     pub name: String,
     pub topology: Topology,
-    pub image: Image,
+    pub images: Images,
+}
+
+impl Config {
+    /// The folder of this machine that a node gets: one that nobody can ask has no use for it.
+    pub fn share_of(&self, node: u32) -> Option<&Path> {
+        let share = self.topology.share.as_deref();
+        share.filter(|_| self.images.of(node).has_agent)
+    }
 }
 
 /// Starts a supervisor for this folder, and returns when its control socket answers.

@@ -7,7 +7,7 @@ mod key;
 mod list;
 mod rail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,9 @@ pub(crate) use rail::MAX_MTU;
 use crate::error::{Error, IoContext, Result};
 use crate::fault::Rate;
 use crate::namespace;
+
+/// The profile of nodes that the harness can ask.
+pub const LAB: &str = "lab";
 
 /// Most nodes of one cluster: a rail's bridge takes 1,024 ports, and the last byte of a node's
 /// address is its host id.
@@ -93,6 +96,8 @@ pub struct Topology {
     pub kernel: Kernel,
     /// Profile of the image.
     pub profile: String,
+    /// Nodes, by name, whose image is of another profile, whatever the kernel.
+    pub profiles: BTreeMap<String, String>,
     /// How the rails are made.
     pub net: Net,
     /// What every random choice of the switch comes from.
@@ -123,7 +128,8 @@ impl Topology {
             rails: vec![Rail::default(); 3],
             memory_mib: 512,
             kernel: Kernel::Base,
-            profile: "minimal".into(),
+            profile: LAB.into(),
+            profiles: BTreeMap::new(),
             net: Net::Bridge,
             seed: 1,
             cm_mode: CmMode::Aead,
@@ -195,6 +201,28 @@ impl Topology {
         Self { kernel, ..self }
     }
 
+    /// The same, where this node boots the image of another profile.
+    pub fn profile_of(mut self, node: u32, profile: &str) -> Self {
+        self.profiles.insert(node_name(node), profile.into());
+        self
+    }
+
+    /// Name of the image that nodes boot.
+    pub fn image(&self) -> String {
+        self.kernel.image(&self.profile)
+    }
+
+    /// Name of the image that a node boots, if it is not that of the others.
+    pub(crate) fn own_image(&self, node: u32) -> Option<&String> {
+        self.profiles.get(&node_name(node))
+    }
+
+    /// Names of all images that are booted.
+    pub fn images(&self) -> BTreeSet<String> {
+        let own = self.profiles.values().cloned();
+        own.chain([self.image()]).collect()
+    }
+
     /// What a node's memory is, in MiB.
     pub fn memory(&self) -> u32 {
         self.memory_mib.max(self.kernel.least_memory())
@@ -259,8 +287,14 @@ impl Topology {
                 format!("a node needs 64 MiB or more, not {memory}"),
             );
         }
-        if let Some(name) = self.keys.keys().find(|name| !self.has_name(name)) {
-            return refuse("keys", format!("there is no node `{name}`"));
+        for (key, mut names) in [
+            ("keys", self.keys.keys().collect::<Vec<_>>()),
+            ("profiles", self.profiles.keys().collect()),
+        ] {
+            names.retain(|name| !self.has_name(name));
+            if let Some(name) = names.first() {
+                return refuse(key, format!("there is no node `{name}`"));
+            }
         }
         match &self.share {
             Some(folder) if !folder.is_dir() => {
@@ -336,6 +370,10 @@ mod tests {
                 "keys: there is no node `linus2`",
             ),
             (
+                Topology::nodes(1).profile_of(2, "node"),
+                "profiles: there is no node `linus2`",
+            ),
+            (
                 Topology {
                     memory_mib: 1,
                     ..Topology::nodes(1)
@@ -386,6 +424,12 @@ mod tests {
         assert_eq!(topology.rails, [Rail::default(); 2]);
         assert_eq!(topology.key_of(1), &NodeKey::Cluster);
         assert_eq!(topology.key_of(7), &NodeKey::File("/k".into()));
+        let mixed = topology.clone().profile_of(7, "node");
+        assert_eq!(
+            mixed.images().into_iter().collect::<Vec<_>>(),
+            ["lab", "node"]
+        );
+        assert_eq!(mixed.kernel(Kernel::Debug).image(), "lab-debug");
         let written = toml::to_string(&topology).unwrap();
         assert_eq!(Topology::from_toml(&written).unwrap(), topology);
     }

@@ -76,6 +76,7 @@ impl Clusters {
         let cluster = cluster.with_context(|| format!("cluster {name} ({})", setting.name))?;
         cluster
             .nodes()
+            .filter(|node| node.has_agent())
             .try_for_each(|node| Machine::new(node).prepare())?;
         Ok(cluster)
     }

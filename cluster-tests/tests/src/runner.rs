@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{bail, Context, Result};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use podos_harness::Kernel;
+use podos_harness::{Kernel, LAB};
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
 
@@ -23,7 +23,6 @@ use crate::{filter, kmemleak, suite, Counts, Options};
 /// Where reports go, in the checkout.
 const FOLDER: &str = "target/cluster-test";
 const IMAGES: &str = "target/images";
-const PROFILE: &str = "minimal";
 
 /// See [`crate::run`].
 pub fn run(options: &Options, root: &Path) -> Result<Counts> {
@@ -49,7 +48,7 @@ pub fn run(options: &Options, root: &Path) -> Result<Counts> {
     let terms = Terms {
         seed: options.seed.unwrap_or_else(new_seed),
         kernel: options.kernel,
-        image: image.unwrap_or_else(|| root.join(IMAGES).join(options.kernel.image(PROFILE))),
+        image: image.unwrap_or_else(|| root.join(IMAGES).join(options.kernel.image(LAB))),
         folder: folder.clone(),
         share,
         memory: options.memory,

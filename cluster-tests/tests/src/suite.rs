@@ -22,6 +22,7 @@ mod names;
 mod namespaces;
 mod node;
 mod numbers;
+mod product;
 mod programs;
 mod sandbox;
 mod soak;
@@ -34,7 +35,7 @@ use crate::test::{Test, SETTINGS};
 
 /// All tests, those of one setting together.
 pub fn all() -> Vec<Test> {
-    let subjects: [&[Test]; 19] = [
+    let subjects: [&[Test]; 20] = [
         gpid::TESTS,
         node::TESTS,
         names::TESTS,
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Test> {
         coherence::TESTS,
         doors::TESTS,
         gipc::TESTS,
+        product::TESTS,
         programs::TESTS,
         sandbox::TESTS,
         commands::TESTS,

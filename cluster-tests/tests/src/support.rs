@@ -91,9 +91,10 @@ impl<'a> Lab<'a> {
         Ok(Machine(self.cluster()?.node(host)?))
     }
 
-    /// All nodes, linus1 first.
+    /// All nodes that can be asked, linus1 first.
     pub fn nodes(&self) -> Vec<Machine<'a>> {
         let nodes = self.cluster.into_iter().flat_map(Cluster::nodes);
+        let nodes = nodes.filter(|node| node.has_agent());
         nodes.map(Machine).collect()
     }
 

@@ -68,6 +68,13 @@ pub const SHARED: Setting = Setting {
     wait: WaitFor::Alive,
 };
 
+/// Two nodes of the laboratory, and one as users have it.
+pub const PRODUCT: Setting = Setting {
+    name: "product",
+    topology: || Topology::nodes(3).profile_of(3, "node"),
+    wait: WaitFor::Alive,
+};
+
 /// For tests that unload modules.
 pub const MODULES: Setting = Setting {
     name: "modules",
@@ -174,9 +181,10 @@ pub const SOAK: Setting = Setting {
 };
 
 /// All of them, in the order in which they run.
-pub const SETTINGS: [Setting; 14] = [
+pub const SETTINGS: [Setting; 15] = [
     HOST,
     SHARED,
+    PRODUCT,
     MODULES,
     DYING,
     FAULTY,

@@ -5,12 +5,12 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use podos_agent_proto::Exit;
+use podos_init::{CommandLine, Config};
+use podos_process::{child, Exit};
 use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::process::Pid;
 
-use crate::cmdline::CommandLine;
-use crate::{console, links, modules, mounts, node, process};
+use crate::{console, links, modules, mounts, node};
 
 /// A boot under way.
 #[derive(Debug)]
@@ -22,13 +22,12 @@ pub struct Boot {
 
 impl Boot {
     /// Starts the boot process.
-    pub fn start(line: &CommandLine) -> io::Result<Self> {
+    pub fn start(line: &CommandLine, config: &Config) -> io::Result<Self> {
         let (problems, report) = pipe_with(PipeFlags::CLOEXEC)?;
-        let line = line.clone();
-        let pid = process::fork(move || {
+        let pid = child::fork(move || {
             let mut report = File::from(report);
             let mut told = true;
-            boot(&line, |problem| {
+            boot(line, config, |problem| {
                 console::say(problem);
                 told &= writeln!(report, "{}", problem.replace('\n', " ")).is_ok();
             });
@@ -55,7 +54,7 @@ impl Boot {
     }
 }
 
-fn boot(line: &CommandLine, mut problem: impl FnMut(&str)) {
+fn boot(line: &CommandLine, config: &Config, mut problem: impl FnMut(&str)) {
     let mut note = |done: Result<(), String>| {
         if let Err(what) = done {
             problem(&what);
@@ -68,21 +67,27 @@ fn boot(line: &CommandLine, mut problem: impl FnMut(&str)) {
         )),
         Some(node) => note(node::set_name(node)),
     }
-    for what in links::bring_up(line.node) {
+    for what in links::bring_up(line.node, config.network.as_ref()) {
         note(Err(what));
     }
-    if line.share {
-        note(mounts::mount_share());
+    match &config.host_folder {
+        Some(place) if line.share => note(mounts::mount_share(place)),
+        None if line.share => note(Err(
+            "there is no place for the host's folder: this image's profile has no `host-folder`"
+                .to_owned(),
+        )),
+        _ => {}
     }
     if let Some(node) = line.node {
         note(node::identify(node, line.boot));
     }
-    let [cm, others @ ..] = modules::NAMES;
-    note(modules::load(cm, &line.parameters_of(cm)));
-    // Before anything needs the network: CM says nothing until it has its mode.
-    note(node::load_keys());
-    for name in others {
-        note(modules::load(name, &line.parameters_of(name)));
+    for name in &config.modules.load {
+        let directory = &config.modules.directory;
+        note(modules::load(directory, name, &line.parameters_of(name)));
+        if name == modules::CM {
+            // Before anything needs the network: CM says nothing until it has its mode.
+            note(node::load_keys());
+        }
     }
     note(console::restore_level());
 }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The network interfaces: the rails of the cluster, and IP on the first for whoever compares.
+//! The network interfaces: the rails of the cluster, and an address where the image gives one.
 
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use podos_init::config::Network;
 use rustix::net::{socket, AddressFamily, SocketType};
 
 /// Interfaces `eth0` to `eth7`: the rails that CM can use.
 const RAILS: usize = 8;
 
-/// Brings up `lo` and all rails there are and gives `eth0` its address, `10.80.0.N/24`; gives what
-/// went wrong.
-pub fn bring_up(node: Option<u32>) -> Vec<String> {
+/// Brings up `lo` and all rails there are, and gives node its address in `network`; gives what went
+/// wrong.
+pub fn bring_up(node: Option<u32>, network: Option<&Network>) -> Vec<String> {
     let links = match Links::open() {
         Ok(links) => links,
         Err(error) => return vec![format!("no socket to configure interfaces: {error}")],
@@ -33,10 +34,17 @@ pub fn bring_up(node: Option<u32>) -> Vec<String> {
             done => attempt(&format!("{name} can't be brought up"), done),
         }
     }
-    if let Some(node) = node.and_then(|node| u8::try_from(node).ok()) {
-        let address = Ipv4Addr::new(10, 80, 0, node);
-        let done = links.set_address("eth0", address, Ipv4Addr::new(255, 255, 255, 0));
-        attempt(&format!("eth0 does not take the address {address}"), done);
+    if let Some((node, Network { interface, subnet })) = node.zip(network) {
+        match subnet.address(node) {
+            Some(address) => {
+                let done = links.set_address(interface, address, subnet.mask());
+                attempt(
+                    &format!("{interface} does not take the address {address}"),
+                    done,
+                );
+            }
+            None => problems.push(format!("{subnet} has no address for node {node}")),
+        }
     }
     problems
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `/init` of the `minimal` profile: process 1 of a node, and the agent that the test harness
-//! talks to.
+//! `/init` of a node whose root is its initramfs: process 1.
 //!
-//! Process 1 itself only mounts, reaps, and serves; whatever may hang (modules, the share) is
-//! done by the boot process, its child, so that a node whose boot fails can still be asked why.
+//! Process 1 itself only mounts, reaps, and keeps services running; whatever may hang (modules, the
+//! host's folder) is done by the boot process, its child, so that a node whose boot fails can still
+//! be asked why.
 
-mod agent;
 mod boot;
-mod cmdline;
 mod console;
 mod init;
 mod links;
@@ -16,12 +14,8 @@ mod modules;
 mod mounts;
 mod node;
 mod power;
-mod process;
 mod programs;
-mod reaper;
 mod services;
-mod signals;
-mod watch;
 
 use std::process::ExitCode;
 

@@ -8,13 +8,13 @@ use std::fs::File;
 use rustix::io::Errno;
 use rustix::system::finit_module;
 
-/// In the order in which they need each other; the Communication Manager is the first.
-pub const NAMES: [&str; 4] = ["podos_cm", "podos_rm", "podos_pdfs", "podos_gipc"];
+/// The Communication Manager, which the others need.
+pub const CM: &str = "podos_cm";
 
 /// Loads one. If that fails, the others are still worth a try: what they can do without is for
 /// the kernel to say.
-pub fn load(name: &str, parameters: &str) -> Result<(), String> {
-    let path = format!("/lib/modules/podos/{name}.ko");
+pub fn load(directory: &str, name: &str, parameters: &str) -> Result<(), String> {
+    let path = format!("{directory}/{name}.ko");
     let file = File::open(&path).map_err(|error| format!("{path} can't be opened: {error}"))?;
     let given = CString::new(parameters)
         .map_err(|_| format!("the parameters of {name} can't be given to the kernel"))?;

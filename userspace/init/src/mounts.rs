@@ -4,19 +4,21 @@
 
 use std::ffi::CStr;
 use std::fs;
+use std::path::Path;
 
+use podos_init::boot_report;
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 
-struct Mount {
+struct Mount<'a> {
     source: &'static str,
-    target: &'static str,
+    target: &'a str,
     kind: &'static str,
     flags: MountFlags,
     data: Option<&'static CStr>,
 }
 
 /// What every node has, in the order in which it must be mounted.
-fn base() -> [Mount; 9] {
+fn base() -> [Mount<'static>; 9] {
     let plain = MountFlags::NOSUID.union(MountFlags::NODEV);
     let closed = plain.union(MountFlags::NOEXEC);
     let of = |kind, target, flags, data| Mount {
@@ -44,16 +46,24 @@ fn base() -> [Mount; 9] {
     ]
 }
 
-/// Mounts what every node has; gives what went wrong.
+/// Mounts what every node has, and makes the folder of [`boot_report`]; gives what went wrong.
 pub fn mount_base() -> Vec<String> {
-    base().iter().filter_map(|one| one.attach().err()).collect()
+    let mut problems: Vec<_> = base().iter().filter_map(|one| one.attach().err()).collect();
+    let folder = Path::new(boot_report::FILE).parent();
+    if let Some(Err(error)) = folder.map(fs::create_dir_all) {
+        problems.push(format!(
+            "the folder of {} can't be made: {error}",
+            boot_report::FILE
+        ));
+    }
+    problems
 }
 
-/// Mounts the folder that the host shares.
-pub fn mount_share() -> Result<(), String> {
+/// Mounts the folder that the host shares at `place`.
+pub fn mount_share(place: &str) -> Result<(), String> {
     Mount {
         source: "podos_share",
-        target: "/mnt/host",
+        target: place,
         kind: "9p",
         flags: MountFlags::empty(),
         data: Some(c"trans=virtio,version=9p2000.L,msize=262144"),
@@ -84,7 +94,7 @@ fn lasting(mounts: &str) -> Vec<&str> {
     lasting.collect()
 }
 
-impl Mount {
+impl Mount<'_> {
     fn attach(&self) -> Result<(), String> {
         let Self {
             source,

@@ -9,10 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use podos_agent_proto::Exit;
+use podos_init::config::{self, Start};
+use podos_process::child::{self, Spawned};
+use podos_process::{Exit, ENVIRONMENT};
 use rustix::process::{ioctl_tiocsctty, setsid, Pid};
-
-use crate::process::{self, Spawned};
 
 /// A program that ran this long did its work, and is started again at once.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -21,11 +21,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause.
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 
+/// Where programs without a terminal write to.
+const CONSOLE: &str = "/dev/console";
+
 /// One program and how it fares.
 #[derive(Debug)]
 pub struct Service {
-    name: &'static str,
-    start: fn() -> io::Result<Spawned>,
+    name: String,
+    config: config::Service,
     state: State,
     pause: Duration,
     /// Said last; a service that fails the same way again and again says so once.
@@ -40,24 +43,20 @@ enum State {
 }
 
 impl Service {
-    /// `podosd`, which keeps the node directories.
-    pub fn podosd() -> Self {
-        Self::new("podosd", start_podosd)
-    }
-
-    /// A login shell on the serial console.
-    pub fn shell() -> Self {
-        Self::new("the shell on /dev/ttyS0", start_shell)
-    }
-
-    fn new(name: &'static str, start: fn() -> io::Result<Spawned>) -> Self {
+    /// A service that does not run yet.
+    pub fn new(name: String, config: config::Service) -> Self {
         Self {
             name,
-            start,
+            config,
             state: State::Off,
             pause: Duration::ZERO,
             said: String::new(),
         }
+    }
+
+    /// When it is to be turned on.
+    pub fn start(&self) -> Start {
+        self.config.start
     }
 
     /// From now on the program is kept running.
@@ -78,7 +77,7 @@ impl Service {
         if self.deadline().is_none_or(|at| at > now) {
             return None;
         }
-        let started = (self.start)().and_then(|mut spawned| match spawned.failure() {
+        let started = spawn(&self.config).and_then(|mut spawned| match spawned.failure() {
             None => Ok(spawned.pid),
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
         });
@@ -89,7 +88,7 @@ impl Service {
             }
             Err(error) => {
                 self.state = State::Due(now + self.next_pause());
-                self.say(format!("{} can't be started: {error}", self.name))
+                self.say(format!("service {} can't be started: {error}", self.name))
             }
         }
     }
@@ -112,7 +111,10 @@ impl Service {
         if exit.success() {
             return None;
         }
-        self.say(format!("{} ended ({exit}) and is started again", self.name))
+        self.say(format!(
+            "service {} ended ({exit}) and is started again",
+            self.name
+        ))
     }
 
     fn next_pause(&mut self) -> Duration {
@@ -130,66 +132,68 @@ impl Service {
     }
 }
 
-fn start_podosd() -> io::Result<Spawned> {
-    let console = OpenOptions::new()
-        .write(true)
-        .custom_flags(libc::O_NOCTTY)
-        .open("/dev/console")?;
-    let mut command = Command::new("/usr/sbin/podosd");
-    command
-        .stdin(Stdio::null())
-        .stdout(console.try_clone()?)
-        .stderr(console)
-        .current_dir("/")
-        .process_group(0);
-    with_environment(&mut command);
-    process::spawn(command, || Ok(()))
-}
-
-fn start_shell() -> io::Result<Spawned> {
-    let terminal = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOCTTY)
-        .open("/dev/ttyS0")?;
-    let mut command = Command::new("/bin/sh");
-    command
-        .arg("-l")
-        .stdin(terminal.try_clone()?)
-        .stdout(terminal.try_clone()?)
-        .stderr(terminal.try_clone()?)
-        .current_dir("/root")
-        .env("TERM", "vt102");
-    with_environment(&mut command);
-    process::spawn(command, move || {
-        // Ctrl-C and job control need a terminal of the shell's own.
-        setsid()?;
-        Ok(ioctl_tiocsctty(&terminal)?)
+fn spawn(service: &config::Service) -> io::Result<Spawned> {
+    let [program, arguments @ ..] = &service.command[..] else {
+        return Err(io::Error::other("its command is empty"));
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(libc::O_NOCTTY);
+    let terminal = match &service.terminal {
+        Some(terminal) => Some(options.read(true).open(terminal)?),
+        None => None,
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).envs(ENVIRONMENT);
+    match &terminal {
+        Some(terminal) => command
+            .stdin(terminal.try_clone()?)
+            .stdout(terminal.try_clone()?)
+            .stderr(terminal.try_clone()?)
+            .current_dir("/root")
+            .env("TERM", "vt102"),
+        None => {
+            let console = options.open(CONSOLE)?;
+            command
+                .stdin(Stdio::null())
+                .stdout(console.try_clone()?)
+                .stderr(console)
+                .current_dir("/")
+                .process_group(0)
+        }
+    };
+    let adjustment = service.oom_score_adj;
+    child::spawn(command, move || {
+        if let Some(adjustment) = adjustment {
+            std::fs::write("/proc/self/oom_score_adj", adjustment.to_string())?;
+        }
+        if let Some(terminal) = &terminal {
+            // Ctrl-C and job control need a terminal of the program's own.
+            setsid()?;
+            ioctl_tiocsctty(terminal)?;
+        }
+        Ok(())
     })
-}
-
-fn with_environment(command: &mut Command) {
-    command.envs(crate::agent::ENVIRONMENT);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reaper::tests::wait_for;
+    use podos_process::reaper::wait_for;
 
-    fn sleeper() -> io::Result<Spawned> {
-        let mut command = Command::new("sleep");
-        command.arg("1000");
-        process::spawn(command, || Ok(()))
-    }
-
-    fn missing() -> io::Result<Spawned> {
-        process::spawn(Command::new("/no/such/program"), || Ok(()))
+    /// A service that has what init has not given to it in a test: a terminal is none of a test's.
+    fn service(command: &[&str]) -> Service {
+        let config = config::Service {
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            start: Start::Booted,
+            terminal: None,
+            oom_score_adj: Some(300),
+        };
+        Service::new("it".into(), config)
     }
 
     #[test]
     fn a_missing_program_is_said_once_and_tried_ever_more_seldom() {
-        let mut service = Service::new("it", missing);
+        let mut service = service(&["/no/such/program"]);
         let mut now = Instant::now();
         assert_eq!(service.deadline(), None);
         service.turn_on(now);
@@ -208,20 +212,22 @@ mod tests {
 
     #[test]
     fn a_program_that_ran_is_started_again_at_once() {
-        let mut service = Service::new("it", sleeper);
+        let mut service = service(&["sleep", "1000"]);
         let start = Instant::now();
         service.turn_on(start);
         assert_eq!(service.tick(start), None);
         let State::Running(pid, _) = service.state else {
             panic!("{service:?}");
         };
+        let adjustment = format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero());
+        assert_eq!(std::fs::read_to_string(adjustment).unwrap(), "300\n");
         assert_eq!(service.tick(start), None, "it runs already");
         let other = Pid::INIT;
         assert_eq!(service.ended(other, Exit::Code(1), start), None);
         assert_eq!(service.deadline(), None);
 
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        let exit = wait_for(pid, 0).unwrap();
+        let exit = wait_for(pid, 0).unwrap().unwrap();
         let later = start + SETTLED;
         let said = service.ended(pid, exit, later).unwrap();
         assert!(said.contains("killed by signal 9"), "{said}");

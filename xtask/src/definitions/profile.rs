@@ -2,92 +2,74 @@
 
 //! `images/PROFILE.toml`: what an image is made of.
 
+mod definition;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
 use podos::Mode;
-use serde::{de, Deserialize, Deserializer};
+use podos_init::config::{self, Config};
 
 use crate::context::Context;
+use definition::Definition;
 
-/// An image profile.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+/// The profile that users boot.
+pub const NODE: &str = "node";
+
+/// An image profile, with all that it includes.
+#[derive(Clone, Debug)]
 pub struct Profile {
     /// The profile's name: that of its file.
-    #[serde(skip)]
     pub name: String,
     /// What it is for, in a few words.
     pub description: String,
     /// What its nodes' Communication Manager does to frames.
-    #[serde(default = "default_mode", deserialize_with = "mode")]
     pub cm_mode: Mode,
-    /// Its kernel.
-    pub kernel: Kernel,
+    /// Names of fragments in `linux-patches/config`, later ones over earlier ones.
+    pub fragments: Vec<String>,
     /// Its kernel modules.
     pub modules: Modules,
     /// Its base system.
     pub rootfs: Rootfs,
     /// Cargo packages and where the program of each goes.
     pub userspace: BTreeMap<String, String>,
-}
-
-/// The kernel of a profile.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Kernel {
-    /// Names of fragments in `linux-patches/config`, later ones over earlier ones.
-    pub fragments: Vec<String>,
+    /// What init does, beside loading modules.
+    init: Config,
 }
 
 /// The modules of a profile.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Modules {
     /// Where they go in the image.
     pub directory: String,
-    /// Names without `.ko`.
-    pub names: Vec<String>,
+    /// Those that init loads, in this order.
+    pub load: Vec<String>,
+    /// Those that are there, and that nobody loads by himself.
+    pub ship: Vec<String>,
 }
 
 /// The base system of a profile.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Rootfs {
-    /// Folder in `rootfs/` whose files are copied.
-    pub overlay: String,
+    /// Folders in `rootfs/` whose files are copied, later ones over earlier ones.
+    pub overlays: Vec<String>,
     /// Where the build root's static busybox goes.
     pub busybox: String,
     /// Folder that gets a symbolic link to busybox for each of its applets.
     pub applets: String,
     /// Empty folders.
-    #[serde(default)]
     pub directories: Vec<String>,
     /// Symbolic links: place and target.
-    #[serde(default)]
     pub symlinks: BTreeMap<String, String>,
 }
 
 impl Profile {
-    /// Reads the profile `name` of the checkout.
+    /// Reads the profile `name` of the checkout, and what it includes.
     pub fn load(ctx: &Context, name: &str) -> Result<Self> {
-        let file = format!("images/{name}.toml");
-        let path = ctx.path(&file);
-        let known = Profile::names(ctx)?;
-        if !known.iter().any(|known| known == name) {
-            bail!(
-                "there is no profile `{name}` (images/{name}.toml); there are: {}",
-                known.join(", ")
-            );
-        }
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut profile = Profile::parse(&file, &text)?;
-        profile.name = name.to_owned();
-        profile.check_files(ctx.root(), &file, &text)?;
-        Ok(profile)
+        let mut read = Vec::new();
+        let definition = read_with_included(ctx, name, &mut read)?;
+        definition.finish(name)
     }
 
     /// The names of all profiles.
@@ -104,165 +86,176 @@ impl Profile {
         Ok(names)
     }
 
-    fn parse(file: &str, text: &str) -> Result<Self> {
-        let profile: Profile = super::parse(file, text)?;
-        let rootfs = &profile.rootfs;
-        let places = [
-            ("modules.directory", &profile.modules.directory),
-            ("rootfs.busybox", &rootfs.busybox),
-            ("rootfs.applets", &rootfs.applets),
-        ]
-        .into_iter()
-        .chain(
-            rootfs
-                .directories
-                .iter()
-                .map(|place| ("rootfs.directories", place)),
-        )
-        .chain(
-            rootfs
-                .symlinks
-                .keys()
-                .map(|place| ("rootfs.symlinks", place)),
-        )
-        .chain(profile.userspace.values().map(|place| ("userspace", place)));
-        for (key, place) in places {
-            if !is_image_path(place) {
-                bail!(
-                    "{file}:{}: {key}: `{place}` is no absolute path without `.` and `..`",
-                    super::line_of(text, &format!("\"{place}\""))
-                );
-            }
-        }
-        Ok(profile)
-    }
-
-    fn check_files(&self, root: &Path, file: &str, text: &str) -> Result<()> {
-        for fragment in &self.kernel.fragments {
-            let path = self::fragment(fragment);
-            if !root.join(&path).is_file() {
-                let line = super::line_of(text, &format!("\"{fragment}\""));
-                bail!("{file}:{line}: kernel.fragments: there is no {path}");
-            }
-        }
-        let overlay = self.overlay();
-        if !root.join(&overlay).is_dir() {
-            let line = super::line_of(text, &format!("\"{}\"", self.rootfs.overlay));
-            bail!("{file}:{line}: rootfs.overlay: there is no folder {overlay}");
-        }
-        Ok(())
-    }
-
     /// The config fragments, as paths in the checkout.
     pub fn fragments(&self) -> Vec<String> {
-        self.kernel
-            .fragments
-            .iter()
-            .map(|name| fragment(name))
-            .collect()
+        let names = self.fragments.iter();
+        names.map(|name| definition::fragment(name)).collect()
     }
 
-    /// The overlay, as a path in the checkout.
-    pub fn overlay(&self) -> String {
-        format!("rootfs/{}", self.rootfs.overlay)
+    /// The overlays, as paths in the checkout.
+    pub fn overlays(&self) -> impl Iterator<Item = String> + '_ {
+        let names = self.rootfs.overlays.iter();
+        names.map(|name| definition::overlay(name))
+    }
+
+    /// What init does on its nodes.
+    pub fn init(&self) -> Config {
+        Config {
+            modules: config::Modules {
+                directory: self.modules.directory.clone(),
+                load: self.modules.load.clone(),
+            },
+            ..self.init.clone()
+        }
+    }
+
+    #[cfg(test)]
+    pub fn for_test(name: &str, text: &str) -> Result<Self> {
+        Definition::parse(&file(name), text)?.finish(name)
     }
 }
 
-fn default_mode() -> Mode {
-    Mode::Aead
+impl Modules {
+    /// All that are in the image.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.load.iter().chain(&self.ship)
+    }
 }
 
-fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    name.parse().map_err(de::Error::custom)
+fn file(name: &str) -> String {
+    format!("images/{name}.toml")
 }
 
-fn fragment(name: &str) -> String {
-    format!("linux-patches/config/{name}.config")
-}
-
-/// An absolute path that stays below the root.
-fn is_image_path(path: &str) -> bool {
-    path.strip_prefix('/').is_some_and(|rest| {
-        !rest.is_empty() && rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
-    })
+/// Reads a definition over those that it includes; `read` are the names of those that include it.
+fn read_with_included(ctx: &Context, name: &str, read: &mut Vec<String>) -> Result<Definition> {
+    if read.iter().any(|read| read == name) {
+        bail!(
+            "{}: include: {} -> {name} has no end",
+            file(name),
+            read.join(" -> ")
+        );
+    }
+    let known = Profile::names(ctx)?;
+    if !known.iter().any(|known| known == name) {
+        let known = known.join(", ");
+        let by = match read.last() {
+            Some(by) => format!("{}: include: ", file(by)),
+            None => String::new(),
+        };
+        bail!(
+            "{by}there is no profile `{name}` ({}); there are: {known}",
+            file(name)
+        );
+    }
+    let path = ctx.path(&file(name));
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let definition = Definition::parse(&file(name), &text)?;
+    definition.check_files(ctx.root(), &file(name), &text)?;
+    read.push(name.to_owned());
+    match definition.include.clone() {
+        None => Ok(definition),
+        Some(base) => Ok(definition.over(read_with_included(ctx, &base, read)?)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use podos_init::config::Start;
 
-    const GOOD: &str = r#"description = "a trial"
+    /// A checkout with these files below `images`, and all that they name.
+    fn checkout(files: &[(&str, &str)]) -> Result<(tempfile::TempDir, Context)> {
+        let dir = tempfile::tempdir()?;
+        let ctx = Context::for_test(dir.path());
+        for folder in ["images", "rootfs/one", "rootfs/two", "linux-patches/config"] {
+            fs::create_dir_all(ctx.path(folder))?;
+        }
+        for name in ["base", "debug"] {
+            fs::write(ctx.path(&definition::fragment(name)), "")?;
+        }
+        for (name, text) in files {
+            fs::write(ctx.path(&file(name)), text)?;
+        }
+        Ok((dir, ctx))
+    }
+
+    const MORE: &str = r#"include = "trial"
+cm-mode = "mac"
 [kernel]
-fragments = ["base"]
+fragments = ["debug"]
 [modules]
-directory = "/lib/modules/podos"
-names = ["podos_cm"]
+ship = ["podos_cmtest"]
 [rootfs]
-overlay = "minimal"
-busybox = "/bin/busybox"
-applets = "/bin"
+overlays = ["two"]
+directories = ["/mnt"]
 [userspace]
-podos = "/usr/bin/podos"
+podos-agent = "/usr/lib/agent"
+[services.shell]
+command = ["/bin/ash"]
 "#;
 
-    fn message(text: &str) -> String {
-        Profile::parse("images/trial.toml", text)
-            .expect_err("the profile is wrong")
-            .to_string()
-    }
-
     #[test]
-    fn a_good_profile_is_read() -> Result<()> {
-        let profile = Profile::parse("images/trial.toml", GOOD)?;
-        assert_eq!(profile.fragments(), ["linux-patches/config/base.config"]);
-        assert_eq!(profile.overlay(), "rootfs/minimal");
+    fn a_profile_adds_to_the_one_that_it_includes() -> Result<()> {
+        let (_dir, ctx) = checkout(&[("trial", definition::tests::GOOD), ("more", MORE)])?;
+        let profile = Profile::load(&ctx, "more")?;
+        assert_eq!(profile.name, "more");
+        assert_eq!(profile.description, "a trial");
+        assert_eq!(profile.cm_mode, Mode::Mac);
+        assert_eq!(profile.fragments, ["base", "debug"]);
+        assert_eq!(
+            profile.overlays().collect::<Vec<_>>(),
+            ["rootfs/one", "rootfs/two"]
+        );
+        assert_eq!(profile.modules.load, ["podos_cm"]);
+        let modules: Vec<_> = profile.modules.names().collect();
+        assert_eq!(modules, ["podos_cm", "podos_cmtest"]);
+        let programs: Vec<_> = profile.userspace.keys().collect();
+        assert_eq!(programs, ["podos", "podos-agent"]);
+        let init = profile.init();
+        assert_eq!(init.modules.load, ["podos_cm"]);
+        // Of the same name, it is another service as a whole.
+        let shell = &init.services["shell"];
+        assert_eq!(
+            (&shell.command[..], shell.start),
+            (&["/bin/ash".to_owned()][..], Start::Booted)
+        );
+        assert_eq!(Profile::load(&ctx, "trial")?.cm_mode, Mode::Aead);
         Ok(())
     }
 
     #[test]
-    fn frames_are_sealed_unless_the_profile_says_otherwise() -> Result<()> {
-        let mode = |text: &str| Profile::parse("images/trial.toml", text).map(|p| p.cm_mode);
-        assert_eq!(mode(GOOD)?, Mode::Aead);
-        assert_eq!(mode(&format!("cm-mode = \"mac\"\n{GOOD}"))?, Mode::Mac);
-        assert_eq!(mode(&format!("cm-mode = \"open\"\n{GOOD}"))?, Mode::Open);
-        let message = message(&format!("# a trial\ncm-mode = \"none\"\n{GOOD}"));
-        assert!(
-            message.starts_with("images/trial.toml:2: `none` is no mode of CM"),
-            "{message}"
-        );
+    fn an_include_that_has_no_end_is_refused() -> Result<()> {
+        let (_dir, ctx) = checkout(&[("a", "include = \"b\""), ("b", "include = \"a\"")])?;
+        let error = Profile::load(&ctx, "a").expect_err("no end").to_string();
+        assert_eq!(error, "images/a.toml: include: a -> b -> a has no end");
         Ok(())
     }
 
     #[test]
-    fn an_unknown_key_in_a_table_is_named_with_its_line() {
-        let message = message(&GOOD.replace("applets =", "aplets = \"/bin\"\napplets ="));
-        assert!(
-            message.starts_with("images/trial.toml:10: unknown field `aplets`"),
-            "{message}"
+    fn a_profile_that_is_not_there_is_named_with_those_that_are() -> Result<()> {
+        let (_dir, ctx) = checkout(&[("a", "include = \"c\"")])?;
+        let error = Profile::load(&ctx, "a").expect_err("no c").to_string();
+        assert_eq!(
+            error,
+            "images/a.toml: include: there is no profile `c` (images/c.toml); there are: a"
         );
-    }
-
-    #[test]
-    fn a_path_that_leaves_the_image_is_refused_with_its_line() {
-        for bad in ["usr/bin/podos", "/../etc", "/", "/usr//bin"] {
-            let message = message(&GOOD.replace("/usr/bin/podos", bad));
-            assert!(
-                message.starts_with("images/trial.toml:12: userspace:"),
-                "{message}"
-            );
-        }
+        let error = Profile::load(&ctx, "d").expect_err("no d").to_string();
+        assert_eq!(
+            error,
+            "there is no profile `d` (images/d.toml); there are: a"
+        );
+        Ok(())
     }
 
     #[test]
     fn a_fragment_that_is_not_there_is_named_with_its_line() -> Result<()> {
-        let root = tempfile::tempdir()?;
-        let error = Profile::parse("images/trial.toml", GOOD)?
-            .check_files(root.path(), "images/trial.toml", GOOD)
-            .expect_err("no fragment is there");
+        let text = definition::tests::GOOD.replace("\"base\"", "\"bse\"");
+        let (_dir, ctx) = checkout(&[("trial", &text)])?;
+        let error = Profile::load(&ctx, "trial").expect_err("no fragment is there");
         assert_eq!(
             error.to_string(),
-            "images/trial.toml:3: kernel.fragments: there is no linux-patches/config/base.config"
+            "images/trial.toml:3: kernel.fragments: there is no linux-patches/config/bse.config"
         );
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
+use podos_init::config;
 use serde::Serialize;
 
 use super::{build_root, source};
@@ -63,6 +64,8 @@ struct Manifest {
     profile: String,
     /// What is not as podos.lock says.
     warnings: Vec<String>,
+    /// Programs that run for as long as a node does.
+    services: Vec<String>,
     kernel: KernelPin,
     /// SHA-256 of each file of the image.
     files: BTreeMap<String, String>,
@@ -89,6 +92,14 @@ impl Image<'_> {
         [&self.root.warnings[..], &self.source.warnings[..]].concat()
     }
 
+    /// What init is told to do.
+    fn init(&self) -> Result<String> {
+        let config = toml::to_string(&self.profile.init())?;
+        Ok(format!(
+            "# Written by the build, from the image's profile.\n{config}"
+        ))
+    }
+
     /// The tree of the initramfs.
     fn tree(&self) -> Result<Tree> {
         let profile = self.profile;
@@ -112,23 +123,27 @@ impl Image<'_> {
             }
         }
         add_folder(&mut tree, &self.rootfs.path("overlay"), "")?;
-        let config = format!(
+        let cm = format!(
             "# What CM does to frames: aead, mac or open. All nodes of a cluster do the same.\n\
              mode = \"{}\"\n",
             profile.cm_mode
         );
-        tree.insert(
-            CM_CONFIG,
-            Entry::File {
-                data: config.into_bytes(),
-                executable: false,
-            },
-        );
+        for (place, text) in [(CM_CONFIG, cm), (config::FILE, self.init()?)] {
+            let data = text.into_bytes();
+            let executable = false;
+            tree.insert(place, Entry::File { data, executable });
+        }
         for (package, place) in &profile.userspace {
             tree.insert(place, program(&self.userspace.path(package))?);
         }
-        for name in &profile.modules.names {
-            let data = read(&self.modules.path(format!("{name}.ko")))?;
+        for name in profile.modules.names() {
+            let built = self.modules.path(format!("{name}.ko"));
+            let data = read(&built).with_context(|| {
+                format!(
+                    "images/{}.toml names a module {name}, and rust-kmods/Kbuild makes none",
+                    profile.name
+                )
+            })?;
             let place = format!("{}/{name}.ko", profile.modules.directory);
             tree.insert(
                 &place,
@@ -153,7 +168,7 @@ impl Step for Image<'_> {
 
     fn inputs(&self) -> Result<Inputs> {
         let mut inputs = Inputs::default();
-        inputs.value("recipe", 3);
+        inputs.value("recipe", 4);
         for part in self.parts() {
             inputs.output(part);
         }
@@ -170,7 +185,10 @@ impl Step for Image<'_> {
             .value("applets", &rootfs.applets);
         inputs
             .value("cm-mode", self.profile.cm_mode)
-            .value("modules", &self.profile.modules.directory);
+            .value("init", self.init()?);
+        for name in self.profile.modules.names() {
+            inputs.value(format!("module {name}"), &self.profile.modules.directory);
+        }
         for directory in &rootfs.directories {
             inputs.value(format!("directory {directory}"), "wanted");
         }
@@ -211,6 +229,7 @@ impl Step for Image<'_> {
         let manifest = Manifest {
             profile: self.profile.name.clone(),
             warnings: self.warnings(),
+            services: self.profile.init().services.into_keys().collect(),
             kernel: source::pin(&self.source.output().dir)?,
             files,
             steps: self
@@ -225,9 +244,11 @@ impl Step for Image<'_> {
     }
 
     fn advice(&self) -> String {
+        let overlays: Vec<_> = self.profile.overlays().collect();
         format!(
-            "see images/{}.toml and rootfs/{}",
-            self.profile.name, self.profile.rootfs.overlay
+            "see images/{}.toml and {}",
+            self.profile.name,
+            overlays.join(", ")
         )
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The four modules, built against the kernel in one go.
+//! The modules, built against the kernel in one go.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,7 +17,7 @@ const SOURCES: &str = "rust-kmods";
 /// Where it is inside the build root.
 const PLACE: &str = "/build/rust-kmods";
 
-/// Makes `NAME.ko` for each module.
+/// Makes `NAME.ko` for each module that Kbuild names; the profile is no matter of this step.
 #[derive(Debug)]
 pub struct Modules<'a> {
     /// The toolchain.
@@ -26,8 +26,6 @@ pub struct Modules<'a> {
     pub kernel: &'a Output,
     /// The checkout.
     pub checkout: &'a Path,
-    /// Names without `.ko`.
-    pub names: &'a [String],
 }
 
 /// Checks the modules with clippy: any warning is an error.
@@ -38,11 +36,10 @@ impl Modules<'_> {
     fn declare(&self, command: &[&str]) -> Result<Inputs> {
         let mut inputs = Inputs::default();
         inputs
-            .value("recipe", 1)
+            .value("recipe", 2)
             .output(self.root)
             .output(self.kernel);
         inputs.value("command", kernel_make(command).join(" "));
-        inputs.value("names", self.names.join(" "));
         inputs.tree(self.checkout, SOURCES, is_source)?;
         Ok(inputs)
     }
@@ -97,10 +94,13 @@ impl Step for Modules<'_> {
 
     fn build(&self, job: &mut Job<'_>) -> Result<()> {
         self.make(job, BUILD, |_| {})?;
-        for name in self.names {
-            let from = self.scratch_tree(job).join(format!("{name}.ko"));
-            fs::copy(&from, job.out().join(format!("{name}.ko")))
-                .with_context(|| format!("{SOURCES}/Kbuild makes no {name}.ko"))?;
+        for entry in fs::read_dir(self.scratch_tree(job))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|kind| kind == "ko") {
+                let name = path.file_name().context("a module without a name")?;
+                fs::copy(&path, job.out().join(name))
+                    .with_context(|| format!("cannot copy {}", path.display()))?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The base system: the profile's overlay, busybox and its applets.
+//! The base system: the profile's overlays, busybox and its applets.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct Rootfs<'a> {
     pub root: &'a Output,
     /// The checkout.
     pub checkout: &'a Path,
-    /// Names the overlay.
+    /// Names the overlays.
     pub profile: &'a Profile,
 }
 
@@ -28,25 +28,19 @@ impl Step for Rootfs<'_> {
 
     fn inputs(&self) -> Result<Inputs> {
         let mut inputs = Inputs::default();
-        inputs.value("recipe", 1).output(self.root);
-        inputs.tree(self.checkout, &self.profile.overlay(), |_| true)?;
+        inputs.value("recipe", 2).output(self.root);
+        for (index, folder) in self.profile.overlays().enumerate() {
+            inputs.value(format!("overlay {index}"), &folder);
+            inputs.tree(self.checkout, &folder, |_| true)?;
+        }
         Ok(inputs)
     }
 
     fn build(&self, job: &mut Job<'_>) -> Result<()> {
         let overlay = job.out().join("overlay");
         fs::create_dir(&overlay)?;
-        let from = self.profile.overlay();
-        for name in list_files(self.checkout, &from)? {
-            let to = overlay.join(name.strip_prefix(&from)?);
-            fs::create_dir_all(to.parent().context("a file without a folder")?)?;
-            let source = self.checkout.join(&name);
-            if fs::symlink_metadata(&source)?.is_symlink() {
-                std::os::unix::fs::symlink(fs::read_link(&source)?, &to)?;
-            } else {
-                fs::copy(&source, &to)
-                    .with_context(|| format!("cannot copy {}", name.display()))?;
-            }
+        for from in self.profile.overlays() {
+            self.copy(&from, &overlay)?;
         }
         let busybox = self.root.path("root/usr/bin/busybox");
         fs::copy(&busybox, job.out().join("busybox")).context(
@@ -59,10 +53,32 @@ impl Step for Rootfs<'_> {
     }
 
     fn advice(&self) -> String {
+        let overlays: Vec<_> = self.profile.overlays().collect();
         format!(
             "see {} and the rootfs table of images/{}.toml",
-            self.profile.overlay(),
+            overlays.join(", "),
             self.profile.name
         )
+    }
+}
+
+impl Rootfs<'_> {
+    /// Copies the files of an overlay over those that are there.
+    fn copy(&self, from: &str, overlay: &Path) -> Result<()> {
+        for name in list_files(self.checkout, from)? {
+            let to = overlay.join(name.strip_prefix(from)?);
+            fs::create_dir_all(to.parent().context("a file without a folder")?)?;
+            if fs::symlink_metadata(&to).is_ok() {
+                fs::remove_file(&to).with_context(|| format!("cannot replace {}", to.display()))?;
+            }
+            let source = self.checkout.join(&name);
+            if fs::symlink_metadata(&source)?.is_symlink() {
+                std::os::unix::fs::symlink(fs::read_link(&source)?, &to)?;
+            } else {
+                fs::copy(&source, &to)
+                    .with_context(|| format!("cannot copy {}", name.display()))?;
+            }
+        }
+        Ok(())
     }
 }

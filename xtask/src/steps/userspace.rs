@@ -35,7 +35,7 @@ impl Step for Userspace<'_> {
             .context("cannot ask rustc for its version")?;
         let mut inputs = Inputs::default();
         inputs
-            .value("recipe", 1)
+            .value("recipe", 2)
             .value("rustc", rustc.lines().next().unwrap_or_default());
         inputs.value("target", TARGET);
         for package in self.packages.keys() {
@@ -52,13 +52,6 @@ impl Step for Userspace<'_> {
 
     fn build(&self, job: &mut Job<'_>) -> Result<()> {
         let target_dir = self.checkout.join("target/userspace");
-        let mut arguments = vec!["build", "--release", "--locked", "--target", TARGET];
-        for package in self.packages.keys() {
-            arguments.extend(["--package", package]);
-        }
-        if job.offline() {
-            arguments.push("--offline");
-        }
         // Neither the checkout's nor the registry's place may get into a program.
         let home = std::env::var("CARGO_HOME")
             .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
@@ -68,13 +61,17 @@ impl Step for Userspace<'_> {
             format!("--remap-path-prefix={}=/podos", self.checkout.display()),
             format!("--remap-path-prefix={home}=/cargo"),
         ];
-        let command = duct::cmd(cargo(), &arguments)
-            .dir(self.checkout)
-            .env("CARGO_TARGET_DIR", &target_dir)
-            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-            .env("CARGO_TERM_COLOR", "never");
-        job.run(&format!("cargo {}", arguments.join(" ")), &command)?;
+        // One by one, so that what a program is made of does not depend on which others there are.
         for package in self.packages.keys() {
+            let mut arguments = vec!["build", "--release", "--locked", "--target", TARGET];
+            arguments.extend(["--package", package]);
+            arguments.extend(job.offline().then_some("--offline"));
+            let command = duct::cmd(cargo(), &arguments)
+                .dir(self.checkout)
+                .env("CARGO_TARGET_DIR", &target_dir)
+                .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+                .env("CARGO_TERM_COLOR", "never");
+            job.run(&format!("cargo {}", arguments.join(" ")), &command)?;
             let program = target_dir.join(TARGET).join("release").join(package);
             fs::copy(&program, job.out().join(package))
                 .with_context(|| format!("cargo package {package} has no program of its name"))?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{ensure, Context as _, Result};
-use podos_harness::Kernel;
+use podos_harness::LAB;
 
 use crate::context::Context;
 use crate::git::Git;
@@ -15,7 +15,6 @@ use crate::host::{self, Purpose};
 use crate::{verbs, Xtask};
 
 const PACKAGE: &str = "podos-bench";
-const PROFILE: &str = "minimal";
 
 /// Measure ours beside a peer's, in one run on one cluster; tables, pictures and NAME.json are
 /// left in target/bench.
@@ -146,8 +145,8 @@ fn image(ctx: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
             .canonicalize()
             .with_context(|| format!("--image-dir {}", dir.display())),
         None => {
-            verbs::image::build(ctx, PROFILE, Kernel::Base)?;
-            Ok(ctx.image_dir(PROFILE))
+            verbs::image::build(ctx, LAB)?;
+            Ok(ctx.image_dir(LAB))
         }
     }
 }

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
-use podos_harness::Kernel;
+use podos_harness::{Kernel, LAB};
 
 use crate::context::Context;
+use crate::definitions::NODE;
 use crate::{verbs, Xtask};
 
 const PACKAGE: &str = "cluster-tests";
-const PROFILE: &str = "minimal";
 
 /// Boot clusters and test them; a JUnit file and a timeline per failure are left in
 /// target/cluster-test.
@@ -63,10 +63,12 @@ impl Xtask for ClusterTest {
             Some(dir) => dir
                 .canonicalize()
                 .with_context(|| format!("--image-dir {}", dir.display()))?,
-            None => ctx.image_dir(&self.kernel.image(PROFILE)),
+            None => ctx.image_dir(&self.kernel.image(LAB)),
         };
         if self.image_dir.is_none() && !self.list {
-            verbs::image::build(ctx, PROFILE, self.kernel)?;
+            // A test boots one of these beside those.
+            verbs::image::build(ctx, NODE)?;
+            verbs::image::build(ctx, &self.kernel.image(LAB))?;
         }
         // A program of its own: a test that does not compile must not take the other verbs along.
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use podos_harness::Kernel;
 
 use crate::context::Context;
-use crate::definitions::Profile;
+use crate::definitions::{Profile, NODE};
 use crate::engine::progress::duration;
 use crate::engine::Run;
 use crate::steps::image::{INITRAMFS, KERNEL};
@@ -18,27 +18,27 @@ use crate::{host, pipeline, Xtask};
 
 /// Build an image, with everything it needs, into target/images/PROFILE.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask image --profile minimal")]
+#[command(after_help = "Example:\n  cargo xtask image --profile lab")]
 pub struct Image {
     /// The profile: a file of images/, without its ending.
-    #[arg(long, default_value = "minimal")]
+    #[arg(long, default_value = NODE)]
     profile: String,
-    /// Its kernel; `debug` goes to target/images/PROFILE-debug
+    /// Its kernel; with `debug` it is the profile PROFILE-debug
     #[arg(long, value_name = "base|debug", default_value_t)]
     kernel: Kernel,
 }
 
 impl Xtask for Image {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        build(ctx, &self.profile, self.kernel)?;
+        build(ctx, &self.kernel.image(&self.profile))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Builds what is stale of the image of `profile` with that kernel, and says what it did.
-pub fn build(ctx: &Context, profile: &str, kernel: Kernel) -> Result<()> {
+/// Builds what is stale of the image of `profile`, and says what it did.
+pub fn build(ctx: &Context, profile: &str) -> Result<()> {
     let started = Instant::now();
-    let profile = Profile::load(ctx, profile)?.with_kernel(kernel);
+    let profile = Profile::load(ctx, profile)?;
     host::ensure(ctx)?;
     let mut run = Run::build(ctx, &profile.name);
     let (base, image) = pipeline::image(&mut run, &profile)?;

@@ -8,26 +8,26 @@ use anyhow::Result;
 use podos_harness::Kernel;
 
 use crate::context::Context;
-use crate::definitions::Profile;
+use crate::definitions::{Profile, NODE};
 use crate::engine::run::State;
 use crate::engine::Run;
 use crate::{host, pipeline, Xtask};
 
 /// Show every step of an image, fresh or stale and why, without building anything.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask summary --profile minimal")]
+#[command(after_help = "Example:\n  cargo xtask summary --profile lab")]
 pub struct Summary {
     /// The profile: a file of images/, without its ending.
-    #[arg(long, default_value = "minimal")]
+    #[arg(long, default_value = NODE)]
     profile: String,
-    /// Its kernel
+    /// Its kernel; with `debug` it is the profile PROFILE-debug
     #[arg(long, value_name = "base|debug", default_value_t)]
     kernel: Kernel,
 }
 
 impl Xtask for Summary {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        let profile = Profile::load(ctx, &self.profile)?.with_kernel(self.kernel);
+        let profile = Profile::load(ctx, &self.kernel.image(&self.profile))?;
         println!("{}: {}", profile.name, profile.description);
         match host::missing(host::Purpose::Work).as_slice() {
             [] => println!("  {:12} fresh", "host"),

@@ -2,6 +2,7 @@
 
 //! `cargo xtask test`: everything that CI checks.
 
+mod allowlist;
 mod broken_rule;
 mod headers;
 mod tally;
@@ -11,19 +12,16 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{bail, ensure, Context as _, Result};
-use podos_harness::Kernel;
+use podos_harness::LAB;
 use xshell::{cmd, Shell};
 
 use crate::context::Context;
-use crate::definitions::Profile;
+use crate::definitions::{Profile, NODE};
 use crate::engine::job::StepFailed;
 use crate::engine::progress::duration;
 use crate::engine::Run;
 use crate::{host, pipeline, verbs, Xtask};
 use tally::Tally;
-
-/// The profile that is built and booted.
-const PROFILE: &str = "minimal";
 
 /// Run every check: format, lints, all tests, the patch series, the image, the cluster tests.
 #[derive(clap::Args)]
@@ -48,8 +46,8 @@ impl Xtask for Test {
         report.check("format", || {
             cmd!(sh, "cargo fmt --all --check").quiet().run()?;
             // The modules are no cargo packages; rustfmt goes from their root files to the rest.
-            let modules = Profile::load(ctx, PROFILE)?.modules;
-            let roots = modules.names.iter().map(|name| {
+            let modules = Profile::load(ctx, LAB)?.modules;
+            let roots = modules.names().map(|name| {
                 let folder = name.trim_start_matches("podos_");
                 format!("rust-kmods/{folder}/{name}.rs")
             });
@@ -84,10 +82,14 @@ impl Xtask for Test {
         if !self.host_only {
             report.check("patches", || verbs::patches::check(ctx, false));
             report.check("modules clippy", || {
-                let profile = Profile::load(ctx, PROFILE)?;
-                pipeline::modules_clippy(&mut Run::build(ctx, PROFILE), &profile)
+                let profile = Profile::load(ctx, LAB)?;
+                pipeline::modules_clippy(&mut Run::build(ctx, LAB), &profile)
             });
-            let image = report.check("image", || verbs::image::build(ctx, PROFILE, Kernel::Base));
+            let image = report.check("image", || verbs::image::build(ctx, LAB));
+            report.check("node image", || {
+                verbs::image::build(ctx, NODE)?;
+                allowlist::check(ctx, NODE)
+            });
             if !boots {
                 return Ok(report.end());
             }
@@ -99,7 +101,7 @@ impl Xtask for Test {
                 if !image {
                     bail!("there is no image to boot");
                 }
-                let dir = ctx.image_dir(PROFILE).to_string_lossy().into_owned();
+                let dir = ctx.image_dir(LAB).to_string_lossy().into_owned();
                 count(
                     ctx,
                     &program.to_string_lossy(),
@@ -110,7 +112,7 @@ impl Xtask for Test {
             });
             report.check("benches run", || {
                 ensure!(image, "there is no image to boot");
-                let dir = ctx.image_dir(PROFILE);
+                let dir = ctx.image_dir(LAB);
                 // What they find out is not judged here: a machine that does other work as well
                 // would decide.
                 Ok(cmd!(sh, "{program} bench --all --quick --image-dir {dir}")

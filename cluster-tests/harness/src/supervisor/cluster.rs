@@ -26,7 +26,7 @@ use crate::console::Console;
 use crate::control::{self, Answer, NodeState, Refusal};
 use crate::error::{Error, IoContext, Result};
 use crate::fault::Selector;
-use crate::image::Image;
+use crate::image::Images;
 use crate::keys;
 use crate::qemu::{self, Boot};
 use crate::qmp::Qmp;
@@ -152,8 +152,8 @@ impl Cluster {
         &self.config.topology
     }
 
-    pub(super) fn image(&self) -> &Image {
-        &self.config.image
+    pub(super) fn images(&self) -> &Images {
+        &self.config.images
     }
 
     pub(super) fn state(&self) -> &StateDir {
@@ -221,7 +221,7 @@ impl Cluster {
             node: id,
             sequence,
             accelerator: self.accelerator,
-            key: keys::file(&self.state.keys(), &self.config.image, self.topology(), id),
+            key: keys::file(&self.state.keys(), self.images(), self.topology(), id),
             tsc_khz: tsc::khz(),
             snapshot,
         };
@@ -249,8 +249,8 @@ impl Cluster {
             if let Some(node) = inner.nodes.get_mut(&id) {
                 *node = Node {
                     vm: Some(vm),
-                    // Its agent said so before the snapshot was taken.
-                    booted: boot.snapshot.is_some(),
+                    // Its agent said so before the snapshot was taken; or there is none to wait for.
+                    booted: boot.snapshot.is_some() || !self.images().of(id).has_agent,
                     boots: sequence,
                     ..Node::default()
                 };
@@ -368,8 +368,22 @@ impl Cluster {
             .ok_or_else(|| Refusal::NodeDown(node_name(id)))
     }
 
+    /// Whether a node has a QEMU.
+    pub(super) fn runs(&self, id: u32) -> bool {
+        self.lock()
+            .nodes
+            .get(&id)
+            .is_some_and(|node| node.vm.is_some())
+    }
+
     /// The agent port of a node that runs.
     pub(super) fn agent(&self, id: u32) -> std::result::Result<Arc<AgentPort>, Refusal> {
+        if !self.images().of(id).has_agent {
+            let name = node_name(id);
+            return Err(Refusal::Other(format!(
+                "the image of {name} has no agent to ask"
+            )));
+        }
         let inner = self.lock();
         let vm = inner.nodes.get(&id).and_then(|node| node.vm.as_ref());
         vm.map(|vm| Arc::clone(&vm.agent))
@@ -494,6 +508,12 @@ impl Cluster {
 
     /// The monitor of a node that runs.
     fn monitor(&self, id: u32) -> std::result::Result<Arc<Qmp>, Refusal> {
+        if !self.images().of(id).has_agent {
+            let name = node_name(id);
+            return Err(Refusal::Other(format!(
+                "the image of {name} has no agent to ask"
+            )));
+        }
         let inner = self.lock();
         let vm = inner.nodes.get(&id).and_then(|node| node.vm.as_ref());
         vm.map(|vm| Arc::clone(&vm.monitor))

@@ -48,6 +48,7 @@ fn end(
     order: impl FnOnce(&AgentPort) -> Option<Receiver<Frame>>,
 ) -> Result<(), Refusal> {
     let name = node_name(id);
+    cluster.agent(id)?;
     let mut inner = cluster.lock();
     let gone = || Refusal::NodeDown(name.clone());
     let node = inner.nodes.get_mut(&id).ok_or_else(gone)?;

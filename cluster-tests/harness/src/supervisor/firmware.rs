@@ -159,7 +159,7 @@ fn launch(cluster: &Cluster, boot: &Boot, sequence: u16) -> Result<vm::Started> 
         accelerator: cluster.accelerator(),
         program: boot.program.clone(),
         scenario: path,
-        key: keys::file(&state.keys(), cluster.image(), topology, id),
+        key: keys::file(&state.keys(), cluster.images(), topology, id),
     };
     vm::launch(plugs, cluster.log(), |sockets| {
         boot.arguments(topology, sockets)

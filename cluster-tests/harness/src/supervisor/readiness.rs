@@ -38,7 +38,9 @@ pub(super) fn wait(cluster: &Cluster, until: WaitFor) -> Result<(), Refusal> {
         WaitFor::Alive => {
             refuse_problems(cluster)?;
             let mut pairs = pairs(&nodes);
-            pairs.retain(|(by, of)| cluster.topology().share_a_key(*by, *of));
+            pairs.retain(|(by, of)| {
+                cluster.topology().share_a_key(*by, *of) && cluster.images().of(*by).has_agent
+            });
             wait_for_sight(cluster, pairs, deadline, limit)
         }
     }

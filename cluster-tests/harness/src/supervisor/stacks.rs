@@ -35,7 +35,7 @@ const QUIET: Duration = Duration::from_millis(500);
 /// Has every node that runs print what its tasks do, all at once; returns when they did.
 pub(super) fn print(cluster: &Arc<Cluster>) {
     let running = cluster.topology().nodes.iter().copied();
-    let running = running.filter(|id| cluster.agent(*id).is_ok());
+    let running = running.filter(|id| cluster.runs(*id));
     let asking = running.map(|id| {
         let cluster = Arc::clone(cluster);
         std::thread::spawn(move || ask(&cluster, id))
@@ -70,7 +70,9 @@ fn ask(cluster: &Cluster, id: u32) {
 
 /// Has the agent ask the kernel.
 fn by_agent(cluster: &Cluster, id: u32, pong: Duration, tells: Duration) -> Result<(), String> {
-    let agent = cluster.agent(id).map_err(|_| "it is down".to_owned())?;
+    let agent = cluster
+        .agent(id)
+        .map_err(|_| "it has no agent".to_owned())?;
     let silent = || format!("its agent did not answer within {} s", pong.as_secs());
     if !answers(&agent, &Frame::Ping, pong, |frame| *frame == Frame::Pong) {
         return Err(silent());

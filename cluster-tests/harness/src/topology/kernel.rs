@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn a_debug_kernel_has_its_own_image_and_takes_more_time() {
-        assert_eq!(Kernel::Base.image("minimal"), "minimal");
-        assert_eq!(Kernel::Debug.image("minimal"), "minimal-debug");
+        assert_eq!(Kernel::Base.image("lab"), "lab");
+        assert_eq!(Kernel::Debug.image("lab"), "lab-debug");
         let second = Duration::from_secs(1);
         assert!(Kernel::Debug.scale(second) > Kernel::Base.scale(second));
     }

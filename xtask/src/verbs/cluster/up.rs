@@ -28,7 +28,8 @@ use crate::{verbs, Xtask};
     net = \"switch\"             # or \"bridge\"\n  \
     seed = 7                   # of all that the switch draws by lot\n  \
     memory-mib = 512\n  \
-    profile = \"minimal\"\n  \
+    profile = \"lab\"\n  \
+    profiles = { linus3 = \"node\" } # nodes of another profile\n  \
     kernel = \"base\"            # or \"debug\"\n  \
     share = \"/home/me/data\"\n  \
     kernel-args = [\"loglevel=7\"]\n  \
@@ -45,7 +46,7 @@ pub struct Up {
     /// How many nodes; 3 if nothing says so
     #[arg(long, value_name = "N")]
     nodes: Option<u32>,
-    /// The image's profile; it is built first if need be; minimal if nothing says so
+    /// The image's profile; it is built first if need be; lab if nothing says so
     #[arg(long, value_name = "P")]
     profile: Option<String>,
     /// The nodes' kernel, base or debug; base if nothing says so
@@ -113,8 +114,10 @@ impl Xtask for Up {
         let image = match self.image_dir {
             Some(image) => image,
             None => {
-                verbs::image::build(ctx, &topology.profile, topology.kernel)?;
-                ctx.image_dir(&topology.kernel.image(&topology.profile))
+                for profile in topology.images() {
+                    verbs::image::build(ctx, &profile)?;
+                }
+                ctx.image_dir(&topology.image())
             }
         };
         let started = Instant::now();

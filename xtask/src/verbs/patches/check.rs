@@ -5,14 +5,11 @@
 use anyhow::{bail, Context as _, Result};
 
 use crate::context::Context;
-use crate::definitions::Profile;
+use crate::definitions::{Profile, NODE};
 use crate::engine::Run;
 use crate::lock::Locked;
 use crate::steps::compiles::Compiles;
 use crate::{pipeline, series};
-
-/// The profile whose options the patched kernel is compiled with.
-const PROFILE: &str = "minimal";
 
 /// Proves the series; with `each` also that the tree compiles after every patch.
 pub fn check(ctx: &Context, each: bool) -> Result<()> {
@@ -50,7 +47,7 @@ pub fn check(ctx: &Context, each: bool) -> Result<()> {
 }
 
 fn compile_each(ctx: &Context, patches: &[series::Patch]) -> Result<()> {
-    let profile = Profile::load(ctx, PROFILE)?;
+    let profile = Profile::load(ctx, NODE)?;
     let mut run = Run::build(ctx, "patches");
     let configured = pipeline::configured(&mut run, &profile)?;
     let missing = "a building pass left a step out";

@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use podos_process::child::signal_group;
 use rustix::process::Pid;
-
-use crate::process::signal_group;
 
 /// Time between the hang-up and the kill.
 const GRACE: Duration = Duration::from_secs(1);

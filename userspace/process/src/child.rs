@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! New processes, made so that process 1 never waits for what may hang: neither for an exec of a
+//! New processes, made so that their parent never waits for what may hang: neither for an exec of a
 //! file on a dead node, nor for an exit status.
 
 use std::fs::File;
@@ -13,20 +13,6 @@ use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::process::Pid;
 
 use crate::signals;
-
-/// Lets this process, but none of its children, run before all ordinary ones.
-///
-/// A node that is busy is one that the harness wants to ask about. And the port tells whether a host
-/// is there, not whether it is another one: init should look between the two.
-pub fn take_precedence() -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: 1 };
-    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
-    // SAFETY: the parameters are read during the call only; 0 is the calling process.
-    match unsafe { libc::sched_setscheduler(0, policy, &parameters) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
 
 /// A child on its way to a program.
 #[derive(Debug)]
@@ -60,7 +46,7 @@ pub fn spawn(
             Err(error) => error,
         };
         let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
-        // When process 1 is not there to hear it, there is nothing left to say.
+        // When the parent is not there to hear it, there is nothing left to say.
         let _ = rustix::io::write(&report, &errno.to_ne_bytes());
         127
     })?;
@@ -70,9 +56,10 @@ pub fn spawn(
     })
 }
 
-/// Runs `work` in a child that leaves init's files open, and gives the child's exit status to it.
+/// Runs `work` in a child that leaves its parent's files open; what it gives is the child's exit
+/// status. The calling process has one thread.
 pub fn fork(work: impl FnOnce() -> u8) -> io::Result<Pid> {
-    // SAFETY: process 1 has one thread, so the child is a whole copy of it, and whatever runs in it
+    // SAFETY: the process has one thread, so the child is a whole copy of it, and whatever runs in it
     // may allocate and lock. (Tests have more threads: there it is glibc that makes its allocator
     // and standard I/O usable in the child, and the children use nothing else that locks.) The
     // child ends in _exit and never returns into the parent's frames.

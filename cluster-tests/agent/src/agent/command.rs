@@ -10,18 +10,15 @@ use std::os::unix::process::CommandExt;
 use std::process;
 
 use podos_agent_proto::{Command, Exit, Frame, Stream, MAX_DATA};
+use podos_process::child::{signal_group, spawn, Spawned};
+use podos_process::watch::Watch;
+use podos_process::ENVIRONMENT;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::process::{setpgid, Pid};
 
 use super::credit::{Backlog, Credit, Overrun};
-use crate::process::{signal_group, spawn, Spawned};
-use crate::watch::Watch;
-
-/// What commands find in their environment, unless told otherwise.
-pub const ENVIRONMENT: [(&str, &str); 2] =
-    [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("HOME", "/root")];
 
 /// The working directory of commands, unless told otherwise.
 const HOME: &str = "/root";
@@ -66,7 +63,7 @@ impl Running {
             .stdin(from_agent)
             .stdout(to_agent)
             .stderr(errors_to_agent);
-        let spawned = spawn(child, || Ok(()))?;
+        let spawned = spawn(child, be_ordinary)?;
         // The child does the same; whoever is first, the group is there for the next signal. It
         // fails once the child has executed its program, when it is there already.
         let _ = setpgid(Some(spawned.pid), Some(spawned.pid));
@@ -186,6 +183,15 @@ impl Running {
         }
         watches
     }
+}
+
+/// Makes the child one that the kernel may kill for want of memory, which the agent is not.
+fn be_ordinary() -> io::Result<()> {
+    const ADJUSTMENT: &str = "/proc/self/oom_score_adj";
+    if std::fs::read_to_string(ADJUSTMENT)?.starts_with('-') {
+        std::fs::write(ADJUSTMENT, "0")?;
+    }
+    Ok(())
 }
 
 /// The command's standard input.

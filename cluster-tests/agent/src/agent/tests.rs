@@ -7,11 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use podos_agent_proto::{encode, Command, Decoder, Exit, Frame, Stream, MAX_DATA, NODE, WINDOW};
+use podos_process::reaper::wait_for;
+use podos_process::watch;
 use rustix::process::test_kill_process_group;
 
 use super::*;
-use crate::reaper::tests::wait_for;
-use crate::watch;
 
 /// An agent and the host's end of its port.
 struct Lab {
@@ -70,7 +70,7 @@ impl Lab {
         self.say(id, Frame::Exec(Command { argv, env, cwd }));
     }
 
-    /// One turn of init's loop.
+    /// One turn of the service's loop.
     fn turn(&mut self) {
         self.agent.tick(Instant::now());
         let soon = Instant::now() + Duration::from_millis(5);
@@ -85,11 +85,11 @@ impl Lab {
         let agent = &mut self.agent;
         self.pids.retain(|&pid| {
             let options = libc::WNOHANG | libc::WNOWAIT;
-            let Some(exit) = wait_for(pid, options) else {
+            let Some(exit) = wait_for(pid, options).unwrap() else {
                 return true;
             };
             agent.ended(pid, exit);
-            wait_for(pid, 0);
+            wait_for(pid, 0).unwrap();
             false
         });
         self.agent.tick(Instant::now());
@@ -383,9 +383,21 @@ fn a_host_that_breaks_the_protocol_is_not_heard_until_it_comes_again() {
 }
 
 #[test]
-fn poweroff_is_noted() {
+fn poweroff_is_noted_once() {
     let mut lab = Lab::greeted();
-    assert!(!lab.agent.wants_poweroff());
+    assert!(!lab.agent.take_poweroff());
     lab.say(NODE, Frame::Poweroff);
-    lab.until("the wish", |lab| lab.agent.wants_poweroff());
+    lab.until("the wish", |lab| lab.agent.take_poweroff());
+    assert!(!lab.agent.take_poweroff());
+}
+
+#[test]
+fn an_agent_is_idle_when_its_commands_have_ended_and_were_told_of() {
+    let mut lab = Lab::greeted();
+    assert!(lab.agent.is_idle());
+    lab.run(1, "read line; echo $line");
+    lab.until("the start", |lab| !lab.agent.is_idle());
+    lab.say(1, Frame::Data(Stream::Stdin, b"bye\n".to_vec()));
+    assert_eq!(lab.session(1).0, b"bye\n");
+    lab.until("the rest", |lab| lab.agent.is_idle());
 }

@@ -5,8 +5,9 @@
 
 use std::io;
 
-use podos_agent_proto::Exit;
 use rustix::process::Pid;
+
+use crate::Exit;
 
 /// Takes the statuses of the children that have ended. `ended` is called while the child is still
 /// there as a zombie, so its number, and that of its process group, is still its own.
@@ -47,33 +48,34 @@ fn wait(
     Ok(Pid::from_raw(pid).map(|pid| (pid, exit)))
 }
 
-#[cfg(test)]
-pub mod tests {
-    use super::*;
+/// The end of one child, as [`reap`] would take it: with `WNOWAIT` among the `options` it stays
+/// there, with `WNOHANG` it is not waited for. `None` if it runs, or is no child.
+pub fn wait_for(pid: Pid, options: libc::c_int) -> io::Result<Option<Exit>> {
+    let ended = wait(
+        libc::P_PID,
+        pid.as_raw_nonzero().get() as libc::id_t,
+        options,
+    )?;
+    Ok(ended.map(|(_, exit)| exit))
+}
 
-    /// Waits for one child of a test. [`reap`] would take those of other tests as well.
-    pub fn wait_for(pid: Pid, options: libc::c_int) -> Option<Exit> {
-        let ended = wait(
-            libc::P_PID,
-            pid.as_raw_nonzero().get() as libc::id_t,
-            options,
-        );
-        ended.unwrap().map(|(_, exit)| exit)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn statuses_and_signals() {
-        let child = crate::process::fork(|| 7).unwrap();
-        assert_eq!(wait_for(child, libc::WNOWAIT), Some(Exit::Code(7)));
-        assert_eq!(wait_for(child, 0), Some(Exit::Code(7)));
-        assert_eq!(wait_for(child, 0), None);
+        let child = crate::child::fork(|| 7).unwrap();
+        assert_eq!(wait_for(child, libc::WNOWAIT).unwrap(), Some(Exit::Code(7)));
+        assert_eq!(wait_for(child, 0).unwrap(), Some(Exit::Code(7)));
+        assert_eq!(wait_for(child, 0).unwrap(), None);
 
-        let child = crate::process::fork(|| loop {
+        let child = crate::child::fork(|| loop {
             std::thread::park();
         });
         let child = child.unwrap();
-        assert_eq!(wait_for(child, libc::WNOHANG), None);
+        assert_eq!(wait_for(child, libc::WNOHANG).unwrap(), None);
         rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
-        assert_eq!(wait_for(child, 0), Some(Exit::Signal(9)));
+        assert_eq!(wait_for(child, 0).unwrap(), Some(Exit::Signal(9)));
     }
 }

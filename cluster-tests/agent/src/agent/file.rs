@@ -11,13 +11,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use podos_agent_proto::{Frame, MAX_FRAME};
+use podos_process::child;
+use podos_process::watch::Watch;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::process::{kill_process, Pid, Signal};
-
-use crate::process;
-use crate::watch::Watch;
 
 /// Longest content: what a frame has room for.
 const LONGEST: usize = MAX_FRAME - 64;
@@ -39,8 +38,8 @@ impl Reading {
         let (answer, report) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&answer, true)?;
         let file = path.clone();
-        let child = process::fork(move || {
-            process::close_all_but(&report);
+        let child = child::fork(move || {
+            child::close_all_but(&report);
             let (errno, content) = match read(&file) {
                 Ok(content) => (0, content),
                 Err(error) => (error.raw_os_error().unwrap_or(libc::EIO), Vec::new()),

@@ -13,11 +13,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use podos_agent_proto::{encode, DecodeError, Decoder, Frame};
+use podos_process::watch::{self, Watch};
 use rustix::event::PollFlags;
 use rustix::fs::{fcntl_getfl, fcntl_setfl, OFlags};
 use rustix::io::Errno;
-
-use crate::watch::{self, Watch};
 
 /// Bytes in line above which no more output of commands is read.
 const ENOUGH: usize = 512 * 1024;
@@ -117,6 +116,11 @@ impl Port {
     /// Whether there is room for output of commands.
     pub fn has_room(&self) -> bool {
         self.out.len() < ENOUGH
+    }
+
+    /// Whether nothing is in line.
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
     }
 
     /// Puts a frame in line. Fails for one that is too long.

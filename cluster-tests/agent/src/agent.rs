@@ -17,13 +17,11 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use podos_agent_proto::{Command, Exit, Frame, Stream, NODE, VERSION};
+use podos_process::watch::Watch;
 use rustix::event::PollFlags;
 use rustix::process::Pid;
 
-pub use command::ENVIRONMENT;
-
-use crate::console;
-use crate::watch::Watch;
+use crate::journal;
 use command::Running;
 use doomed::Doomed;
 use file::Reading;
@@ -89,14 +87,14 @@ impl Agent {
         self.problems = Some(problems);
     }
 
-    /// Whether [`ready`](Self::ready) was called.
-    pub fn is_ready(&self) -> bool {
-        self.problems.is_some()
+    /// Whether the harness wants the node switched off, and this was not asked before.
+    pub fn take_poweroff(&mut self) -> bool {
+        std::mem::take(&mut self.poweroff)
     }
 
-    /// Whether the harness wants the node switched off.
-    pub fn wants_poweroff(&self) -> bool {
-        self.poweroff
+    /// Whether no command is left, and nothing waits to be sent.
+    pub fn is_idle(&self) -> bool {
+        self.commands.is_empty() && self.port.as_ref().is_none_or(Port::is_empty)
     }
 
     /// What to wait for.
@@ -191,12 +189,12 @@ impl Agent {
                 self.port = port;
                 self.port_changed();
             }
-            Err(error) => console::say(&format!("the agent's port can't be used: {error}")),
+            Err(error) => journal::say(&format!("the agent's port can't be used: {error}")),
         }
     }
 
     fn lose_port(&mut self, error: &io::Error) {
-        console::say(&format!("the agent's port is lost: {error}"));
+        journal::say(&format!("the agent's port is lost: {error}"));
         self.end_sessions();
         self.port = None;
     }
@@ -237,7 +235,7 @@ impl Agent {
 
     /// The host does not keep to the protocol; there is no telling what it means from here on.
     fn refuse(&mut self, why: &str) {
-        console::say(&format!(
+        journal::say(&format!(
             "the host does not speak the agent protocol ({why}); it must connect again"
         ));
         self.end_sessions();
@@ -383,6 +381,6 @@ impl Agent {
 
 fn send(port: &mut Port, id: u32, frame: &Frame) {
     if let Err(error) = port.send(id, frame) {
-        console::say(&format!("an answer to the host is left out: {error}"));
+        journal::say(&format!("an answer to the host is left out: {error}"));
     }
 }

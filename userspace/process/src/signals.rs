@@ -8,50 +8,14 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use crate::power::Power;
-
-/// Taken through the descriptor: children that ended, changes of the agent's port, and what
-/// busybox's `poweroff`, `reboot` and `halt` and the kernel's Ctrl-Alt-Del send.
-const TAKEN: [i32; 7] = [
-    libc::SIGCHLD,
-    libc::SIGIO,
-    libc::SIGTERM,
-    libc::SIGINT,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGPWR,
-];
-
-/// What has been signalled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
-    /// The agent's port changed.
-    pub port: bool,
-    /// The node is to end.
-    pub power: Option<Power>,
-}
-
-impl Pending {
-    fn note(&mut self, signal: i32) {
-        match signal {
-            libc::SIGIO => self.port = true,
-            libc::SIGTERM | libc::SIGINT => self.power = Some(Power::Restart),
-            libc::SIGUSR1 => self.power = Some(Power::Halt),
-            libc::SIGUSR2 | libc::SIGPWR => self.power = Some(Power::Off),
-            // SIGCHLD: the reaper is asked after every wake-up, whatever it was.
-            _ => {}
-        }
-    }
-}
-
 /// Owner of the signal descriptor.
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// Blocks the signals in this process and takes them through a descriptor from now on.
-    pub fn take_over() -> io::Result<Self> {
-        let set = set_of(&TAKEN);
+    /// Blocks exactly these signals in this process and takes them through a descriptor from now on.
+    pub fn take_over(signals: &[i32]) -> io::Result<Self> {
+        let set = set_of(signals);
         block_exactly(&set)?;
         // SAFETY: `set` is an initialized signal set, and -1 asks for a new descriptor.
         let fd = unsafe { libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
@@ -62,10 +26,10 @@ impl Signals {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Takes all pending signals.
-    pub fn take(&self) -> io::Result<Pending> {
+    /// Takes all pending signals, a signal that came more than once no more than once.
+    pub fn take(&self) -> io::Result<Vec<i32>> {
         const RECORD: usize = size_of::<libc::signalfd_siginfo>();
-        let mut pending = Pending::default();
+        let mut pending = Vec::new();
         let mut records = [0; 8 * RECORD];
         loop {
             match rustix::io::read(&self.0, &mut records) {
@@ -73,7 +37,7 @@ impl Signals {
                     for record in records[..len].chunks_exact(RECORD) {
                         // ssi_signo is the first field, of four bytes.
                         if let Some(signal) = record.first_chunk() {
-                            pending.note(i32::from_ne_bytes(*signal));
+                            pending.push(i32::from_ne_bytes(*signal));
                         }
                     }
                 }
@@ -123,17 +87,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn busybox_ends_nodes_by_signals() {
-        for (signal, power) in [
-            (libc::SIGUSR2, Some(Power::Off)),
-            (libc::SIGTERM, Some(Power::Restart)),
-            (libc::SIGUSR1, Some(Power::Halt)),
-            (libc::SIGCHLD, None),
-        ] {
-            let mut pending = Pending::default();
-            pending.note(signal);
-            assert_eq!(pending.power, power);
-            assert!(!pending.port);
-        }
+    fn what_was_taken_over_is_read_from_the_descriptor() {
+        // In a child: a signal mask is its thread's, and the test's threads are many.
+        let child = crate::child::fork(|| {
+            let taken = || -> io::Result<bool> {
+                let signals = Signals::take_over(&[libc::SIGUSR1, libc::SIGUSR2])?;
+                let none = signals.take()?;
+                rustix::process::kill_process(
+                    rustix::process::getpid(),
+                    rustix::process::Signal::USR1,
+                )?;
+                Ok(none.is_empty() && signals.take()? == [libc::SIGUSR1])
+            };
+            u8::from(!taken().unwrap_or(false))
+        });
+        let exit = crate::reaper::wait_for(child.unwrap(), 0).unwrap();
+        assert_eq!(exit, Some(crate::Exit::Code(0)));
     }
 }
