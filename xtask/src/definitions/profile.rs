@@ -147,7 +147,7 @@ fn read_with_included(ctx: &Context, name: &str, read: &mut Vec<String>) -> Resu
             file(name)
         );
     }
-    let path = ctx.path(&file(name));
+    let path = ctx.path(file(name));
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let definition = Definition::parse(&file(name), &text)?;
@@ -172,10 +172,10 @@ mod tests {
             fs::create_dir_all(ctx.path(folder))?;
         }
         for name in ["base", "debug"] {
-            fs::write(ctx.path(&definition::fragment(name)), "")?;
+            fs::write(ctx.path(definition::fragment(name)), "")?;
         }
         for (name, text) in files {
-            fs::write(ctx.path(&file(name)), text)?;
+            fs::write(ctx.path(file(name)), text)?;
         }
         Ok((dir, ctx))
     }
