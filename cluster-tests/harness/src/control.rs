@@ -6,22 +6,31 @@
 //! answer to [`Request::Session`] the connection carries agent frames of
 //! session 0; after that to [`Request::Console`], the console's bytes.
 
+mod status;
+
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+use podos_switch::{Faults, PortCounters, Rate, Selector};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::WaitFor;
-use crate::counters::PortCounters;
+pub use status::{LinkStatus, NodeState, NodeStatus, Status, WayStatus};
+
 use crate::error::Error;
-use crate::fault::{Faults, LinkStatus, Rate, Selector};
-use crate::firmware::FirmwareState;
-use crate::topology::Topology;
 use crate::trouble::Trouble;
 
 /// Longest message, in bytes: a status of 254 nodes is far shorter.
 const LIMIT: u32 = 1 << 20;
+
+/// When a cluster counts as up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitFor {
+    /// Every node's agent says that boot is over, however it went.
+    Agents,
+    /// Every node is whole, and sees every other one alive.
+    Alive,
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
@@ -201,6 +210,18 @@ pub(crate) enum Answer {
     Refused(Refusal),
 }
 
+/// How far the firmware at a place is, as the supervisor tells it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FirmwareState {
+    /// Its console's file, over all its boots.
+    #[serde(with = "crate::paths")]
+    pub console: PathBuf,
+    /// How its last QEMU ended; `None` while it runs.
+    pub ended: Option<String>,
+    /// The status that it ended with, if it had one.
+    pub code: Option<i32>,
+}
+
 /// Why a request was not met; the part of [`Error`] that crosses the socket.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Refusal {
@@ -225,76 +246,6 @@ impl Refusal {
             Self::Other(reason) => Error::Supervisor { cluster, reason },
         }
     }
-}
-
-/// A running cluster, as its supervisor sees it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Status {
-    /// The cluster's name.
-    pub name: String,
-    /// What it was started as.
-    pub topology: Topology,
-    /// `tcg` or `kvm`.
-    pub accelerator: String,
-    /// Process id of the supervisor.
-    pub supervisor: u32,
-    /// Folder of the consoles and the control socket.
-    #[serde(with = "crate::paths")]
-    pub folder: PathBuf,
-    /// The nodes, in the topology's order.
-    pub nodes: Vec<NodeStatus>,
-    /// Every node on every rail, node by node.
-    pub links: Vec<LinkStatus>,
-    /// What the kernels complained of so far.
-    pub troubles: Vec<Trouble>,
-}
-
-/// How far a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NodeState {
-    /// QEMU runs, the agent has not answered yet.
-    Booting,
-    /// The agent says that boot is over and all went well.
-    Up,
-    /// The agent answers, but something did not start.
-    Broken,
-    /// It stands still.
-    Paused,
-    /// QEMU does not run.
-    Down,
-}
-
-impl std::fmt::Display for NodeState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Booting => "booting",
-            Self::Up => "up",
-            Self::Broken => "broken",
-            Self::Paused => "paused",
-            Self::Down => "down",
-        })
-    }
-}
-
-/// A node of a running cluster.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NodeStatus {
-    /// Host id.
-    pub id: u32,
-    /// Host name.
-    pub name: String,
-    /// How far it is.
-    pub state: NodeState,
-    /// What did not start, one line each.
-    pub problems: Vec<String>,
-    /// Process id of its QEMU, while it runs.
-    pub qemu: Option<u32>,
-    /// How often it was started.
-    pub boots: u16,
-    /// Its console's file.
-    #[serde(with = "crate::paths")]
-    pub console: PathBuf,
 }
 
 /// Writes one message.

@@ -20,56 +20,37 @@
 //! The supervisor is this very executable started again, so every program
 //! that calls [`Cluster::up`] begins its `main` with [`supervisor::enter`].
 
+// The client and the supervisor know what is beside them here, and nothing of each other.
+
 #[macro_use]
 pub mod terminal;
 
 mod accel;
-mod agent;
-mod alarm;
-mod cargo;
+mod bridges;
+mod client;
 mod clock;
-mod cluster;
-mod console;
+mod config;
 mod control;
-mod counters;
-mod drawing;
 mod error;
-mod exec;
-mod fault;
-mod firmware;
-mod guest_tool;
 mod image;
 mod keys;
-mod namespace;
-pub mod nemesis;
-mod node;
 mod paths;
-mod qemu;
-mod qmp;
-mod spawn;
+mod programs;
 mod state;
 pub mod supervisor;
-mod switch;
-mod timeline;
 mod topology;
 mod trouble;
-mod tsc;
-mod vm;
-mod watch;
 
 pub use accel::Accelerator;
-pub use cluster::{Cluster, Lifetime, Up, WaitFor};
-pub use control::{NodeState, NodeStatus, Status};
-pub use counters::{Counters, PortCounters};
+pub use client::{
+    nemesis, Cluster, Dialogue, Exec, Expectation, Firmware, FirmwareReport, Lifetime, Node,
+    Output, Running, Switch, Up, Watch,
+};
+pub use control::{LinkStatus, NodeState, NodeStatus, Status, WaitFor, WayStatus};
 pub use error::{Error, Result};
-pub use exec::{Dialogue, Exec, Output, Running};
-pub use fault::{Chance, Direction, Faults, LinkStatus, Rate, Selector, WayStatus};
-pub use firmware::{build_firmware, Firmware, FirmwareReport};
-pub use guest_tool::build_guest_tool;
-pub use node::Node;
 pub use podos_agent_proto::Exit;
+pub use podos_switch::{Chance, Counters, Direction, Faults, PortCounters, Rate, Selector};
+pub use programs::{build_firmware, build_guest_tool};
 pub use state::{list as list_clusters, DEFAULT_NAME};
-pub use switch::Switch;
 pub use topology::{node_name, CmMode, Kernel, Net, NodeKey, Rail, Topology, LAB, MAX_NODES};
 pub use trouble::Trouble;
-pub use watch::{Expectation, Watch};

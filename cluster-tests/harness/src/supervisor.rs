@@ -6,16 +6,24 @@
 //! Its main thread starts the QEMUs, for they die with the thread that did;
 //! every connection, console and agent port has a thread of its own.
 
+mod agent;
 mod cluster;
 mod complaints;
+mod console;
 mod ending;
+mod events;
 mod faults;
 mod firmware;
 mod links;
+mod namespace;
 mod network;
+mod qemu;
+mod qmp;
 mod readiness;
 mod serve;
 mod stacks;
+mod tsc;
+mod vm;
 mod watch;
 
 use std::fs::File;
@@ -27,10 +35,10 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::config::{Config, ARGUMENT, READY};
 use crate::control::Refusal;
 use crate::error::{Error, IoContext, Result};
 use crate::keys;
-use crate::spawn::{Config, ARGUMENT, READY};
 use crate::state::StateDir;
 use cluster::Cluster;
 use network::Network;

@@ -16,11 +16,10 @@ use serde::{Deserialize, Serialize};
 pub use kernel::Kernel;
 pub use key::{CmMode, NodeKey};
 pub use rail::Rail;
-pub(crate) use rail::MAX_MTU;
 
+use crate::bridges;
 use crate::error::{Error, IoContext, Result};
-use crate::fault::Rate;
-use crate::namespace;
+use podos_switch::{Rate, Selector};
 
 /// The profile of nodes that the harness can ask.
 pub const LAB: &str = "lab";
@@ -45,7 +44,7 @@ impl Net {
     /// What suits this user on this machine: bridges, or the switch and what keeps bridges from
     /// being made.
     pub fn usual() -> (Self, Option<Error>) {
-        match namespace::check() {
+        match bridges::check() {
             Ok(()) => (Self::Bridge, None),
             Err(obstacle) => (Self::Switch, Some(obstacle)),
         }
@@ -304,6 +303,22 @@ impl Topology {
         }
     }
 
+    /// Refuses rails and nodes that the cluster does not have.
+    pub(crate) fn check_selector(&self, at: Selector) -> Result<()> {
+        let refuse = |flag, reason| Err(Error::Topology { flag, reason });
+        let rails = self.rails.len();
+        match (at.rail, at.node) {
+            (Some(rail), _) if usize::from(rail) >= rails => refuse(
+                "--rail",
+                format!("there is no rail {rail}; they are 0 to {}", rails - 1),
+            ),
+            (_, Some(node)) if !self.places().any(|place| place == node) => {
+                refuse("--node", format!("there is no {}", node_name(node)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn has_name(&self, name: &str) -> bool {
         self.nodes.iter().any(|node| node_name(*node) == name)
     }
@@ -318,6 +333,11 @@ impl Topology {
 /// The name of the node with this host id.
 pub fn node_name(id: u32) -> String {
     format!("linus{id}")
+}
+
+/// The name of the firmware at a place, in the timeline and to other nodes.
+pub(crate) fn firmware_name(place: u32) -> String {
+    format!("firmware{place}")
 }
 
 /// The MAC address of a node's interface on a rail.
@@ -390,6 +410,17 @@ mod tests {
         }
         Topology::nodes(3).check().unwrap();
         Topology::nodes(MAX_NODES).share("/").check().unwrap();
+    }
+
+    #[test]
+    fn places_that_are_not_there_are_named() {
+        let topology = Topology::nodes(2);
+        let there = Selector::node(2).on_rail(2);
+        topology.check_selector(there).unwrap();
+        let error = |at| topology.check_selector(at).unwrap_err().to_string();
+        let text = "--rail: there is no rail 3; they are 0 to 2";
+        assert_eq!(error(Selector::rail(3)), text);
+        assert_eq!(error(Selector::node(3)), "--node: there is no linus3");
     }
 
     #[test]

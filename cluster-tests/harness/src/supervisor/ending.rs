@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use podos_agent_proto::{Command, Frame, NODE};
 
 use super::cluster::Cluster;
-use crate::agent::AgentPort;
 use crate::control::Refusal;
+use crate::supervisor::agent::AgentPort;
 use crate::topology::node_name;
 
 /// How long a node may take to end, under KVM: its init waits for programs that end slowly.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::ending;
 use crate::control::{Answer, NodeFault, Refusal, SwitchRequest};
-use crate::fault::{Rate, Selector};
+use podos_switch::{Faults, Rate, Selector};
 
 type Outcome<T = ()> = Result<T, Refusal>;
 
@@ -66,7 +66,7 @@ pub(super) fn switch(cluster: &Cluster, order: SwitchRequest) -> Outcome<Answer>
     let what = match &order {
         SwitchRequest::Set { at, faults } => {
             check(cluster, *at)?;
-            faults.check().map_err(Refusal::of)?;
+            refuse_too_long(faults)?;
             format!("frames, {at}: {faults}")
         }
         SwitchRequest::Partition { rail, groups } => {
@@ -99,7 +99,17 @@ pub(super) fn switch(cluster: &Cluster, order: SwitchRequest) -> Outcome<Answer>
 }
 
 fn check(cluster: &Cluster, at: Selector) -> Outcome {
-    at.check(cluster.topology()).map_err(Refusal::of)
+    cluster.topology().check_selector(at).map_err(Refusal::of)
+}
+
+/// Refuses times that no frame is to be late by.
+fn refuse_too_long(faults: &Faults) -> Outcome {
+    let Some((name, time)) = faults.too_long() else {
+        return Ok(());
+    };
+    let longest = Faults::LONGEST;
+    let reason = format!("--{name}: {time:?} is more than {longest:?}");
+    Err(Refusal::Other(reason))
 }
 
 fn note(cluster: &Cluster, who: &str, what: &str) {

@@ -14,15 +14,16 @@ use rustix::process::{pidfd_send_signal, Signal};
 use super::cluster::Cluster;
 use super::Order;
 use crate::clock::Clock;
-use crate::console::Console;
+use crate::control::FirmwareState;
 use crate::control::Refusal;
 use crate::error::{IoContext, Result};
-use crate::firmware::{firmware_name, FirmwareState};
 use crate::keys;
-use crate::qemu::FirmwareBoot;
 use crate::state::StateDir;
+use crate::supervisor::console::Console;
+use crate::supervisor::qemu::FirmwareBoot;
+use crate::supervisor::vm;
+use crate::topology::firmware_name;
 use crate::topology::Topology;
-use crate::vm;
 
 /// What the main thread is to boot.
 pub(super) struct Boot {

@@ -3,7 +3,9 @@
 //! What was done to the links, for those who ask how they are.
 
 use crate::control::SwitchRequest;
-use crate::fault::{LinkStatus, Rate, Selector, WayStatus};
+use podos_switch::{Rate, Selector};
+
+use crate::control::{LinkStatus, WayStatus};
 use crate::topology::Topology;
 
 /// Every node on every rail, as it was made to be.
@@ -93,7 +95,7 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Chance, Direction, Faults};
+    use podos_switch::{Chance, Direction, Faults};
 
     fn link(links: &Links, node: u32, rail: u8) -> LinkStatus {
         let mut all = links.all().iter();

@@ -8,10 +8,10 @@ use std::os::unix::net::UnixStream;
 
 use crate::control::{Answer, SwitchRequest};
 use crate::error::{Error, IoContext, Result};
-use crate::fault::{Direction, Rate, Selector};
-use crate::namespace;
-use crate::switch::Engine;
+use crate::supervisor::namespace;
 use crate::topology::{Net, Topology};
+use podos_switch::Engine;
+use podos_switch::{Direction, Rate, Selector};
 
 /// The rails of a cluster.
 pub(super) enum Network {

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use podos_agent_proto::Frame;
 
 use super::cluster::Cluster;
-use crate::cluster::WaitFor;
-use crate::control::Refusal;
+use crate::control::{Refusal, WaitFor};
 use crate::topology::{node_name, NodeKey};
 use crate::trouble::Trouble;
 

@@ -13,8 +13,8 @@ use podos_agent_proto::{encode, Decoder, Frame, Stream};
 
 use super::cluster::Cluster;
 use super::{faults, firmware, readiness, stacks, watch};
-use crate::agent::AgentPort;
 use crate::control::{receive, send, Answer, Refusal, Request};
+use crate::supervisor::agent::AgentPort;
 use crate::topology::node_name;
 
 /// How soon a console that nobody watches any more is noticed.

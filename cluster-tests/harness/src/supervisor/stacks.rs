@@ -14,7 +14,7 @@ use podos_agent_proto::{Command, Exit, Frame};
 use serde_json::json;
 
 use super::cluster::Cluster;
-use crate::agent::AgentPort;
+use crate::supervisor::agent::AgentPort;
 use crate::topology::node_name;
 
 /// What the kernel is asked: for blocked tasks, for what runs on each processor, for all tasks.

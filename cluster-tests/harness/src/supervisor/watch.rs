@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
 use super::readiness::told_to_the_end;
-use crate::agent::AgentPort;
 use crate::control::{receive, send, Answer, Request};
+use crate::supervisor::agent::AgentPort;
 use crate::topology::node_name;
 use crate::trouble::Trouble;
 

@@ -2,10 +2,10 @@
 
 //! One network of a cluster.
 
+use podos_switch::{Rate, MAX_MTU};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::fault::Rate;
 
 /// A network that joins all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +17,6 @@ pub struct Rail {
     /// How fast every node is sent its frames at first; as fast as can be if unset.
     pub rate: Option<Rate>,
 }
-
-/// Longest payload of a frame.
-pub(crate) const MAX_MTU: u16 = 9000;
 
 /// What virtio-net and Ethernet interfaces take at least.
 const MIN_MTU: u16 = 68;

@@ -2,10 +2,9 @@
 
 //! `cluster status`.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{Context as _, Result};
 use podos_harness::{list_clusters, Cluster};
 
 use crate::context::Context;
@@ -13,19 +12,14 @@ use crate::Xtask;
 
 /// Show the clusters that are up, and their nodes.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  cargo xtask cluster status --json\n  \
-    cargo xtask cluster status --svg cluster.svg")]
+#[command(after_help = "Example:\n  cargo xtask cluster status --json")]
 pub struct Status {
     /// Only this cluster
     #[arg(long, value_name = "C")]
     name: Option<String>,
     /// A JSON array, an object for each cluster
-    #[arg(long, conflicts_with = "svg")]
+    #[arg(long)]
     json: bool,
-    /// A drawing of the one cluster: nodes, rails and links with what was done to them; to
-    /// standard output without a file
-    #[arg(long, value_name = "FILE")]
-    svg: Option<Option<PathBuf>>,
 }
 
 impl Xtask for Status {
@@ -37,10 +31,6 @@ impl Xtask for Status {
         let mut clusters = Vec::new();
         for name in names {
             clusters.push(Cluster::find(&name)?.status()?);
-        }
-        if let Some(file) = &self.svg {
-            draw(&clusters, file.as_deref())?;
-            return Ok(ExitCode::SUCCESS);
         }
         if self.json {
             let json = serde_json::to_string_pretty(&clusters).context("encode the status")?;
@@ -55,26 +45,6 @@ impl Xtask for Status {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Draws the only cluster that there is.
-fn draw(clusters: &[podos_harness::Status], file: Option<&Path>) -> Result<()> {
-    let names = clusters.iter().map(|cluster| cluster.name.as_str());
-    let names = names.collect::<Vec<_>>().join(", ");
-    let cluster = match clusters {
-        [cluster] => cluster,
-        [] => bail!("no cluster is up; `cargo xtask cluster up` starts one"),
-        _ => bail!("--svg draws one cluster; give --name, one of {names}"),
-    };
-    match file {
-        Some(file) => {
-            std::fs::write(file, cluster.to_svg())
-                .with_context(|| format!("write {}", file.display()))?;
-            println!("{} shows cluster `{}`", file.display(), cluster.name);
-        }
-        None => println!("{}", cluster.to_svg().trim_end()),
-    }
-    Ok(())
 }
 
 fn show(cluster: &podos_harness::Status) {
@@ -104,6 +74,12 @@ fn show(cluster: &podos_harness::Status) {
         );
         for problem in &node.problems {
             println!("          {problem}");
+        }
+    }
+    for link in &cluster.links {
+        let shaped = link.sent.rate.or(link.received.rate).is_some();
+        if shaped || !link.is_whole() {
+            println!("{link}");
         }
     }
     for trouble in &cluster.troubles {

@@ -6,9 +6,9 @@ use std::fs;
 
 use super::{Cluster, Inner};
 use crate::control::{NodeStatus, Status};
+use crate::supervisor::vm::Vm;
 use crate::topology::node_name;
 use crate::trouble::Trouble;
-use crate::vm::Vm;
 
 impl Cluster {
     pub(in crate::supervisor) fn status(&self) -> Status {

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A running cluster from the outside: what a program that uses it has in its hands.
+
+mod alarm;
+mod cluster;
+mod exec;
+mod firmware;
+pub mod nemesis;
+mod node;
+mod spawn;
+mod switch;
+mod timeline;
+mod watch;
+
+pub use cluster::{Cluster, Lifetime, Up};
+pub use exec::{Dialogue, Exec, Output, Running};
+pub use firmware::{Firmware, FirmwareReport};
+pub use node::Node;
+pub use switch::Switch;
+pub use watch::{Expectation, Watch};
