@@ -21,8 +21,14 @@ const LOOK: Timespec = Timespec {
 pub struct Watch {
     path: PathBuf,
     /// Unset while podos_rm is not loaded.
-    generation: Option<File>,
+    generation: Option<Generation>,
     signals: Signals,
+}
+
+/// The table's generation as it was last read.
+struct Generation {
+    file: File,
+    text: String,
 }
 
 /// What ended a wait.
@@ -58,17 +64,19 @@ impl Watch {
     pub fn wait(&mut self, is_done: bool) -> Result<Event> {
         loop {
             let woken = self.poll().context("waiting for news of the cluster")?;
-            if woken.signals {
+            if woken {
                 self.signals.wait().context("reading a signal")?;
                 return Ok(Event::Ended);
             }
-            match &self.generation {
-                Some(generation) if read(generation).is_err() => {
+            match self.generation.as_mut().map(Generation::advance) {
+                Some(Err(_)) => {
                     self.generation = None;
                     return Ok(Event::Gone);
                 }
-                Some(_) if woken.generation || !is_done => return Ok(Event::News),
-                Some(_) => {}
+                // Not whether the poll told of it: a change behind a poll that timed out is taken
+                // by this read, and no later poll will tell.
+                Some(Ok(changed)) if changed || !is_done => return Ok(Event::News),
+                Some(Ok(_)) => {}
                 None => {
                     if let Ok(generation) = open(&self.path) {
                         self.generation = Some(generation);
@@ -79,44 +87,42 @@ impl Watch {
         }
     }
 
-    /// Sleeps until something happens, or it is time to look.
-    fn poll(&self) -> io::Result<Woken> {
+    /// Sleeps until something happens, or it is time to look; whether there is a signal.
+    fn poll(&self) -> io::Result<bool> {
         let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
         fds.extend(
             self.generation
                 .as_ref()
-                .map(|file| PollFd::new(file, PollFlags::PRI)),
+                .map(|generation| PollFd::new(&generation.file, PollFlags::PRI)),
         );
         match poll(&mut fds, Some(&LOOK)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let happened = |fd: &PollFd<'_>| !fd.revents().is_empty();
-        Ok(Woken {
-            signals: happened(&fds[0]),
-            generation: fds.get(1).is_some_and(happened),
-        })
+        Ok(!fds[0].revents().is_empty())
     }
 }
 
-/// What a poll told of.
-struct Woken {
-    signals: bool,
-    generation: bool,
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let generation = File::open(path)?;
-    read(&generation)?;
+fn open(path: &Path) -> io::Result<Generation> {
+    let mut generation = Generation {
+        file: File::open(path)?,
+        text: String::new(),
+    };
+    generation.advance()?;
     Ok(generation)
 }
 
-/// What arms the file: sysfs reports a change since the last read.
-fn read(mut generation: &File) -> io::Result<()> {
-    let mut text = String::new();
-    generation.rewind()?;
-    generation.read_to_string(&mut text)?;
-    Ok(())
+impl Generation {
+    /// Reads it anew, which arms the file: sysfs reports a change since the last read. Whether it
+    /// is another one.
+    fn advance(&mut self) -> io::Result<bool> {
+        let mut text = String::new();
+        self.file.rewind()?;
+        self.file.read_to_string(&mut text)?;
+        let changed = text != self.text;
+        self.text = text;
+        Ok(changed)
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +145,17 @@ mod tests {
         watch.generation = None;
         assert_eq!(watch.wait(true).unwrap(), Event::Back);
         assert!(watch.generation.is_some());
+    }
+
+    #[test]
+    fn news_that_no_poll_told_of_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("generation");
+        std::fs::write(&path, "1\n").unwrap();
+        let mut watch = Watch::new(dir.path()).unwrap();
+        // An ordinary file tells nobody of its changes.
+        std::fs::write(&path, "2\n").unwrap();
+        assert_eq!(watch.wait(true).unwrap(), Event::News);
     }
 
     #[test]
