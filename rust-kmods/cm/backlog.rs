@@ -6,7 +6,7 @@ use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
 
 use crate::circuit::Circuit;
-use crate::sys::{WaitQueue, Wake};
+use podos_sys::{WaitQueue, Wake};
 
 /// Circuits in the order in which they came, and those who wait for one.
 ///

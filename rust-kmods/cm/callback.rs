@@ -10,7 +10,7 @@ use kernel::sync::{Arc, SpinLockIrq};
 
 use crate::circuit::Circuit;
 use crate::entry::Entry;
-use crate::sys::Wake;
+use podos_sys::Wake;
 
 /// Who is told what happens to a circuit, see [`Circuit::handled_by`].
 pub trait Handler: Send + Sync {

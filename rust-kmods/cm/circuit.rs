@@ -10,12 +10,13 @@ use podos_proto::circuit::{ReceiveState, SendError, Stats};
 use podos_proto::wire::{ResetReason, USUAL_DATA};
 use podos_proto::Gpid;
 
+use crate::busy_poll::BusyPoll;
 use crate::content::{Content, Incoming};
 use crate::entry::Entry;
 use crate::node::{Node, NODE};
 use crate::outgoing::Outgoing;
-use crate::patience::Patience;
-use crate::sys::{SegmentData, WaitQueue, Wake};
+use crate::sys::SegmentData;
+use podos_sys::{WaitQueue, Wake};
 
 /// Largest message, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
@@ -37,7 +38,7 @@ pub struct Circuit {
     /// Whether dropping the value finishes the circuit.
     owned: bool,
     /// Of those who receive.
-    patience: Patience,
+    busy_poll: BusyPoll,
 }
 
 /// The error that a broken circuit gives.
@@ -67,7 +68,7 @@ impl Circuit {
         Self {
             entry,
             owned: true,
-            patience: Patience::new(),
+            busy_poll: BusyPoll::new(),
         }
     }
 
@@ -76,7 +77,7 @@ impl Circuit {
         Self {
             entry,
             owned: false,
-            patience: Patience::new(),
+            busy_poll: BusyPoll::new(),
         }
     }
 
@@ -284,7 +285,7 @@ impl Circuit {
     fn wait_readable(&self, wake: Wake) -> Result {
         let ready = || self.readable();
         let limit = crate::spin_limit_ns();
-        self.patience.wait(limit, ready, || {
+        self.busy_poll.wait(limit, ready, || {
             let ready = || self.readable().then_some(());
             self.entry.waiters().wait_until(wake, ready)
         })

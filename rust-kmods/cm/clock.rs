@@ -9,7 +9,7 @@ use podos_proto::endpoint;
 use podos_proto::time::Instant;
 
 use crate::node::{Node, NODE};
-use crate::sys::{self, StopToken, WaitQueue, Wake};
+use podos_sys::{StopToken, WaitQueue, Wake};
 
 /// When the thread has to look next.
 #[pin_data]
@@ -62,7 +62,7 @@ pub(crate) fn run(stop: &StopToken) {
         return;
     };
     // Else a node that is busy calls others dead, and is called dead, for want of Hellos.
-    sys::be_urgent(stop);
+    podos_sys::be_urgent(stop);
     let mut clock = endpoint::Clock::new();
     while !stop.is_stopping() {
         node.follow_generation();

@@ -17,8 +17,9 @@ use crate::callback::Callback;
 use crate::node::{Node, NODE};
 use crate::share::{Pool, Share};
 use crate::sys::trace::{self, TracedCircuit, TracedSegment};
-use crate::sys::{Expire, SegmentData, SkbQueue, Timer, WaitQueue};
+use crate::sys::{Expire, SegmentData, SkbQueue, Timer};
 use crate::transmit;
+use podos_sys::WaitQueue;
 
 /// A circuit in the CDT.
 #[pin_data]

@@ -14,7 +14,8 @@ use podos_proto::Gpid;
 use crate::callback::{Handled, Handler};
 use crate::circuit::{Circuit, MAX_MESSAGE};
 use crate::node::NODE;
-use crate::sys::{self, WaitQueue, Wake};
+use crate::sys;
+use podos_sys::{WaitQueue, Wake};
 
 /// Most members of a group.
 pub const MAX_MEMBERS: usize = 1024;
@@ -29,7 +30,7 @@ pub const MAX_MEMBERS: usize = 1024;
 pub struct Group {
     registered: Arc<Registered>,
     members: KVec<Gpid>,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 /// A member's answer.
@@ -59,14 +60,14 @@ impl Group {
         Ok(Self {
             registered: NODE.get()?.groups().register(class, members.len())?,
             members: copy,
-            patience: None,
+            timeout: None,
         })
     }
 
     /// Has members that are alive, but do not answer within `limit`, fail with `ETIMEDOUT`. Without
     /// a limit only a member's death or the caller's own ends the wait for it.
-    pub fn set_patience(&mut self, limit: Duration) {
-        self.patience = Some(limit);
+    pub fn set_timeout(&mut self, limit: Duration) {
+        self.timeout = Some(limit);
     }
 
     /// The members, in the order in which they were given.
@@ -78,7 +79,7 @@ impl Group {
     /// taken it, which it shows by finishing its end, or has failed.
     ///
     /// `each` is called once for each member, by its place in [`Group::members`], in the order in
-    /// which the results come. They are those of [`Circuit::recv`], and `ETIMEDOUT` when patience
+    /// which the results come. They are those of [`Circuit::recv`], and `ETIMEDOUT` when the timeout
     /// ran out.
     ///
     /// # Errors
@@ -131,9 +132,7 @@ impl Group {
                 Err(e) => each(member, Err(e)),
             }
         }
-        let deadline = self
-            .patience
-            .map(|limit| sys::monotonic_ns() + nanos(limit));
+        let deadline = self.timeout.map(|limit| sys::monotonic_ns() + nanos(limit));
         loop {
             // Before the look at the circuits, so that what changes during it counts as news.
             let seen = news.count();

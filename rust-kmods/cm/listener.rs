@@ -11,7 +11,8 @@ use crate::backlog::Backlog;
 use crate::circuit::Circuit;
 use crate::entry::Entry;
 use crate::node::{Node, NODE};
-use crate::sys::{self, Wake};
+use crate::sys;
+use podos_sys::Wake;
 
 /// What a layer does with a circuit that another node opens: keeps it, gives it to a [`Backlog`],
 /// has it [handled](Circuit::handled_by), or [refuses](Circuit::refuse) it. Beside the circuit it

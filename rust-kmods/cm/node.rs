@@ -26,11 +26,11 @@ use crate::rails::Rails;
 use crate::sessions::{self, Sessions};
 use crate::share::Shares;
 use crate::sys::{
-    self, FragmentPages, Global, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff,
-    VmForkObserver,
+    self, FragmentPages, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff, VmForkObserver,
 };
 use crate::table::Table;
 use crate::transmit;
+use podos_sys::Global;
 
 /// The node, while the module is loaded.
 pub(crate) static NODE: Global<Node> = Global::new();

@@ -7,6 +7,7 @@
 //! the crate `podos_proto`; here are its sockets, clocks and locks.
 
 mod backlog;
+mod busy_poll;
 mod callback;
 mod circuit;
 mod clock;
@@ -24,14 +25,13 @@ mod node;
 mod nonblocking;
 mod opening;
 mod outgoing;
-mod patience;
 mod peers;
 mod rails;
 mod receive;
 mod report;
 mod sessions;
 mod share;
-pub mod sys;
+mod sys;
 mod table;
 mod transmit;
 
@@ -56,7 +56,8 @@ pub use report::sysfs_root;
 pub use share::Share;
 
 use node::{Node, NODE};
-use sys::{DeviceChain, GlobalGuard, KThread, Notifier, PacketType, VmForkChain};
+use podos_sys::{GlobalGuard, KThread};
+use sys::{DeviceChain, Notifier, PacketType, VmForkChain};
 
 module! {
     type: Cm,

@@ -5,8 +5,8 @@
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
-use podos_cm::sys::{StopToken, WaitQueue, Wake};
 use podos_cm::{Circuit, Handled, Handler};
+use podos_sys::{StopToken, WaitQueue, Wake};
 
 use crate::SHARED;
 

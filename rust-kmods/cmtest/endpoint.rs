@@ -6,11 +6,11 @@ use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex, SetOnce};
-use podos_cm::sys::{Poller, Stream, Wake};
 use podos_cm::{Backlog, Circuit, MAX_MESSAGE};
 use podos_proto::tgroup::GroupKind;
 use podos_proto::wire::Class;
 use podos_proto::Gpid;
+use podos_sys::{Poller, Stream, Wake};
 
 use crate::abi;
 use crate::argument::Argument;

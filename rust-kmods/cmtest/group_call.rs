@@ -36,7 +36,7 @@ pub(crate) fn run(group: &Group) -> Result {
     }
     let mut cm_group = podos_cm::Group::new(Class::Test, &gpids)?;
     if group.timeout_ms != 0 {
-        cm_group.set_patience(Duration::from_millis(group.timeout_ms.into()));
+        cm_group.set_timeout(Duration::from_millis(group.timeout_ms.into()));
     }
     let start = Instant::<Monotonic>::now();
     let mut note = |member: usize, result: Result| {

@@ -4,8 +4,8 @@
 
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
-use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Incoming};
+use podos_sys::Wake;
 
 /// The segments of a message that was begun to read: kept until the reader has got all of it.
 #[derive(Default)]

@@ -23,9 +23,9 @@ mod sys;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::{AttributeFile, Global, GlobalGuard, KThread};
 use podos_cm::{Circuit, EphemeralRegistration, Listener};
 use podos_proto::wire::Class;
+use podos_sys::{AttributeFile, Global, GlobalGuard, KThread};
 
 use echo::Echo;
 use endpoint::Endpoint;

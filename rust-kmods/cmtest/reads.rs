@@ -6,7 +6,7 @@ use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::{Attribute, AttributeFile};
+use podos_sys::{Attribute, AttributeFile};
 
 /// How often the file was read, this time included.
 #[derive(Default)]

@@ -19,10 +19,10 @@ use core::time::Duration;
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
-use podos_cm::sys::{Attribute, AttributeFile, KThread, WaitQueue, Wake};
 use podos_cm::{Circuit, EphemeralRegistration, Group, Handler, Listener};
 use podos_proto::wire::Class;
 use podos_proto::Gpid;
+use podos_sys::{Attribute, AttributeFile, KThread, WaitQueue, Wake};
 
 /// The layer's class: the place of kDDM, which is not built yet.
 const CLASS: Class = Class::Kddm;
@@ -204,7 +204,7 @@ fn call_all(hosts: &[u32], mut each: impl FnMut(u32, Result<KVec<u8>>)) -> Resul
     }
     let mut group = Group::new(CLASS, &members)?;
     // A node that is alive, but does not answer.
-    group.set_patience(Duration::from_secs(5));
+    group.set_timeout(Duration::from_secs(5));
     group.call(op::ASK, &[], |member, result| {
         each(hosts[member], result.map(|reply| reply.data));
     })

@@ -8,11 +8,11 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
 use kernel::uaccess::{UserPtr, UserSlice};
-use podos_cm::sys::{Poller, Stream, Wake};
 use podos_cm::Circuit;
 use podos_proto::gipc::{Command, Failed, Op, OpenRequest, Signal, MAX_COMMAND};
 use podos_proto::wire::Class;
 use podos_proto::Gpid;
+use podos_sys::{Poller, Stream, Wake};
 use zerocopy::IntoBytes;
 
 use crate::abi;

@@ -5,7 +5,7 @@
 use core::fmt::Write;
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::{Attribute, AttributeFile};
+use podos_sys::{Attribute, AttributeFile};
 
 use crate::programs::Programs;
 

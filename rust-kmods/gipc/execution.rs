@@ -7,10 +7,10 @@ use kernel::iov::IovIterDest;
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
-use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Incoming};
 use podos_proto::gipc::{Op, Started};
 use podos_proto::Gpid;
+use podos_sys::Wake;
 use zerocopy::IntoBytes;
 
 use crate::sender::Sender;

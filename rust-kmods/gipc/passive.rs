@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::pr_warn_once;
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::KThread;
 use podos_cm::{Circuit, Listener};
 use podos_proto::wire::Class;
+use podos_sys::KThread;
 
 use crate::programs::Programs;
 use crate::service;

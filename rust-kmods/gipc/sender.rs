@@ -7,9 +7,9 @@ use kernel::iov::IovIterSource;
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::Mutex;
-use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Outgoing};
 use podos_proto::gipc::Op;
+use podos_sys::Wake;
 
 /// Sends one segment at a time, so that nobody holds the lock while the window is full.
 #[pin_data]

@@ -6,9 +6,9 @@ use core::time::Duration;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::time::{Instant, Monotonic};
-use podos_cm::sys::{KThread, StopToken, Wake};
 use podos_cm::{Circuit, Incoming};
 use podos_proto::gipc::{Command, Exit, Failed, OnBehalf, Op, OpenRequest, Signal, MAX_COMMAND};
+use podos_sys::{KThread, StopToken, Wake};
 use zerocopy::IntoBytes;
 
 use crate::execution::{Event, Execution};

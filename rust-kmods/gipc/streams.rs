@@ -8,8 +8,8 @@ use core::sync::atomic::Ordering;
 use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::{Poller, Stream, Wake};
 use podos_proto::gipc::Op;
+use podos_sys::{Poller, Stream, Wake};
 
 use crate::execution::Execution;
 use crate::sys;

@@ -8,7 +8,7 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{Arc, Mutex};
-use podos_cm::sys::{Attribute, AttributeFile, KThread, Kobject, StopToken, WaitQueue, Wake};
+use podos_sys::{Attribute, AttributeFile, KThread, Kobject, StopToken, WaitQueue, Wake};
 
 use crate::client::{name_of_host, Options, Pdfs, KEPT};
 use crate::sys::{capability, thread, Destination, FileSystem, IdleMounts, Mount, Path, Remap};

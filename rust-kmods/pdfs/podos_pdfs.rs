@@ -13,7 +13,7 @@ mod server;
 mod sys;
 
 use kernel::prelude::*;
-use podos_cm::sys::GlobalGuard;
+use podos_sys::GlobalGuard;
 
 use attachments::Control;
 use client::{Kept, Pdfs, KEPT};

@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLock};
 use kernel::{bindings, new_spinlock};
-use podos_cm::sys::{Global, WaitQueue, Wake};
+use podos_sys::{Global, WaitQueue, Wake};
 
 use crate::sys::RawFile;
 

@@ -4,9 +4,10 @@
 
 use core::time::Duration;
 use podos_proto::rm::{Beacon, BEACON_INTERVAL, HOSTNAME_LEN, LOADAVG_SHIFT};
+use podos_sys::Memory;
 use zerocopy::big_endian::{U16, U32, U64};
 
-use crate::sys::{self, Load, Memory};
+use crate::sys::{self, Load};
 
 /// Milliseconds, by 64-bit arithmetic: the kernel can't divide 128 bits.
 pub(crate) fn millis(duration: Duration) -> u64 {

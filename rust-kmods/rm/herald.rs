@@ -5,9 +5,9 @@
 use kernel::pr_warn_once;
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::StopToken;
 use podos_proto::rm::{Op, BEACON_INTERVAL};
 use podos_proto::wire::Class;
+use podos_sys::StopToken;
 use zerocopy::IntoBytes;
 
 use crate::beacon;

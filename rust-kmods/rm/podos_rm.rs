@@ -14,9 +14,9 @@ mod sys;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::{Global, GlobalGuard, KThread};
 use podos_cm::{EphemeralRegistration, PeerRegistration};
 use podos_proto::wire::Class;
+use podos_sys::{Global, GlobalGuard, KThread};
 
 use herald::Herald;
 use state::State;

@@ -7,10 +7,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::Arc;
-use podos_cm::sys::{Attribute, AttributeFile, Kobject};
 use podos_proto::rm::{Beacon, LOADAVG_SHIFT};
 use podos_proto::sst::Entry;
 use podos_proto::Gpid;
+use podos_sys::{Attribute, AttributeFile, Kobject};
 
 use crate::beacon::millis;
 use crate::state::{Seen, State};

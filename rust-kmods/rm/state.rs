@@ -8,11 +8,11 @@ use kernel::new_spinlock_irq;
 use kernel::pr_warn_once;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
-use podos_cm::sys::{StopToken, WaitQueue, Wake};
 use podos_proto::rm::{Beacon, Op};
 use podos_proto::sst::{Entry, Sst, SstEvent, SstSlot};
 use podos_proto::time::Instant;
 use podos_proto::Gpid;
+use podos_sys::{StopToken, WaitQueue, Wake};
 
 use crate::sys;
 

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::body::{Handshake, Hello, HELLO_INTERVAL};
 use crate::check::Reason;
 use crate::crypto::Key;
-use crate::me::{plain, Mode};
+use crate::identity::{plain, Mode};
 use crate::wire::{
     class, flag, kind, Gpid, Header, COUNTER, HEADER, MAX_DATA, MIN_PIECE, NONE, TAG,
 };

@@ -6,8 +6,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::audit::Audit;
-use crate::departures::Departures;
-use crate::segments::{Arrivals, Came, Segment};
+use crate::receive_queue::{Came, ReceiveQueue, Segment};
+use crate::send_queue::SendQueue;
 use crate::wire::{before, flag, kind, Gpid, Header, MAX_DATA, NONE};
 
 /// Microseconds until what came is acknowledged at the latest.
@@ -105,8 +105,8 @@ pub struct Circuit {
     /// Messages that came: op and data.
     pub messages: VecDeque<(u8, Vec<u8>)>,
     /// The sending end.
-    pub out: Departures,
-    arrivals: Arrivals,
+    pub out: SendQueue,
+    arrivals: ReceiveQueue,
     message: Vec<u8>,
     message_op: Option<u8>,
     owed: u32,
@@ -130,8 +130,8 @@ impl Circuit {
             state: State::Open,
             echo: false,
             messages: VecDeque::new(),
-            out: Departures::new(setup.edge),
-            arrivals: Arrivals::new(setup.window),
+            out: SendQueue::new(setup.edge),
+            arrivals: ReceiveQueue::new(setup.window),
             message: Vec::new(),
             message_op: None,
             owed: 0,

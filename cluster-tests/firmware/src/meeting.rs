@@ -6,7 +6,7 @@ use crate::body::{Handshake, Hello, HELLO_INTERVAL};
 use crate::check::{Parts, Reason};
 use crate::circuit::{reset, State};
 use crate::crypto;
-use crate::me::Mode;
+use crate::identity::Mode;
 use crate::node::Node;
 use crate::peer::{Met, Peer};
 use crate::wire::{Gpid, Mac};

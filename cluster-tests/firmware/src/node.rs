@@ -11,7 +11,7 @@ use crate::audit::Audit;
 use crate::body::{Beacon, Handshake, Hello, BEACON_INTERVAL, HELLO_INTERVAL};
 use crate::circuit::{Circuit, Emit, Road, Setup, State};
 use crate::crypto::{self, Key};
-use crate::me::{plain, Me, Mode, Random};
+use crate::identity::{plain, Identity, Mode, Random};
 use crate::peer::Peer;
 use crate::wire::{
     class, flag, kind, Gpid, Header, Mac, BROADCAST, ETHERNET, ETHERTYPE, HEADER, NONE,
@@ -45,7 +45,7 @@ pub struct Manners {
 /// A node.
 pub struct Node {
     /// Its name and keys.
-    pub me: Me,
+    pub me: Identity,
     /// What it found wrong.
     pub audit: Audit,
     /// Its manners.
@@ -75,7 +75,7 @@ pub struct Node {
 
 impl Node {
     /// A node that says nothing yet.
-    pub fn new(me: Me, rails: Vec<Rail>, manners: Manners, mut random: Random) -> Self {
+    pub fn new(me: Identity, rails: Vec<Rail>, manners: Manners, mut random: Random) -> Self {
         let next_index = random.number() & 0xffff_0fff;
         Self {
             me,

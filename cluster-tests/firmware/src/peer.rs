@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::body::{Handshake, Hello};
 use crate::check::{Parts, Reason};
 use crate::crypto::{self, Key, Replay};
-use crate::me::Me;
+use crate::identity::Identity;
 use crate::wire::{Gpid, Mac};
 
 /// Microseconds of silence after which a rail is down.
@@ -162,12 +162,12 @@ impl Peer {
     }
 
     /// Whether both ends use keys of their present nonces.
-    pub fn is_settled(&self, me: &Me) -> bool {
+    pub fn is_settled(&self, me: &Identity) -> bool {
         self.told_ready && self.waiting.is_none() && self.shares(me)
     }
 
     /// Whether keys were made of both present nonces.
-    fn shares(&self, me: &Me) -> bool {
+    fn shares(&self, me: &Identity) -> bool {
         let Some(sender) = self.senders.first() else {
             return false;
         };
@@ -206,7 +206,7 @@ impl Peer {
     /// The reason to drop it.
     pub fn met(
         &mut self,
-        me: &Me,
+        me: &Identity,
         from: Gpid,
         handshake: &Handshake,
         counter: u64,
@@ -244,7 +244,7 @@ impl Peer {
         Ok(met)
     }
 
-    fn make_keys(&mut self, me: &Me, handshake: &Handshake) {
+    fn make_keys(&mut self, me: &Identity, handshake: &Handshake) {
         let (mine, theirs) = ((me.node, &me.nonce), (self.node, &handshake.nonce));
         self.keys_made += 1;
         self.incoming.insert(
@@ -281,7 +281,7 @@ impl Peer {
     }
 
     /// The flags of a Handshake that echoes this nonce.
-    pub fn flags(&self, me: &Me, echo: &Key) -> u8 {
+    pub fn flags(&self, me: &Identity, echo: &Key) -> u8 {
         let ready = self.is_fresh(echo) && self.shares(me);
         match (ready, self.told_ready && ready) {
             (true, true) => Handshake::READY,
@@ -345,7 +345,7 @@ impl Peer {
     /// The reason to drop it.
     pub fn open_pair(
         &mut self,
-        me: &Me,
+        me: &Identity,
         frame: &[u8],
         parts: &Parts,
     ) -> Result<(Vec<u8>, u64), Reason> {

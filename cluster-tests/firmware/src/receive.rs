@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::body::Beacon;
 use crate::check::{inspect, Parts, Reason};
 use crate::circuit::{reset, Circuit, Setup, State};
-use crate::me::Mode;
+use crate::identity::Mode;
 use crate::meeting::Arrival;
 use crate::node::Node;
 use crate::wire::{

@@ -15,7 +15,7 @@ use core::fmt;
 
 use crate::circuit::{reset, State};
 use crate::crypto::Key;
-use crate::me::{Me, Random};
+use crate::identity::{Identity, Random};
 use crate::node::{Manners, Node, Rail};
 use crate::scenario::{Command, Scenario};
 use crate::wire::{class, Gpid, Mac};
@@ -84,7 +84,7 @@ impl<M: Machine> Run<M> {
             false => key,
         };
         let node = Gpid::new(scenario.host, scenario.boot, 0);
-        let me = Me::new(node, scenario.mode, cluster, &mut random);
+        let me = Identity::new(node, scenario.mode, cluster, &mut random);
         let manners = Manners {
             speaks: scenario.speaks,
             serves: true,

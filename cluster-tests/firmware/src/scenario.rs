@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::str::{FromStr, SplitWhitespace};
 
-use crate::me::Mode;
+use crate::identity::Mode;
 use crate::wire::{MAX_MTU, MIN_MTU};
 
 /// What a scenario says.

@@ -9,7 +9,8 @@ use kernel::prelude::*;
 use podos_proto::keys::{Fingerprint, Key, Mode};
 
 use crate::node::NODE;
-use crate::sys::{self, Attribute};
+use crate::sys;
+use podos_sys::Attribute;
 
 /// `mode`: `open`, `mac` or `aead`, set once; `unset` until then.
 pub(super) struct ModeFile;

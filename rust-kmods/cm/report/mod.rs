@@ -12,7 +12,7 @@ mod shares;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use crate::sys::{AttributeFile, Global, GlobalGuard, Kobject};
+use podos_sys::{AttributeFile, Global, GlobalGuard, Kobject};
 
 /// The modules' common directory, while cm is loaded.
 static ROOT: Global<Kobject> = Global::new();

@@ -11,7 +11,7 @@ use podos_proto::wire::DropReason;
 
 use super::rails;
 use crate::node::{Node, NODE};
-use crate::sys::{Attribute, AttributeFile, Kobject};
+use podos_sys::{Attribute, AttributeFile, Kobject};
 
 type Show = fn(&Node, &mut dyn Write) -> fmt::Result;
 

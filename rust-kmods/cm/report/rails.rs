@@ -10,7 +10,8 @@ use podos_proto::tgroup::{GroupKind, MAX_RAILS};
 
 use crate::mac::MacAddress;
 use crate::node::{Node, NODE};
-use crate::sys::{self, Attribute};
+use crate::sys;
+use podos_sys::Attribute;
 
 fn up_or_down(up: bool) -> &'static str {
     match up {

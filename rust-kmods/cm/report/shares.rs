@@ -7,7 +7,7 @@ use core::str;
 use kernel::prelude::*;
 
 use crate::node::NODE;
-use crate::sys::Attribute;
+use podos_sys::Attribute;
 
 /// `limits`: takes `opened|served user|all NUMBER`.
 pub(super) struct LimitsFile;

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Owning types for the kernel objects that the PODOS modules share.
+//! Owning types for the kernel objects that only cm uses: one C object, one file.
 //!
-//! All of cm's `unsafe` code is here: one C object, one file.
+//! All of cm's `unsafe` code is here.
 
 mod crypto;
 mod device_chain;
 mod fork_chain;
 mod fragment;
 mod generation;
-mod global;
 mod gpid;
-mod kobject;
-mod kthread;
 mod kvecs;
 mod netdev;
 mod notifier;
@@ -20,20 +17,10 @@ mod packet_type;
 mod queued;
 mod segment_data;
 mod skb;
-mod stream;
-mod sysfs;
 mod time;
 mod timer;
 pub(crate) mod trace;
 mod uid;
-mod wait;
-
-pub use global::{Global, GlobalGuard};
-pub use kobject::Kobject;
-pub use kthread::{be_urgent, KThread, StopToken};
-pub use stream::{stream_operations, Poller, Stream};
-pub use sysfs::{Attribute, AttributeFile};
-pub use wait::{WaitQueue, Wake};
 
 pub(crate) use crypto::{open, random_bytes, seal, tag, wait_for_random_bytes, Blake2s};
 pub(crate) use device_chain::{DeviceChain, NetDeviceEvent, NetDeviceObserver};

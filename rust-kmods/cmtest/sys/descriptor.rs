@@ -6,7 +6,7 @@ use kernel::bindings;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::types::ForeignOwnable;
-use podos_cm::sys::{stream_operations, Stream};
+use podos_sys::{stream_operations, Stream};
 
 /// Opens a file without a name that is `stream`, close-on-exec; its descriptor.
 ///

@@ -10,7 +10,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::types::{ForeignOwnable, Opaque};
 use kernel::{bindings, error::from_result};
-use podos_cm::sys::{stream_operations, Stream};
+use podos_sys::{stream_operations, Stream};
 
 /// What the device's files are.
 pub(crate) trait Device: Stream {

@@ -9,7 +9,7 @@ use kernel::error::{from_err_ptr, to_result};
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::types::ForeignOwnable;
-use podos_cm::sys::{stream_operations, Stream};
+use podos_sys::{stream_operations, Stream};
 
 /// A file inside its `open` operation.
 ///

@@ -8,16 +8,16 @@ use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
-use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Content, Outgoing};
 use podos_proto::pdfs::{
     Attr, FsyncArgs, Op, OpenArgs, OpenReply, PathArgs, Reply, SetAttr, TruncateArgs, WriteArgs,
 };
 use podos_proto::wire::Class;
+use podos_sys::Wake;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ahead::Ahead;
-use super::line::{Line, Read, PIECE};
+use super::file_circuit::{FileCircuit, Read, PIECE};
 use super::session::{lost, relative};
 use super::{node, Dentry, Inode, Pdfs, SuperBlock};
 use crate::convert;
@@ -38,10 +38,10 @@ pub(crate) struct RemoteFile {
     /// Whether every read is a call of its own at the node that has the file: nothing is read
     /// before somebody asks for it.
     direct: bool,
-    /// Also the line's; here to compose messages without its lock.
+    /// Also that of `requests`; here to compose messages without its lock.
     circuit: Arc<Circuit>,
     #[pin]
-    line: Mutex<Line>,
+    requests: Mutex<FileCircuit>,
     ahead: Arc<Ahead>,
 }
 
@@ -105,14 +105,14 @@ impl Answer {
             ahead.keep_first(self.message, Self::HEAD, all);
         }
         let circuit = Arc::new(self.circuit, GFP_KERNEL)?;
-        let line = Line::new(circuit.clone());
+        let requests = FileCircuit::new(circuit.clone());
         Arc::pin_init(
             pin_init!(RemoteFile {
                 writes: access != bindings::O_RDONLY,
                 appends: flags & bindings::O_APPEND != 0,
                 direct,
                 circuit,
-                line <- new_mutex!(line, "pdfs_line"),
+                requests <- new_mutex!(requests, "pdfs_file_circuit"),
                 ahead,
             }),
             GFP_KERNEL,
@@ -164,7 +164,7 @@ impl RemoteFile {
         self.ahead.forget();
         // Who only read need not wait; the circuit's end does the same.
         if self.writes {
-            let _ = self.line.lock().ask(Op::Close, &[]);
+            let _ = self.requests.lock().ask(Op::Close, &[]);
         }
     }
 
@@ -197,7 +197,7 @@ impl RemoteFile {
                 continue;
             }
             let plan = self.ahead.plan(at, left.min(STEP));
-            let asked = self.line.lock().read(at, plan.len);
+            let asked = self.requests.lock().read(at, plan.len);
             let Read { content, end } = match asked {
                 Ok(read) => read,
                 Err(_) if done > 0 => break,
@@ -233,7 +233,7 @@ impl RemoteFile {
 
     /// Reads `len` bytes from the file's byte `position` on; fewer only at its end.
     pub(super) fn read_pages(&self, position: u64, len: usize) -> Result<Content> {
-        let Read { content, end } = self.line.lock().read(position, len)?;
+        let Read { content, end } = self.requests.lock().read(position, len)?;
         end?;
         Ok(content)
     }
@@ -254,7 +254,7 @@ impl RemoteFile {
         let mut done = 0;
         while !from.is_empty() {
             let wanted = from.len().min(STEP);
-            // The copy may fault a page of this very file in, which takes the line's lock.
+            // The copy may fault a page of this very file in, which takes that lock.
             let pieces = match self.compose_writes(position, how, from, wanted) {
                 Ok(pieces) => pieces,
                 Err(_) if done > 0 => break,
@@ -263,7 +263,7 @@ impl RemoteFile {
             if pieces.is_empty() {
                 break;
             }
-            let written = match self.line.lock().write(pieces) {
+            let written = match self.requests.lock().write(pieces) {
                 Ok(written) => written,
                 Err(_) if done > 0 => break,
                 Err(e) => return Err(e),
@@ -357,7 +357,7 @@ impl RemoteFile {
     }
 
     fn ask(&self, op: Op, args: &[u8]) -> Result<KVVec<u8>> {
-        self.line.lock().ask(op, &[args])
+        self.requests.lock().ask(op, &[args])
     }
 }
 

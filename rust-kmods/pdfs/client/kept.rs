@@ -9,7 +9,7 @@
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
-use podos_cm::sys::Global;
+use podos_sys::Global;
 
 use super::ahead::{Ahead, Piece};
 use crate::sys::Shrinkable;

@@ -5,8 +5,8 @@
 mod ahead;
 mod directory;
 mod file;
+mod file_circuit;
 mod kept;
-mod line;
 mod names;
 mod node;
 mod numbers;
@@ -60,7 +60,7 @@ impl FileSystem for Pdfs {
         &FILE_SYSTEM_TYPE
     }
 
-    fn option(options: &mut Options, key: &CStr, value: &CStr) -> Result<bool> {
+    fn parse_param(options: &mut Options, key: &CStr, value: &CStr) -> Result<bool> {
         if key.to_bytes() != b"links" {
             return Ok(false);
         }
@@ -85,7 +85,7 @@ impl FileSystem for Pdfs {
         Ok(root)
     }
 
-    fn statistics(dentry: &Dentry) -> Result<Statistics> {
+    fn statfs(dentry: &Dentry) -> Result<Statistics> {
         let path = dentry.path()?;
         let sessions = dentry.super_block().volume().sessions();
         let answer = sessions.ask(Op::Statfs, &(), path.as_bytes(), &[])?;
@@ -108,7 +108,7 @@ impl FileSystem for Pdfs {
         names::make(dentry, sb, Op::Create, mode, 0)
     }
 
-    fn create_open(
+    fn atomic_open(
         dentry: &Dentry,
         sb: &SuperBlock,
         flags: u32,
@@ -147,7 +147,7 @@ impl FileSystem for Pdfs {
         names::rename(old, new, flags)
     }
 
-    fn refresh(dentry: &Dentry, inode: &Inode, force: bool) -> Result {
+    fn getattr(dentry: &Dentry, inode: &Inode, force: bool) -> Result {
         if !force && inode.node().is_fresh() {
             return Ok(());
         }
@@ -170,7 +170,7 @@ impl FileSystem for Pdfs {
         }
     }
 
-    fn set_attributes(
+    fn setattr(
         dentry: &Dentry,
         inode: &Inode,
         changes: &AttributeChanges,
@@ -208,11 +208,11 @@ impl FileSystem for Pdfs {
         inode.node().mode()
     }
 
-    fn read_link(dentry: &Dentry) -> Result<CString> {
+    fn readlink(dentry: &Dentry) -> Result<CString> {
         names::read_link(dentry)
     }
 
-    fn follow_link(dentry: &Dentry) -> Result<CString> {
+    fn get_link(dentry: &Dentry) -> Result<CString> {
         names::follow_link(dentry)
     }
 
@@ -231,7 +231,7 @@ impl FileSystem for Pdfs {
         inode.node().closed(file);
     }
 
-    fn read(
+    fn read_iter(
         _inode: &Inode,
         file: &RemoteFile,
         position: u64,
@@ -240,7 +240,7 @@ impl FileSystem for Pdfs {
         file.read(position, to)
     }
 
-    fn write(
+    fn write_iter(
         inode: &Inode,
         file: &RemoteFile,
         position: u64,
@@ -250,11 +250,11 @@ impl FileSystem for Pdfs {
         file.write(inode, position, how, from)
     }
 
-    fn read_pages(file: &RemoteFile, position: u64, len: usize) -> Result<Content> {
+    fn read_folio(file: &RemoteFile, position: u64, len: usize) -> Result<Content> {
         file.read_pages(position, len)
     }
 
-    fn sync(file: &RemoteFile, data_only: bool) -> Result {
+    fn fsync(file: &RemoteFile, data_only: bool) -> Result {
         file.sync(data_only)
     }
 
@@ -262,11 +262,11 @@ impl FileSystem for Pdfs {
         RemoteDirectory::new()
     }
 
-    fn sync_directory(dentry: &Dentry, data_only: bool) -> Result {
+    fn fsync_directory(dentry: &Dentry, data_only: bool) -> Result {
         directory::sync(dentry, data_only)
     }
 
-    fn read_directory(
+    fn iterate_shared(
         dentry: &Dentry,
         directory: &RemoteDirectory,
         emitter: &mut DirEmitter<'_>,

@@ -5,10 +5,10 @@
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::Mutex;
-use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Content};
 use podos_proto::pdfs::{Op, PathArgs, Reply};
 use podos_proto::wire::Class;
+use podos_sys::Wake;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::convert;

@@ -11,9 +11,9 @@ mod worker;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::KThread;
 use podos_cm::Listener;
 use podos_proto::wire::Class;
+use podos_sys::KThread;
 
 use worker::Workers;
 

@@ -3,10 +3,10 @@
 //! Requests as they come on a circuit, and their answers.
 
 use kernel::prelude::*;
-use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Content, Outgoing};
 use podos_proto::codec::Malformed;
 use podos_proto::pdfs::{Op, PathArgs, Reply, Request, SetAttr, WriteArgs, MAX_PATH};
+use podos_sys::Wake;
 use zerocopy::IntoBytes;
 
 use super::file::ServedFile;

@@ -4,7 +4,7 @@
 
 use kernel::prelude::*;
 
-use crate::sys::thread;
+use podos_sys::Memory;
 
 /// Bytes that a thread costs: its stack, its `task_struct` and what it holds.
 const COST: u64 = 32 * 1024;
@@ -23,7 +23,7 @@ pub(super) struct Room {
 impl Room {
     /// Threads may take a quarter of the node's memory.
     pub(super) fn of_this_node() -> Self {
-        let affordable = thread::memory() / 4 / COST;
+        let affordable = Memory::now().total / 4 / COST;
         Self {
             by_host: KVVec::new(),
             all: 0,

@@ -6,8 +6,8 @@ use core::time::Duration;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex, SpinLock};
 use kernel::{new_mutex, new_spinlock, pr_warn_once};
-use podos_cm::sys::{KThread, StopToken, WaitQueue, Wake};
 use podos_cm::Circuit;
+use podos_sys::{KThread, StopToken, WaitQueue, Wake};
 
 use super::{request, room};
 use crate::sys::thread;

@@ -194,7 +194,7 @@ impl<T: FileSystem> Table<T> {
         // SAFETY: See above.
         let (inode, dentry) = unsafe { (Inode::<T>::from_raw((*file).f_inode), dentry::<T>(file)) };
         if !matches!(whence as c_uint, bindings::SEEK_SET | bindings::SEEK_CUR) {
-            if let Err(e) = T::refresh(dentry, inode, true) {
+            if let Err(e) = T::getattr(dentry, inode, true) {
                 return e.to_errno().into();
             }
         }
@@ -222,7 +222,7 @@ impl<T: FileSystem> Table<T> {
         };
         from_ssize(|| {
             let position = u64::try_from(iocb.ki_pos).map_err(|_| EINVAL)?;
-            let read = T::read(inode, &handle, position, to)?;
+            let read = T::read_iter(inode, &handle, position, to)?;
             iocb.ki_pos += read as i64;
             Ok(read)
         })
@@ -265,7 +265,7 @@ impl<T: FileSystem> Table<T> {
             // SAFETY: The control block is ours for the call.
             let position = unsafe { &mut (*iocb).ki_pos };
             let start = u64::try_from(*position).map_err(|_| EINVAL)?;
-            let (written, end) = T::write(inode, &handle, start, how, from)?;
+            let (written, end) = T::write_iter(inode, &handle, start, how, from)?;
             *position = i64::try_from(end).map_err(|_| EFBIG)?;
             Ok(written)
         });
@@ -315,7 +315,7 @@ impl<T: FileSystem> Table<T> {
         // SAFETY: See above.
         let handle = unsafe { Self::handle(file) };
         from_result(|| {
-            T::sync(&handle, data_only != 0)?;
+            T::fsync(&handle, data_only != 0)?;
             Ok(0)
         })
     }
@@ -334,7 +334,7 @@ impl<T: FileSystem> Table<T> {
         // SAFETY: See above.
         let dentry = unsafe { dentry::<T>(file) };
         from_result(|| {
-            T::sync_directory(dentry, data_only != 0)?;
+            T::fsync_directory(dentry, data_only != 0)?;
             Ok(0)
         })
     }
@@ -430,7 +430,7 @@ impl<T: FileSystem> Table<T> {
         // SAFETY: The context is ours for the call.
         let mut emitter = unsafe { DirEmitter::from_raw(context) };
         from_result(|| {
-            T::read_directory(dentry, &directory, &mut emitter)?;
+            T::iterate_shared(dentry, &directory, &mut emitter)?;
             Ok(0)
         })
     }

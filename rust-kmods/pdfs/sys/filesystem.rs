@@ -15,7 +15,7 @@ use super::{Dentry, DirEmitter, FileSystemType, Inode, SuperBlock};
 /// A reference to an inode of `T`.
 pub(crate) type InodeRef<T> = ARef<Inode<T>>;
 
-/// What [`FileSystem::create_open`] has opened.
+/// What [`FileSystem::atomic_open`] has opened.
 pub(crate) struct Opened<T: FileSystem> {
     /// The file.
     pub(crate) inode: InodeRef<T>,
@@ -81,7 +81,7 @@ pub(crate) trait FileSystem: Sized + 'static {
     fn file_system_type() -> &'static FileSystemType;
 
     /// Takes one mount option; false if it is not known.
-    fn option(options: &mut Self::Options, key: &CStr, value: &CStr) -> Result<bool>;
+    fn parse_param(options: &mut Self::Options, key: &CStr, value: &CStr) -> Result<bool>;
     /// The volume of a mount of `source`.
     fn volume(options: Self::Options, source: &CStr) -> Result<Pin<KBox<Self::Volume>>>;
     /// Whether `new` would be the same volume as `mounted`, whose superblock is then shared.
@@ -90,7 +90,7 @@ pub(crate) trait FileSystem: Sized + 'static {
     /// The root directory of a new superblock.
     fn root(sb: &SuperBlock<Self>) -> Result<InodeRef<Self>>;
     /// Figures of the file system.
-    fn statistics(root: &Dentry<Self>) -> Result<Statistics>;
+    fn statfs(root: &Dentry<Self>) -> Result<Statistics>;
 
     /// What an inode is recognised by. Must not sleep.
     fn key(node: &Self::Node) -> Self::Key;
@@ -103,7 +103,7 @@ pub(crate) trait FileSystem: Sized + 'static {
     fn create(dentry: &Dentry<Self>, sb: &SuperBlock<Self>, mode: u16) -> Result<InodeRef<Self>>;
     /// Makes a regular file, and opens it; `flags` are `O_*`. Without `O_EXCL` one that somebody
     /// else has made in the meantime will do.
-    fn create_open(
+    fn atomic_open(
         dentry: &Dentry<Self>,
         sb: &SuperBlock<Self>,
         flags: u32,
@@ -133,7 +133,7 @@ pub(crate) trait FileSystem: Sized + 'static {
     /// Renames; `flags` are `RENAME_*`.
     fn rename(old: &Dentry<Self>, new: &Dentry<Self>, flags: u32) -> Result;
     /// Brings the inode's attributes up to date; `force` means that no cached ones will do.
-    fn refresh(dentry: &Dentry<Self>, inode: &Inode<Self>, force: bool) -> Result;
+    fn getattr(dentry: &Dentry<Self>, inode: &Inode<Self>, force: bool) -> Result;
     /// What is refused to everybody. Must not sleep.
     fn refused(inode: &Inode<Self>) -> Refused;
     /// The device number that `stat` shows, if not the superblock's.
@@ -141,23 +141,23 @@ pub(crate) trait FileSystem: Sized + 'static {
     /// The permissions that `stat` shows; those in the inode are the ones that count.
     fn shown_mode(inode: &Inode<Self>) -> u16;
     /// Changes attributes; `handle` is the open file that the request came through, if any.
-    fn set_attributes(
+    fn setattr(
         dentry: &Dentry<Self>,
         inode: &Inode<Self>,
         changes: &AttributeChanges,
         handle: Option<&Self::Handle>,
     ) -> Result;
     /// The text of a symbolic link, as it was stored.
-    fn read_link(dentry: &Dentry<Self>) -> Result<CString>;
+    fn readlink(dentry: &Dentry<Self>) -> Result<CString>;
     /// Where a walk goes on that comes to a symbolic link.
-    fn follow_link(dentry: &Dentry<Self>) -> Result<CString>;
+    fn get_link(dentry: &Dentry<Self>) -> Result<CString>;
 
     /// Opens a regular file; `flags` are `O_*`.
     fn open(dentry: &Dentry<Self>, inode: &Inode<Self>, flags: u32) -> Result<Arc<Self::Handle>>;
     /// The last reference to an open file is gone.
     fn release(inode: &Inode<Self>, handle: &Arc<Self::Handle>);
     /// Reads from `position`; 0 at the end of the file.
-    fn read(
+    fn read_iter(
         inode: &Inode<Self>,
         handle: &Self::Handle,
         position: u64,
@@ -165,7 +165,7 @@ pub(crate) trait FileSystem: Sized + 'static {
     ) -> Result<usize>;
     /// Writes at `position`, or at the file's end if `how` says so; gives the number of bytes and the
     /// position after them. Called with the inode locked.
-    fn write(
+    fn write_iter(
         inode: &Inode<Self>,
         handle: &Self::Handle,
         position: u64,
@@ -174,17 +174,17 @@ pub(crate) trait FileSystem: Sized + 'static {
     ) -> Result<(usize, u64)>;
     /// Reads `len` bytes from the file's byte `position` on, for the page cache; fewer only at the
     /// end of the file.
-    fn read_pages(handle: &Self::Handle, position: u64, len: usize) -> Result<Content>;
+    fn read_folio(handle: &Self::Handle, position: u64, len: usize) -> Result<Content>;
     /// Makes what was written last.
-    fn sync(handle: &Self::Handle, data_only: bool) -> Result;
+    fn fsync(handle: &Self::Handle, data_only: bool) -> Result;
 
     /// Brings a directory's entries to its disk.
-    fn sync_directory(dentry: &Dentry<Self>, data_only: bool) -> Result;
+    fn fsync_directory(dentry: &Dentry<Self>, data_only: bool) -> Result;
 
     /// Opens a directory.
     fn open_directory(inode: &Inode<Self>) -> Result<Arc<Self::Directory>>;
     /// Emits entries from the emitter's position on, until it is full or the directory ends.
-    fn read_directory(
+    fn iterate_shared(
         dentry: &Dentry<Self>,
         directory: &Self::Directory,
         emitter: &mut DirEmitter<'_>,

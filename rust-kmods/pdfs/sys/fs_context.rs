@@ -137,7 +137,7 @@ impl<T: FileSystem> Contexts<T> {
                     let options = KBox::new(T::Options::default(), GFP_KERNEL)?;
                     (*fc).fs_private = KBox::into_raw(options).cast();
                 }
-                T::option(&mut *(*fc).fs_private.cast(), key, value)?
+                T::parse_param(&mut *(*fc).fs_private.cast(), key, value)?
             };
             if known {
                 Ok(0)

@@ -119,7 +119,7 @@ impl<T: FileSystem> Table<T> {
             Dentry::<T>::from_raw(dentry)
         };
         from_result(|| {
-            let opened = T::create_open(name, name.super_block(), flags, mode)?;
+            let opened = T::atomic_open(name, name.super_block(), flags, mode)?;
             let inode = opened.inode.clone();
             Self::instantiate(name, opened.inode);
             // SAFETY: The file is being opened, and the name means the handle's file now.
@@ -316,7 +316,7 @@ impl<T: FileSystem> Table<T> {
         let dentry = unsafe { Dentry::<T>::from_raw((*path).dentry) };
         from_result(|| {
             let inode = dentry.inode().ok_or(ENOENT)?;
-            T::refresh(dentry, inode, flags & bindings::AT_STATX_FORCE_SYNC != 0)?;
+            T::getattr(dentry, inode, flags & bindings::AT_STATX_FORCE_SYNC != 0)?;
             // SAFETY: VFS gives the idmap of the path's mount and a `kstat` to fill.
             unsafe {
                 bindings::generic_fillattr(idmap, wanted, inode.as_ptr(), stat);
@@ -356,7 +356,7 @@ impl<T: FileSystem> Table<T> {
         }
         from_result(|| {
             let inode = dentry.inode().ok_or(ENOENT)?;
-            T::set_attributes(dentry, inode, &changes, handle)?;
+            T::setattr(dentry, inode, &changes, handle)?;
             Ok(0)
         })
     }
@@ -374,7 +374,7 @@ impl<T: FileSystem> Table<T> {
         // SAFETY: See above.
         let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
         from_result(|| {
-            let text = T::read_link(dentry)?;
+            let text = T::readlink(dentry)?;
             let text = text.to_bytes();
             let len = usize::try_from(len).map_err(|_| EINVAL)?;
             // What does not fit is cut off.
@@ -401,7 +401,7 @@ impl<T: FileSystem> Table<T> {
         }
         // SAFETY: See above.
         let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
-        match T::follow_link(dentry) {
+        match T::get_link(dentry) {
             Ok(target) => {
                 let target = KBox::new(target, GFP_KERNEL);
                 let Ok(target) = target else {

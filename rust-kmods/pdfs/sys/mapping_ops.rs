@@ -88,7 +88,7 @@ impl<T: FileSystem> Table<T> {
         let handle = unsafe { file_ops::handle::<T>(file) };
         let content = handle
             .ok_or(EBADF)
-            .and_then(|handle| T::read_pages(handle, folio.position(), folio.len()));
+            .and_then(|handle| T::read_folio(handle, folio.position(), folio.len()));
         match content {
             Ok(content) => {
                 folio.fill(&content, 0);
@@ -117,7 +117,7 @@ impl<T: FileSystem> Table<T> {
         };
         let Some(handle) = handle else { return };
         // What is not read ahead is asked for when it is needed, and then says why it fails.
-        let Ok(content) = T::read_pages(handle, position, len) else {
+        let Ok(content) = T::read_folio(handle, position, len) else {
             return;
         };
         let mut left = len;

@@ -139,7 +139,7 @@ impl<T: FileSystem> SuperBlock<T> {
         // SAFETY: VFS gives a referenced dentry of this file system.
         let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
         kernel::error::from_result(|| {
-            let figures = T::statistics(dentry)?;
+            let figures = T::statfs(dentry)?;
             let sb = dentry.super_block().as_ptr();
             let shown = dentry.inode().and_then(T::shown_device);
             // SAFETY: VFS gives a valid `kstatfs` to fill; the superblock is live.

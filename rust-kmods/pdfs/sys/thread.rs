@@ -26,14 +26,3 @@ pub(crate) fn clear_umask() -> Result {
     }
     Ok(())
 }
-
-/// Bytes of memory that the kernel has had for all that it does.
-pub(crate) fn memory() -> u64 {
-    // SAFETY: `Sysinfo` is plain numbers, which the call sets.
-    let info = unsafe {
-        let mut info = core::mem::MaybeUninit::<bindings::sysinfo>::zeroed();
-        bindings::si_meminfo(info.as_mut_ptr());
-        info.assume_init()
-    };
-    info.totalram as u64 * u64::from(info.mem_unit)
-}

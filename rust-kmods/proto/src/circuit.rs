@@ -11,9 +11,10 @@
 //!   other call that changes the circuit, if it [wants to](Circuit::wants_to_transmit);
 //! - sleeps until [`Circuit::deadline`] and then calls [`Circuit::on_timeout`].
 
+mod activity;
 mod config;
 mod ending;
-mod news;
+mod rail_state;
 mod recv;
 mod ring;
 mod rtt;
@@ -23,10 +24,9 @@ mod send;
 mod tests;
 mod timers;
 mod transmit;
-mod ways;
 
+pub use activity::{Activity, ReceiveState, Stats, Transmit};
 pub use config::Config;
-pub use news::{Activity, ReceiveState, Stats, Transmit};
 pub use segment::{Payload, Segment, SendError};
 
 use core::fmt;
@@ -282,7 +282,7 @@ impl<B: Payload> Circuit<B> {
 
     /// Which transmission group the circuit has.
     pub fn group(&self) -> GroupKind {
-        self.send.ways().group().kind()
+        self.send.rail_state().group().kind()
     }
 
     /// The rail that was last used for something that asks for an answer.
@@ -293,7 +293,7 @@ impl<B: Payload> Circuit<B> {
     /// How many bytes of data a segment should have that is sent next, so that it goes in one frame;
     /// 0 when there is no rail now. Never more than [`MAX_DATA`].
     pub fn segment_room(&self, rails: &RailView) -> usize {
-        usize::from(self.send.ways().segment_room(rails)).min(MAX_DATA)
+        usize::from(self.send.rail_state().segment_room(rails)).min(MAX_DATA)
     }
 
     /// Whether a segment would be taken now.
@@ -478,7 +478,7 @@ impl<B: Payload> Circuit<B> {
         if header.kind == Kind::Data || header.flags.contains(Flags::PROBE) {
             self.heard_on = u8::try_from(rail).ok();
             if self.role == Role::Passive {
-                self.send.ways_mut().follow(rail);
+                self.send.rail_state_mut().follow(rail);
             }
         }
         if !self.send.is_outstanding() {

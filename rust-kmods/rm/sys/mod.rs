@@ -4,10 +4,8 @@
 
 mod clock;
 mod load;
-mod memory;
 mod name;
 
 pub(crate) use clock::{now, uptime};
 pub(crate) use load::Load;
-pub(crate) use memory::Memory;
 pub(crate) use name::copy_host_name;

@@ -11,7 +11,7 @@ use crate::attack::{foreign, malformed, strange_hello, untagged, NOBODY, STRANGE
 use crate::body::{Handshake, Hello};
 use crate::check::{inspect, Parts, Reason};
 use crate::crypto;
-use crate::me::Mode;
+use crate::identity::Mode;
 use crate::node::Node;
 use crate::scenario::Flood;
 use crate::wire::{class, flag, kind, Gpid, Header, BROADCAST, ETHERNET, NONE};
@@ -242,7 +242,7 @@ impl<M: Machine> Run<M> {
                 let from = Gpid::new(STRANGER + low % 100_000, 1, 0);
                 let hello = strange_hello(fingerprint, nonce).bytes();
                 match self.node.me.mode {
-                    Mode::Open => crate::me::plain(
+                    Mode::Open => crate::identity::plain(
                         Header {
                             key_id: 0,
                             ..alone(kind::HELLO, from)
@@ -279,7 +279,7 @@ impl<M: Machine> Run<M> {
                 };
                 match self.node.me.mode {
                     // There everybody is who he says he is.
-                    Mode::Open => crate::me::plain(
+                    Mode::Open => crate::identity::plain(
                         Header {
                             key_id: 0,
                             from: Gpid::new(STRANGER, 1, 0),

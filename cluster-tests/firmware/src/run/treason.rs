@@ -13,7 +13,7 @@ use crate::body::Hello;
 use crate::check::Reason;
 use crate::circuit::{reset, State};
 use crate::crypto;
-use crate::me::Mode;
+use crate::identity::Mode;
 use crate::wire::{class, flag, kind, Gpid, Header, BROADCAST};
 
 /// Op of messages that a node's kernel sends back.

@@ -11,9 +11,9 @@ pub(in crate::circuit) use acknowledge::NeverSent;
 
 use core::ops::Range;
 
+use super::rail_state::RailState;
 use super::ring::Ring;
 use super::rtt::Rtt;
-use super::ways::Ways;
 use super::{Config, Payload, SendError, WINDOW};
 use crate::tgroup::{Group, RailView};
 use crate::time::{Duration, Instant};
@@ -80,7 +80,7 @@ pub(super) struct SendHalf<B: Payload> {
     grown_by: u32,
     /// Losses of segments below this one belong to a loss that was reacted to.
     recover: u32,
-    ways: Ways,
+    rails: RailState,
     /// The rail of the last frame that asked for an answer.
     rail: Option<u8>,
     rtt: Rtt,
@@ -106,7 +106,7 @@ impl<B: Payload> SendHalf<B> {
             ssthresh: WINDOW as u32,
             grown_by: 0,
             recover: 0,
-            ways: Ways::new(group),
+            rails: RailState::new(group),
             rail: None,
             rtt: Rtt::new(cfg),
             backoff: 0,
@@ -114,12 +114,12 @@ impl<B: Payload> SendHalf<B> {
         }
     }
 
-    pub(super) fn ways(&self) -> &Ways {
-        &self.ways
+    pub(super) fn rail_state(&self) -> &RailState {
+        &self.rails
     }
 
-    pub(super) fn ways_mut(&mut self) -> &mut Ways {
-        &mut self.ways
+    pub(super) fn rail_state_mut(&mut self) -> &mut RailState {
+        &mut self.rails
     }
 
     /// The rail of the last frame that asked for an answer.
@@ -224,7 +224,7 @@ impl<B: Payload> SendHalf<B> {
         if self.lacks_memory() {
             self.finish();
         }
-        let dead = self.ways.look(now, rails);
+        let dead = self.rails.look(now, rails);
         if dead.is_empty() {
             return;
         }
@@ -283,7 +283,7 @@ impl<B: Payload> SendHalf<B> {
                 (slot.rail(), rest.offset, slot.is_again())
             }
             None => {
-                let rail = self.ways.elect(rails, len)?;
+                let rail = self.rails.elect(rails, len)?;
                 let again = self.lost & 1 << place != 0;
                 self.begin(now, seq, rail, again, rails);
                 (rail, 0, again)
@@ -314,7 +314,7 @@ impl<B: Payload> SendHalf<B> {
         };
         slot.sent_at = Tick::of(now);
         slot.rail = rail as u8;
-        slot.number = self.ways.sent(rail, slot.len());
+        slot.number = self.rails.sent(rail, slot.len());
         if again {
             slot.set_again();
             self.lost &= !(1 << place);
@@ -351,7 +351,7 @@ impl<B: Payload> SendHalf<B> {
         if let Some(slot) = self.slots.get(place) {
             if self.flight & bit != 0 {
                 self.flight &= !bit;
-                self.ways.left(slot.rail(), slot.len());
+                self.rails.left(slot.rail(), slot.len());
             }
             self.lost |= bit;
             self.drop_rest(place);
@@ -402,7 +402,7 @@ impl<B: Payload> SendHalf<B> {
     /// Takes note that the last probe was not answered.
     pub(super) fn probe_missed(&mut self, now: Instant) {
         if let Some(rail) = self.rail() {
-            self.ways.missed(now, rail, 1);
+            self.rails.missed(now, rail, 1);
         }
     }
 
@@ -439,7 +439,7 @@ impl<B: Payload> SendHalf<B> {
             let slot = &self.slots[place];
             (slot.rail(), slot.len())
         });
-        self.ways.assert_invariants(in_flight);
+        self.rails.assert_invariants(in_flight);
         if let Some(rest) = self.rest {
             assert!(self.flight & 1 << place(rest.seq) != 0);
         }

@@ -52,7 +52,7 @@ impl<B: Payload> Circuit<B> {
     /// whoever stood still for a while has tried nothing in it.
     fn give_up_at(&self) -> Option<Instant> {
         let answer = self.waiting_since? + self.patience.answer;
-        let tries = self.send.ways().tries();
+        let tries = self.send.rail_state().tries();
         let unheard = self.unheard.filter(|unheard| unheard.tries >= tries);
         let word = unheard.map(|unheard| unheard.since + self.patience.word);
         Some(word.map_or(answer, |word| word.min(answer)))

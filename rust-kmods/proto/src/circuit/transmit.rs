@@ -85,7 +85,7 @@ impl<B: Payload> Circuit<B> {
 
     fn transmit_ack(&mut self, now: Instant, rails: &RailView) -> Option<Transmit<'_, B>> {
         let rail = if self.probe_due {
-            self.send.ways_mut().elect(rails, 0)
+            self.send.rail_state_mut().elect(rails, 0)
         } else {
             self.rail_of_answer(rails)
         };
@@ -110,9 +110,9 @@ impl<B: Payload> Circuit<B> {
     /// The rail for what answers the other end: the one that it uses, for that is known to work.
     fn rail_of_answer(&mut self, rails: &RailView) -> Option<usize> {
         let heard_on = self.heard_on.map(usize::from);
-        let ways = self.send.ways_mut();
-        match heard_on.filter(|rail| rails.usable().contains(*rail) && ways.trusts(*rail)) {
-            None => ways.elect(rails, 0),
+        let state = self.send.rail_state_mut();
+        match heard_on.filter(|rail| rails.usable().contains(*rail) && state.trusts(*rail)) {
+            None => state.elect(rails, 0),
             found => found,
         }
     }

@@ -86,7 +86,7 @@ impl<B: Payload> SendHalf<B> {
         };
         if self.flight & bit != 0 {
             self.flight &= !bit;
-            self.ways.left(slot.rail(), slot.len());
+            self.rails.left(slot.rail(), slot.len());
         } else if self.lost & bit != 0 {
             self.lost &= !bit;
         } else {
@@ -96,7 +96,7 @@ impl<B: Payload> SendHalf<B> {
         // Karn: what was sent twice does not tell which one was answered.
         let round_trip = (!slot.is_again()).then(|| slot.sent_at.age(now));
         let sent = (slot.rail(), slot.number);
-        self.ways.arrived(now, sent, slot.len(), round_trip);
+        self.rails.arrived(now, sent, slot.len(), round_trip);
         if let Some(round_trip) = round_trip {
             if news.sample.is_none_or(|(_, least)| round_trip < least) {
                 news.sample = Some((slot.rail(), round_trip));
@@ -108,7 +108,7 @@ impl<B: Payload> SendHalf<B> {
     /// What was sent well before something that arrived over the same rail is lost. Over another
     /// rail it may just have had the longer way.
     fn find_losses(&mut self) {
-        let rails = self.ways.with_gaps();
+        let rails = self.rails.with_gaps();
         if rails.is_empty() {
             return;
         }
@@ -118,7 +118,7 @@ impl<B: Payload> SendHalf<B> {
             let Some(slot) = self.slots.get(place) else {
                 continue;
             };
-            if rails.contains(slot.rail()) && self.ways.is_overtaken(slot.rail(), slot.number) {
+            if rails.contains(slot.rail()) && self.rails.is_overtaken(slot.rail(), slot.number) {
                 self.lose(place);
                 found = true;
                 let seq = self.seq_at(place);

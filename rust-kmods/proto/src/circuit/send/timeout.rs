@@ -37,7 +37,7 @@ impl<B: Payload> SendHalf<B> {
         let hit = || lost.iter().enumerate().filter(|(_, count)| **count > 0);
         let mut left = RailSet::EMPTY;
         for (rail, count) in hit() {
-            if self.ways.avoids(rail) || self.ways.missed(now, rail, *count) {
+            if self.rails.avoids(rail) || self.rails.missed(now, rail, *count) {
                 left.insert(rail);
             }
         }

@@ -44,6 +44,7 @@ pub enum Wake {
 }
 
 impl Wake {
+    #[inline]
     fn state(self) -> c_int {
         let idle = bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD;
         let state = match self {
@@ -57,6 +58,7 @@ impl Wake {
 }
 
 /// Whether the current task has no user memory.
+#[inline]
 fn in_kernel_thread() -> bool {
     // SAFETY: The current task is valid, and this flag of its never changes.
     unsafe { (*Task::current_raw()).flags & bindings::PF_KTHREAD != 0 }
@@ -146,17 +148,20 @@ impl WaitQueue {
     }
 
     /// Wakes all who wait, to look at their conditions again. May be called from any context.
+    #[inline]
     pub fn wake_all(&self) {
         self.wake(0);
     }
 
     /// As [`WaitQueue::wake_all`], but of those who [wait for a turn](WaitQueue::wait_for_turn)
     /// only one.
+    #[inline]
     pub fn wake_one(&self) {
         self.wake(1);
     }
 
     /// `exclusive`: how many of those who wait for a turn; 0 for all.
+    #[inline]
     fn wake(&self, exclusive: c_int) {
         // SAFETY: By the type invariant `head` is initialised.
         unsafe {
@@ -170,6 +175,7 @@ impl WaitQueue {
     }
 
     /// The C object, for `poll_wait()` and its like.
+    #[inline]
     pub fn as_ptr(&self) -> *mut bindings::wait_queue_head_t {
         self.head.get()
     }

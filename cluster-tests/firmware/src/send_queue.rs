@@ -6,7 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::audit::Audit;
-use crate::segments::Segment;
+use crate::receive_queue::Segment;
 use crate::wire::before;
 
 /// Time-outs in microseconds: before the first measurement, least, most.
@@ -30,7 +30,7 @@ struct Kept {
 
 /// One stream's sending end. Times are in microseconds.
 #[derive(Debug)]
-pub struct Departures {
+pub struct SendQueue {
     queue: VecDeque<Kept>,
     /// The number of the first one in the queue: all before it came.
     first: u32,
@@ -55,7 +55,7 @@ pub struct Due {
     pub probe: bool,
 }
 
-impl Departures {
+impl SendQueue {
     /// May send segments below `edge`.
     pub fn new(edge: u32) -> Self {
         Self {
@@ -294,7 +294,7 @@ impl Departures {
 mod tests {
     use super::*;
 
-    fn numbers(departures: &mut Departures, now: u64) -> Vec<(u32, bool)> {
+    fn numbers(departures: &mut SendQueue, now: u64) -> Vec<(u32, bool)> {
         let mut due = Vec::new();
         while let Some(Due { segment, probe }) = departures.due(now, true) {
             due.push((segment.seq, probe));
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn segments_go_up_to_the_edge_and_again_after_a_time_out() {
         let mut audit = Audit::default();
-        let mut departures = Departures::new(2);
+        let mut departures = SendQueue::new(2);
         departures.message(1, b"abcde", 2);
         departures.finish();
         assert_eq!(numbers(&mut departures, 0), [(0, false), (1, true)]);
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn what_was_overtaken_goes_again() {
         let mut audit = Audit::default();
-        let mut departures = Departures::new(64);
+        let mut departures = SendQueue::new(64);
         departures.message(1, b"abcde", 1);
         assert_eq!(numbers(&mut departures, 0).len(), 5);
         assert!(departures.acknowledged(0, 0b111, 64, 10, &mut audit));
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn an_opener_waits_with_all_but_the_first() {
-        let mut departures = Departures::new(1);
+        let mut departures = SendQueue::new(1);
         departures.message(1, b"ab", 1);
         let first = departures.due(0, false).unwrap();
         assert_eq!((first.segment.seq, first.probe), (0, true));

@@ -15,12 +15,12 @@ use crate::sys;
 const PAUSES: usize = 16;
 
 /// How long one receiver's waits were lately.
-pub(crate) struct Patience {
+pub(crate) struct BusyPoll {
     /// Mean of the latest waits, in ns.
     usual: AtomicU32,
 }
 
-impl Patience {
+impl BusyPoll {
     /// Nothing is known: whoever waits sleeps.
     pub(crate) const fn new() -> Self {
         let usual = AtomicU32::new(u32::MAX);

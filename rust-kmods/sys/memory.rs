@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory.
+//! The node's memory.
 
 use core::mem::MaybeUninit;
 use kernel::bindings;
 
 /// The node's memory, in bytes.
-pub(crate) struct Memory {
-    pub(crate) total: u64,
-    pub(crate) free: u64,
+pub struct Memory {
+    /// What the kernel has for all that it does.
+    pub total: u64,
+    /// What nobody uses.
+    pub free: u64,
 }
 
 impl Memory {
     /// The figures now.
-    pub(crate) fn now() -> Self {
+    pub fn now() -> Self {
         let mut info = MaybeUninit::<bindings::sysinfo>::zeroed();
         // SAFETY: `info` is valid for writes; zeroes are a `sysinfo`, so it is initialised
         // whatever the call leaves out.

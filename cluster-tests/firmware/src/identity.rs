@@ -78,7 +78,7 @@ impl Random {
 }
 
 /// Who the firmware is to others.
-pub struct Me {
+pub struct Identity {
     /// Its node, with pid 0.
     pub node: Gpid,
     /// The cluster's mode.
@@ -97,7 +97,7 @@ pub struct Me {
     counter: u64,
 }
 
-impl Me {
+impl Identity {
     /// A node that just started.
     pub fn new(node: Gpid, mode: Mode, cluster: Key, random: &mut Random) -> Self {
         let mut me = Self {

@@ -10,7 +10,7 @@ use kernel::sync::Arc;
 use kernel::types::Opaque;
 use kernel::{bindings, error::to_result};
 
-use super::Kobject;
+use crate::Kobject;
 
 /// What is read from and written to an attribute file. Context: process, may sleep.
 pub trait Attribute: Send + Sync + 'static {

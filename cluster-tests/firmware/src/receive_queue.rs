@@ -64,7 +64,7 @@ const MAX_PIECES: usize = 64;
 
 /// One stream's receiving end.
 #[derive(Debug)]
-pub struct Arrivals {
+pub struct ReceiveQueue {
     next: u32,
     room: u32,
     edge: u32,
@@ -74,7 +74,7 @@ pub struct Arrivals {
     fin: Option<u32>,
 }
 
-impl Arrivals {
+impl ReceiveQueue {
     /// With room for so many segments, from 1 to 64.
     pub fn new(room: u16) -> Self {
         Self {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     struct Case {
-        arrivals: Arrivals,
+        arrivals: ReceiveQueue,
         audit: Audit,
         got: Vec<Vec<u8>>,
     }
@@ -280,7 +280,7 @@ mod tests {
     impl Case {
         fn new(room: u16) -> Self {
             Self {
-                arrivals: Arrivals::new(room),
+                arrivals: ReceiveQueue::new(room),
                 audit: Audit::default(),
                 got: Vec::new(),
             }

@@ -4,9 +4,9 @@
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_cm::sys::Wake;
 use podos_cm::{Circuit, Content, Incoming, Outgoing};
 use podos_proto::pdfs::{Op, ReadArgs, Reply, WriteArgs, WriteReply};
+use podos_sys::Wake;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::session::{in_one_place, lost};
@@ -21,7 +21,7 @@ pub(super) const PIECE: usize = 64 * 1024;
 const ON_THE_WAY: u32 = 4;
 
 /// The circuit and what is still to come on it.
-pub(super) struct Line {
+pub(super) struct FileCircuit {
     circuit: Arc<Circuit>,
     /// Requests whose answers have not come to their end.
     owed: u32,
@@ -30,7 +30,7 @@ pub(super) struct Line {
     uncut: bool,
 }
 
-impl Line {
+impl FileCircuit {
     pub(super) fn new(circuit: Arc<Circuit>) -> Self {
         Self {
             circuit,
@@ -109,7 +109,7 @@ impl Line {
         taken
     }
 
-    /// As [`Line::receive`], into `body`, as far as there is room; how many bytes.
+    /// As [`FileCircuit::receive`], into `body`, as far as there is room; how many bytes.
     fn receive_into(&mut self, body: &mut [u8]) -> Result<usize> {
         let mut have = 0;
         self.receive(|segment, skip| {

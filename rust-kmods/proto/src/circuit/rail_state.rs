@@ -33,7 +33,7 @@ struct Way {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Ways {
+pub(super) struct RailState {
     group: Group,
     rails: [Way; MAX_RAILS],
     bytes: InFlight,
@@ -46,7 +46,7 @@ pub(super) struct Ways {
     avoided_until: Instant,
 }
 
-impl Ways {
+impl RailState {
     pub(super) const fn new(group: Group) -> Self {
         Self {
             group,
@@ -90,7 +90,7 @@ impl Ways {
         self.busy.without(usable)
     }
 
-    /// The rail for a frame with `bytes` of data, after [`Ways::look`]; `None` if there is none.
+    /// The rail for a frame with `bytes` of data, after [`RailState::look`]; `None` if there is none.
     pub(super) fn elect(&mut self, rails: &RailView, bytes: usize) -> Option<usize> {
         if self.avoided.is_empty() {
             self.group.elect(rails, &self.bytes, bytes)

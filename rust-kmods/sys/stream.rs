@@ -10,7 +10,7 @@ use kernel::sync::{Arc, ArcBorrow};
 use kernel::types::ForeignOwnable;
 use kernel::{bindings, ffi, ModuleMetadata};
 
-use super::WaitQueue;
+use crate::WaitQueue;
 
 /// What a stream's file does. Context: process, may sleep.
 pub trait Stream: Send + Sync + 'static {
