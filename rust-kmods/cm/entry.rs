@@ -8,7 +8,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
-use podos_proto::endpoint;
+use podos_proto::endpoint::{self, Dropped, Unwanted};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, Kind, ResetReason};
 use podos_proto::Gpid;
@@ -228,7 +228,7 @@ impl Entry {
         node: &Node,
         rail: usize,
         header: &Header,
-        payload: SegmentData,
+        mut payload: SegmentData,
     ) {
         if header.kind == Kind::Data {
             trace::segment_received(TracedSegment {
@@ -239,9 +239,15 @@ impl Entry {
             });
         }
         let owned = self.owned.load(Ordering::Acquire);
-        let mut round_trip = None;
+        let (mut round_trip, mut refused) = (None, false);
         let now = node.now();
         self.drive_and_wake(node, |circuit| {
+            let (limit, needed) = (node.kept_limit(), circuit.needs(header));
+            if !payload.keep(limit, self.peer.host(), needed) {
+                // As good as lost, with all that it says.
+                refused = true;
+                return Activity::NONE;
+            }
             let activity = circuit.receive(now, rail, header, payload);
             round_trip = circuit.take_rtt_sample();
             if !owned {
@@ -249,6 +255,10 @@ impl Entry {
             }
             activity
         });
+        if refused {
+            let why = Dropped::Unwanted(Unwanted::Kept);
+            node.counters.dropped(rail, why);
+        }
         if let Some((rail, rtt)) = round_trip {
             node.peers().note_rtt(self.peer.host(), rail, rtt);
         }

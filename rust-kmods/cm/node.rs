@@ -11,6 +11,7 @@ use kernel::prelude::*;
 use kernel::sync::{Mutex, SpinLockIrq};
 use kernel::{new_mutex, new_spinlock_irq};
 use podos_proto::endpoint::{self, Departure, Identity, Mac};
+use podos_proto::kept::KeptLimit;
 use podos_proto::tgroup::{RailSet, RailView};
 use podos_proto::time::Instant;
 use podos_proto::wire::ResetReason;
@@ -30,7 +31,7 @@ use crate::sys::{
 };
 use crate::table::Table;
 use crate::transmit;
-use podos_sys::Global;
+use podos_sys::{Global, Memory};
 
 /// The node, while the module is loaded.
 pub(crate) static NODE: Global<Node> = Global::new();
@@ -68,6 +69,7 @@ pub(crate) struct Node {
     #[pin]
     clock: Clock,
     fragments: FragmentPages,
+    kept_limit: KeptLimit,
 }
 
 impl Node {
@@ -96,6 +98,7 @@ impl Node {
             groups <- Groups::new(),
             clock <- Clock::new(),
             fragments: FragmentPages::new()?,
+            kept_limit: KeptLimit::of_memory(Memory::now().total),
         })
     }
 
@@ -112,6 +115,11 @@ impl Node {
     /// Whether this node is the only one of its name.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// How much received data circuits keep.
+    pub(crate) fn kept_limit(&self) -> KeptLimit {
+        self.kept_limit
     }
 
     /// Taken for the handling of an OPEN.

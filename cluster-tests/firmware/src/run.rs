@@ -5,6 +5,7 @@
 //! Every line of the report begins with `fw: ` and a word: `begin`, `ok` and `fail` (a command),
 //! `sent` (bad frames, by reason), `count`, `violation` and `end`.
 
+mod hoard;
 mod hostile;
 mod treason;
 
@@ -161,6 +162,12 @@ impl<M: Machine> Run<M> {
             Command::Bad { count } => self.bad(*count),
             Command::Treason { host, count } => self.treason(*host, *count),
             Command::Abuse { host } => self.abuse(*host),
+            Command::Hoard {
+                host,
+                circuits,
+                size,
+                ms,
+            } => self.hoard(*host, *circuits, *size, *ms),
             Command::Replay { count } => self.replay(*count),
             Command::Impersonate(hosts) => self.impersonate(hosts),
             Command::Flood { kind, ms } => self.flood(*kind, *ms),

@@ -85,6 +85,17 @@ pub enum Command {
         /// The node.
         host: u32,
     },
+    /// As a member: fill circuits to a node with pieces of segments of which the first never comes.
+    Hoard {
+        /// The node.
+        host: u32,
+        /// How many circuits.
+        circuits: usize,
+        /// Bytes of a piece.
+        size: usize,
+        /// How long to keep them, in milliseconds.
+        ms: u64,
+    },
     /// Send again what others sent to everybody.
     Replay {
         /// How often each.
@@ -219,6 +230,12 @@ fn command(name: &str, words: &mut Words<'_>) -> Result<Command, String> {
         },
         "abuse" => Command::Abuse {
             host: words.number()?,
+        },
+        "hoard" => Command::Hoard {
+            host: words.number()?,
+            circuits: words.named("circuits")?,
+            size: words.named("size")?,
+            ms: words.named("ms")?,
         },
         "replay" => Command::Replay {
             count: words.named("count")?,

@@ -11,6 +11,7 @@ use podos_proto::wire::DropReason;
 
 use super::rails;
 use crate::node::{Node, NODE};
+use crate::sys;
 use podos_sys::{Attribute, AttributeFile, Kobject};
 
 type Show = fn(&Node, &mut dyn Write) -> fmt::Result;
@@ -35,7 +36,7 @@ pub(super) fn files(directory: &Arc<Kobject>) -> Result<KVec<AttributeFile<Numbe
 }
 
 /// The files, each with what it shows: a name and a number a line, or a table with a head.
-const FILES: [(&CStr, Show); 7] = [
+const FILES: [(&CStr, Show); 8] = [
     (c"cdt", |node, f| {
         writeln!(f, "used {}", node.table().len())?;
         writeln!(f, "size {}", node.table().size())?;
@@ -53,6 +54,10 @@ const FILES: [(&CStr, Show); 7] = [
             writeln!(f, "{} {}", error.name(), count.get())?;
         }
         Ok(())
+    }),
+    (c"kept", |node, f| {
+        writeln!(f, "bytes {}", sys::kept_bytes())?;
+        writeln!(f, "limit {}", node.kept_limit().bytes())
     }),
     (c"groups", |node, f| node.groups().show(f)),
     (c"shares", |node, f| node.shares().show(f)),

@@ -6,7 +6,9 @@ use core::ptr::NonNull;
 use kernel::bindings;
 use kernel::prelude::*;
 use podos_proto::circuit::Payload;
+use podos_proto::kept::KeptLimit;
 
+use super::kept::Charge;
 use super::skb::{self, Parts, SkBuff};
 use super::PageFragment;
 
@@ -32,7 +34,8 @@ enum Place {
         len: u16,
     },
     /// `first` and those that are linked behind it are as [`SkBuff`] owns them, and ours; the `prev`
-    /// pointer of the first is the last of them. Together they have `len` bytes.
+    /// pointer of the first is the last of them, and each has its [`Charge`] noted. Together they
+    /// have `len` bytes.
     Received {
         first: NonNull<bindings::sk_buff>,
         len: u32,
@@ -80,6 +83,25 @@ impl SegmentData {
         Iterator::chain(sent.into_iter(), received.into_iter().flatten())
     }
 
+    /// Counts what came in one frame of `host`'s as kept, until it is dropped. Whether the limit
+    /// admits that; if not, the data are to be dropped.
+    pub(crate) fn keep(&mut self, limit: KeptLimit, host: u32, needed: bool) -> bool {
+        let Place::Received { first, .. } = self.0 else {
+            return true;
+        };
+        // SAFETY: By the type invariant.
+        let bytes = unsafe { skb::size_in_memory(first) };
+        let Some(charge) = Charge::take(limit, host, bytes, needed) else {
+            return false;
+        };
+        // SAFETY: By the type invariant.
+        unsafe {
+            skb::charge(first).give_back();
+            skb::set_charge(first, charge);
+        }
+        true
+    }
+
     /// Has all of it lie in one place.
     ///
     /// # Errors
@@ -121,6 +143,7 @@ impl From<SkBuff> for SegmentData {
         unsafe {
             skb::set_next(first, None);
             skb::set_prev(first, first);
+            skb::set_charge(first, Charge::default());
         }
         // INVARIANT: Linked above.
         Self(Place::Received { first, len })
@@ -184,6 +207,7 @@ impl Drop for SegmentData {
                     unsafe {
                         rest = skb::next(buffer);
                         skb::set_next(buffer, None);
+                        skb::charge(buffer).give_back();
                         drop(SkBuff::from_raw(buffer));
                     }
                 }

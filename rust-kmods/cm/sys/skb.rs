@@ -7,6 +7,7 @@ use kernel::bindings;
 use kernel::error::to_result;
 use kernel::prelude::*;
 
+use super::kept::Charge;
 use super::queued;
 use super::{NetDevice, PageFragment};
 
@@ -345,6 +346,51 @@ pub(super) unsafe fn prev(skb: NonNull<bindings::sk_buff>) -> NonNull<bindings::
 pub(super) unsafe fn set_prev(skb: NonNull<bindings::sk_buff>, prev: NonNull<bindings::sk_buff>) {
     // SAFETY: By the safety requirement.
     unsafe { (*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.prev = prev.as_ptr() };
+}
+
+/// Where in a buffer's `cb`, which is its owner's, its [`Charge`] is.
+const CHARGE: usize = 8;
+
+/// Notes what a buffer was counted as.
+///
+/// # Safety
+///
+/// `skb` is valid, and the caller owns it.
+pub(super) unsafe fn set_charge(skb: NonNull<bindings::sk_buff>, charge: Charge) {
+    // SAFETY: By the safety requirement; the place is within `cb`, of which nobody asks for
+    // alignment.
+    unsafe { charge_of(skb).write_unaligned(charge) };
+}
+
+/// What [`set_charge`] noted last.
+///
+/// # Safety
+///
+/// `skb` is valid, the caller owns it, and has noted something.
+pub(super) unsafe fn charge(skb: NonNull<bindings::sk_buff>) -> Charge {
+    // SAFETY: As in `set_charge`.
+    unsafe { charge_of(skb).read_unaligned() }
+}
+
+/// # Safety
+///
+/// `skb` is valid.
+unsafe fn charge_of(skb: NonNull<bindings::sk_buff>) -> *mut Charge {
+    // SAFETY: By the safety requirement.
+    let cb = unsafe { &raw mut (*skb.as_ptr()).cb };
+    const { assert!(CHARGE + size_of::<Charge>() <= 48) };
+    // SAFETY: `cb` has 48 bytes.
+    unsafe { cb.cast::<u8>().add(CHARGE).cast() }
+}
+
+/// Bytes of memory that a buffer takes.
+///
+/// # Safety
+///
+/// `skb` is valid.
+pub(super) unsafe fn size_in_memory(skb: NonNull<bindings::sk_buff>) -> u32 {
+    // SAFETY: By the safety requirement.
+    unsafe { (*skb.as_ptr()).truesize }
 }
 
 /// Buffers in the order in which they were put in, each with its rail, linked through themselves.

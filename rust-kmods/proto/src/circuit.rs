@@ -340,6 +340,11 @@ impl<B: Payload> Circuit<B> {
         self.recv.has_next()
     }
 
+    /// Whether [`Circuit::recv`] gives nothing before the data of this frame are there.
+    pub fn needs(&self, header: &Header) -> bool {
+        !self.recv.has_next() && header.seq == self.recv.next()
+    }
+
     /// Whether more can come, once [`Circuit::recv`] gives nothing.
     pub fn receive_state(&self) -> ReceiveState {
         if self.recv.at_end() {

@@ -223,11 +223,13 @@ pub enum Unwanted {
     Foreign = 6,
     /// Another machine has this node's host id: it is of that one, or this node has yielded to it.
     Namesake = 7,
+    /// Its data would be more than this node keeps for its sender until they are read.
+    Kept = 8,
 }
 
 impl Unwanted {
     /// How many reasons there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 
     /// Every reason, by its number.
     pub const ALL: [Unwanted; Self::COUNT] = [
@@ -239,6 +241,7 @@ impl Unwanted {
         Unwanted::NoMode,
         Unwanted::Foreign,
         Unwanted::Namesake,
+        Unwanted::Kept,
     ];
 
     /// The reason as a file name: lower case, no blanks.
@@ -252,6 +255,7 @@ impl Unwanted {
             Unwanted::NoMode => "no_mode",
             Unwanted::Foreign => "foreign",
             Unwanted::Namesake => "namesake",
+            Unwanted::Kept => "kept",
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod gpid;
 pub mod heard;
 pub mod hello;
 pub mod host_map;
+pub mod kept;
 pub mod keys;
 pub mod pdfs;
 pub mod peer;

@@ -17,7 +17,7 @@ use crate::identity::Mode;
 use crate::wire::{class, flag, kind, Gpid, Header, BROADCAST};
 
 /// Op of messages that a node's kernel sends back.
-const ECHO: u8 = 1;
+pub(super) const ECHO: u8 = 1;
 
 impl<M: Machine> Run<M> {
     pub(super) fn treason(&mut self, host: u32, count: usize) -> Outcome {
@@ -203,7 +203,7 @@ impl<M: Machine> Run<M> {
     }
 
     /// A circuit to the node's echo service after its first message came back.
-    fn begin(&mut self, host: u32) -> Result<u32, String> {
+    pub(super) fn begin(&mut self, host: u32) -> Result<u32, String> {
         let now = self.machine.now();
         let index = self
             .node

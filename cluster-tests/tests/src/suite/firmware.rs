@@ -90,6 +90,11 @@ pub const TESTS: &[Test] = &[
     ),
     test("firmware.contradicts_itself", FIRMWARE_MAC, attacks::abuse),
     test(
+        "firmware.hoards_what_nobody_can_read",
+        FIRMWARE_AEAD,
+        attacks::hoard,
+    ),
+    test(
         "firmware.floods_without_a_key",
         FIRMWARE_AEAD,
         attacks::flood,

@@ -3,7 +3,7 @@
 //! The firmware as an attacker: all that it sends is dropped and counted by reason, and nothing
 //! else happens.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use podos_harness::{FirmwareReport, Kernel};
 
 use super::super::cm::{load_modules, Transfer};
@@ -18,6 +18,8 @@ const OUTSIDER: &str = "silent\nkey wrong\n";
 const BYTES: u64 = 5_000_000;
 /// Most memory that a node may have less after an attack, in KiB.
 const LEEWAY: u64 = 24 * 1024;
+/// Most memory that pieces which are too short may cost a node, in KiB.
+const SHORT_PIECES: u64 = 8 * 1024;
 
 /// What the report says was sent to all, by reason.
 fn sent(report: &FirmwareReport) -> Result<Drops> {
@@ -125,6 +127,41 @@ fn free_memory(node: Machine<'_>) -> Result<u64> {
     Ok(node
         .sh("awk '/^MemAvailable:/ { print $2 }' /proc/meminfo")?
         .parse()?)
+}
+
+/// What a node keeps for its circuits until it is read, in bytes, and the most that it would.
+fn kept(node: Machine<'_>) -> Result<[u64; 2]> {
+    let told = node.sh("awk '{ print $2 }' /sys/kernel/podos/cm/kept")?;
+    let mut numbers = told.lines().map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(bytes), Some(limit)) => Ok([bytes?, limit?]),
+        _ => bail!("`{told}` is not what is kept"),
+    }
+}
+
+/// A member that has a node keep what can never be read gets half of what the node keeps for all, and
+/// nothing for pieces that are shorter than any rail makes them. The others go on.
+pub fn hoard(lab: &Lab<'_>) -> Result<()> {
+    load_modules(lab)?;
+    let one = lab.node(1)?;
+    let before = free_memory(one)?;
+    let script = "join 1 2\nhoard 1 circuits=8 size=1 ms=1500\n\
+                  hoard 1 circuits=40 size=1208 ms=4000\nleave\n";
+    let firmware = boot(lab, script)?;
+    firmware.wait_for("hoarding size=1 ", super::LIMIT)?;
+    let spent = before.saturating_sub(free_memory(one)?);
+    ensure!(spent < SHORT_PIECES, "short pieces cost {spent} KiB");
+    firmware.wait_for("hoarding size=1208", super::LIMIT)?;
+    let [bytes, limit] = kept(one)?;
+    ensure!(
+        (limit / 4..=limit / 2).contains(&bytes),
+        "{bytes} bytes are kept for one member, of {limit} for all"
+    );
+    transfer(lab)?.finish()?;
+    finish(firmware)?;
+    one.until("awk '$1 == \"bytes\" { exit $2 > 1000000 }' /sys/kernel/podos/cm/kept")?;
+    one.until("grep -qx 'used 0' /sys/kernel/podos/cm/cdt")?;
+    Ok(())
 }
 
 /// As many frames as the rails take: no memory goes, and the nodes keep each other.
