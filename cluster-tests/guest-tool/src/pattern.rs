@@ -2,17 +2,17 @@
 
 //! Bytes that a seed and a position determine.
 
+use podos_random::Keyed;
+
 /// An endless file, no part of which looks like another one.
 #[derive(Clone, Copy, Debug)]
-pub struct Pattern {
-    seed: u64,
-}
+pub struct Pattern(Keyed);
 
 const WORD: usize = 8;
 
 impl Pattern {
     pub fn new(seed: u64) -> Self {
-        Self { seed }
+        Self(Keyed::new(seed))
     }
 
     /// Puts the pattern's bytes from position `offset` on into `buffer`.
@@ -42,16 +42,8 @@ impl Pattern {
         bytes.iter().zip(expected).position(|(a, b)| *a != *b)
     }
 
-    /// SplitMix64's output at any position.
     fn word(&self, index: u64) -> [u8; WORD] {
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-        let state = self
-            .seed
-            .wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN));
-        let mut word = state;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ (word >> 31)).to_le_bytes()
+        self.0.at(index).to_le_bytes()
     }
 }
 

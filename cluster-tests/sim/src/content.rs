@@ -3,9 +3,9 @@
 //! What the simulated users say: every segment tells whose it is, and the rest follows from that.
 
 use podos_proto::wire::{data_room, MIN_MTU};
+use podos_random::{mix, SplitMix64};
 
 use crate::protocol::MAX_SEGMENT;
-use crate::random::{mix, Random};
 
 /// Which end of a circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ const USUAL: u64 = data_room(MIN_MTU, true) as u64;
 /// Segment `seq` of what `side` says in conversation `conversation`; of at most `size`.
 pub fn say(conversation: u32, side: Side, seq: u32, size: Size) -> Said {
     let name = u64::from(conversation) << 33 | u64::from(seq) << 1 | side as u64;
-    let mut random = Random::new(mix(name));
+    let mut random = SplitMix64::new(mix(name));
     let most = match size {
         // Most fit an ordinary frame, as most users' do.
         Size::Any if random.chance(100_000) => MAX_SEGMENT,
@@ -71,7 +71,7 @@ pub fn say(conversation: u32, side: Side, seq: u32, size: Size) -> Said {
     bytes.push(side as u8);
     bytes.extend_from_slice(&seq.to_be_bytes());
     while bytes.len() < len as usize {
-        let filler = random.bits().to_le_bytes();
+        let filler = random.draw().to_le_bytes();
         let left = (len as usize - bytes.len()).min(filler.len());
         bytes.extend_from_slice(&filler[..left]);
     }

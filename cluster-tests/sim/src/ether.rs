@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use podos_proto::wire::Kind;
+use podos_random::{mix, SplitMix64};
 
 use crate::air::{Air, Arrival};
 use crate::clock::{Nanos, Queue, What, MICROS, MILLIS};
@@ -14,7 +15,7 @@ use crate::content::Side;
 use crate::judge::Judge;
 use crate::network::{check_sequence, owner, Flight, Mac, Network, Shout};
 use crate::protocol;
-use crate::random::{mix, Random};
+use crate::random;
 use crate::sabotage::Sabotage;
 use crate::traffic::Traffic;
 
@@ -53,7 +54,7 @@ pub struct Ether {
     /// The future.
     pub queue: Queue,
     /// Chance.
-    pub random: Random,
+    pub random: SplitMix64,
     /// The rails.
     pub network: Network,
     /// Frames to all that are still to be taken in.
@@ -80,7 +81,7 @@ impl Ether {
             config: config.clone(),
             now: 0,
             queue: Queue::default(),
-            random: Random::of(config.seed, 1),
+            random: random::of(config.seed, 1),
             network,
             air: Air::default(),
             judge: Judge::new(config.circuits),

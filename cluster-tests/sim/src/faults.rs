@@ -2,11 +2,13 @@
 
 //! What goes wrong, when and for how long: a plan that follows from the seed.
 
+use podos_random::{mix, SplitMix64};
+
 use crate::clock::{Nanos, MILLIS, SECONDS};
 use crate::config::Protection;
 use crate::config::{Config, Trouble};
 use crate::network::{Port, Weather};
-use crate::random::{mix, Random};
+use crate::random;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,16 +65,16 @@ pub fn plan(config: &Config) -> Vec<Fault> {
     if config.trouble != Trouble::All {
         return Vec::new();
     }
-    let mut random = Random::of(config.seed, 2);
+    let mut random = random::of(config.seed, 2);
     let random = &mut random;
     let mut faults = Vec::new();
     let nodes = u64::from(config.nodes);
     // Of those that befall one node in a thousand each second, and of those that befall everybody.
     let of_nodes = |per_mille: u64| (nodes * per_mille * config.load / SECONDS).div_ceil(1_000);
     let of_all = |per_ten_seconds: u64| (per_ten_seconds * config.load / SECONDS).div_ceil(10);
-    let node = |random: &mut Random| random.below(nodes) as u32;
-    let rail = |random: &mut Random| random.below(config.rails as u64) as usize;
-    let mut add = |random: &mut Random, count: u64, make: &dyn Fn(&mut Random) -> Kind| {
+    let node = |random: &mut SplitMix64| random.below(nodes) as u32;
+    let rail = |random: &mut SplitMix64| random.index(config.rails);
+    let mut add = |random: &mut SplitMix64, count: u64, make: &dyn Fn(&mut SplitMix64) -> Kind| {
         for _ in 0..count {
             let kind = make(random);
             let from = random.within(SECONDS / 2, config.load);
@@ -105,7 +107,7 @@ pub fn plan(config: &Config) -> Vec<Fault> {
     add(random, of_all(3), &|random| Kind::RailOff(rail(random)));
     add(random, of_all(3), &|random| Kind::RailSilent(rail(random)));
     add(random, of_all(5), &|random| {
-        Kind::Parted(random.within(1, 255) as u8, random.bits())
+        Kind::Parted(random.within(1, 255) as u8, random.draw())
     });
     add(random, of_all(8), &|random| {
         let weather = Weather {

@@ -4,8 +4,10 @@
 
 use std::rc::Rc;
 
+use podos_random::{mix, SplitMix64};
+
 use crate::clock::{Nanos, MICROS};
-use crate::random::{mix, Random};
+use crate::random;
 
 /// An interface's hardware address.
 pub type Mac = [u8; 6];
@@ -118,7 +120,7 @@ impl Weather {
     /// From one interface to the next, without anything in the way.
     const LATENCY: Nanos = 20 * MICROS;
 
-    fn delay(&self, random: &mut Random) -> Nanos {
+    fn delay(&self, random: &mut SplitMix64) -> Nanos {
         let late = if random.chance(self.stragglers) {
             random.below(Self::LATE)
         } else {
@@ -182,12 +184,12 @@ pub enum Fate {
 impl Network {
     /// A network in which everything works.
     pub fn new(nodes: u32, rails: usize, weather: Weather, seed: u64) -> Self {
-        let mut random = Random::of(seed, 4);
+        let mut random = random::of(seed, 4);
         // Most rails are ordinary Ethernet.
         let mtus = [1500, 1500, 1500, 1280, 9000];
         Self {
             rails,
-            mtus: (0..rails).map(|_| mtus[random.below(5) as usize]).collect(),
+            mtus: (0..rails).map(|_| mtus[random.index(mtus.len())]).collect(),
             ports_now: vec![Port::WHOLE; nodes as usize * rails],
             ports: vec![History::new(Port::WHOLE); nodes as usize * rails],
             weather_now: vec![weather; rails],
@@ -230,7 +232,7 @@ impl Network {
     }
 
     /// When a frame that is sent now arrives, if it is not lost, and when a copy of it does.
-    pub fn travel(&self, random: &mut Random, now: Nanos, rail: usize) -> [Option<Nanos>; 2] {
+    pub fn travel(&self, random: &mut SplitMix64, now: Nanos, rail: usize) -> [Option<Nanos>; 2] {
         let weather = self.weather(rail);
         let first = !random.chance(weather.loss);
         let second = random.chance(weather.duplicates);
@@ -240,7 +242,7 @@ impl Network {
     /// The same for a frame to all, which each interface may miss on its own: see [`Network::fate`].
     pub fn travel_to_all(
         &self,
-        random: &mut Random,
+        random: &mut SplitMix64,
         now: Nanos,
         rail: usize,
     ) -> [Option<Nanos>; 2] {
@@ -270,12 +272,12 @@ impl Network {
     }
 
     /// Damages a frame, perhaps.
-    pub fn damage(&self, random: &mut Random, rail: usize, bytes: &mut [u8]) {
+    pub fn damage(&self, random: &mut SplitMix64, rail: usize, bytes: &mut [u8]) {
         if bytes.is_empty() || !random.chance(self.weather(rail).damage) {
             return;
         }
         for _ in 0..random.within(1, 4) {
-            let at = random.below(bytes.len() as u64) as usize;
+            let at = random.index(bytes.len());
             bytes[at] ^= random.within(1, 255) as u8;
         }
     }

@@ -61,7 +61,7 @@ impl Node {
 
     /// CM is loaded, in the boot that the node is in.
     pub fn start(&mut self, ether: &mut Ether) {
-        self.incarnation = (ether.random.bits() as u32).max(1);
+        self.incarnation = (ether.random.draw() as u32).max(1);
         let gpid = Gpid::new(Self::host(self.index), self.boot, 0);
         let incarnation = self.incarnation;
         self.life_number = ether.judge.born(ether.now, self.index, gpid, incarnation);

@@ -2,10 +2,12 @@
 
 //! Those who use circuits: how much they say, how fast they read, and when they lose patience.
 
+use podos_random::SplitMix64;
+
 use crate::clock::{Nanos, MICROS, MILLIS, SECONDS};
 use crate::config::Config;
 use crate::content::{Side, Size};
-use crate::random::Random;
+use crate::random;
 
 /// The longest that a user keeps silent: enough for a circuit to ask whether the other end is there.
 const LONGEST_PAUSE: Nanos = 12 * SECONDS;
@@ -34,7 +36,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    fn new(segments: u32, random: &mut Random) -> Self {
+    fn new(segments: u32, random: &mut SplitMix64) -> Self {
         Self {
             segments,
             after: 0,
@@ -61,10 +63,10 @@ pub struct Script {
 impl Script {
     /// The script of one conversation of a simulation.
     pub fn new(config: &Config, conversation: u32) -> Self {
-        let mut random = Random::of(config.seed, 1 << 40 | u64::from(conversation));
+        let mut random = random::of(config.seed, 1 << 40 | u64::from(conversation));
         let random = &mut random;
         let kind = random.below(100);
-        let bulk = |random: &mut Random| random.within(10, 200) as u32;
+        let bulk = |random: &mut SplitMix64| random.within(10, 200) as u32;
         let (active, passive) = match kind {
             // A question and its answer.
             0..=44 => (1, random.within(1, 4) as u32),
@@ -74,7 +76,7 @@ impl Script {
         };
         let mut plans = [active, passive].map(|segments| Plan::new(segments, random));
         plans[1].after = if kind <= 70 { 1 } else { 0 };
-        let either = random.below(2) as usize;
+        let either = random.index(2);
         match kind {
             80..=84 => {
                 plans[either].read_every = random.within(100 * MICROS, 15 * MILLIS);

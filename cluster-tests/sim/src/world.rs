@@ -2,6 +2,8 @@
 
 //! All nodes, and time that passes.
 
+use podos_random::SplitMix64;
+
 use crate::clock::{Nanos, What, MILLIS, SECONDS};
 use crate::config::Config;
 use crate::config::Protection;
@@ -12,7 +14,7 @@ use crate::life::End;
 use crate::network::{Network, Weather};
 use crate::node::Node;
 use crate::protocol;
-use crate::random::Random;
+use crate::random;
 use crate::report::Report;
 
 /// Time between two looks of the judge.
@@ -32,7 +34,7 @@ pub struct World {
     active: Vec<bool>,
     usual_weather: Weather,
     /// Chance of the judge's own, so that its questions change nothing.
-    questions: Random,
+    questions: SplitMix64,
 }
 
 impl World {
@@ -58,7 +60,7 @@ impl World {
             active: vec![false; faults.len()],
             faults,
             usual_weather,
-            questions: Random::of(config.seed, 3),
+            questions: random::of(config.seed, 3),
         }
     }
 
@@ -145,7 +147,7 @@ impl World {
     fn begin(&mut self, conversation: u32) {
         let config = &self.ether.config;
         let nodes = u64::from(config.nodes);
-        let mut random = Random::of(config.seed, 1 << 50 | u64::from(conversation));
+        let mut random = random::of(config.seed, 1 << 50 | u64::from(conversation));
         let opener = random.below(nodes);
         let reach = u64::from(config.reach()).min(nodes / 2);
         let apart = random.within(1, reach.max(1));

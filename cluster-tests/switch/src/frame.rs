@@ -2,7 +2,7 @@
 
 //! What a switch knows of a frame.
 
-use crate::lots::FrameLots;
+use podos_random::SplitMix64;
 
 /// A frame that is kept.
 pub(super) type Frame = Box<[u8]>;
@@ -43,7 +43,7 @@ pub(super) fn is_group(mac: Mac) -> bool {
 }
 
 /// Flips one to three bits behind the addresses; false when there is nothing behind them.
-pub(super) fn flip_bits(frame: &mut [u8], lots: &mut FrameLots) -> bool {
+pub(super) fn flip_bits(frame: &mut [u8], lots: &mut SplitMix64) -> bool {
     let Some(body) = frame.get_mut(ADDRESSES..).filter(|body| !body.is_empty()) else {
         return false;
     };
@@ -62,8 +62,9 @@ pub(super) fn flip_bits(frame: &mut [u8], lots: &mut FrameLots) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use podos_random::Streams;
+
     use super::*;
-    use crate::lots::Lots;
 
     #[test]
     fn addresses_stay_whole_and_something_changes() {
@@ -71,13 +72,13 @@ mod tests {
             let mut frame = [0_u8; 20];
             assert!(flip_bits(
                 &mut frame,
-                &mut Lots::of(5, [0; 3]).frame(number)
+                &mut Streams::of(5, [0; 3]).stream(number)
             ));
             let bits = frame.iter().map(|byte| byte.count_ones()).sum::<u32>();
             assert!((1..=3).contains(&bits), "{bits} bits");
             assert_eq!(frame[..ADDRESSES], [0; ADDRESSES]);
         }
-        let mut lots = Lots::of(5, [0; 3]).frame(0);
+        let mut lots = Streams::of(5, [0; 3]).stream(0);
         assert!(!flip_bits(&mut [0; 12], &mut lots));
     }
 

@@ -14,7 +14,6 @@ mod engine;
 mod faults;
 mod frame;
 mod link;
-pub mod lots;
 mod pipe;
 mod ring;
 

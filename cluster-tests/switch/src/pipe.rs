@@ -6,18 +6,21 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use podos_random::{SplitMix64, Streams};
+
 use super::bucket::Bucket;
 use super::frame::{self, Frame};
 use crate::counters::Counters;
 use crate::faults::{Faults, Rate};
-use crate::lots::{FrameLots, Lots};
 
 /// Bytes that may wait in one pipe, for whatever reason: no setting may use up the machine.
 const ROOM: usize = 32 << 20;
 
 /// Frames and time go in, frames and time come out.
 pub(super) struct Pipe {
-    lots: [Lots; 2],
+    /// Every frame has a stream of its own, for frames of PODOS and for others: what befalls it does
+    /// not depend on what befell those before it, nor on faults that were set then.
+    lots: [Streams; 2],
     /// How many frames of PODOS, and how many others, drew lots so far.
     drawn: [u64; 2],
     faults: Faults,
@@ -103,7 +106,7 @@ impl Pipe {
             self.next += 1;
             return true;
         }
-        let mut lots = self.lots[class].frame(number);
+        let mut lots = self.lots[class].stream(number);
         let fate = self.draw(&mut lots, class == 1);
         if fate.lost {
             self.counters.lost += 1;
@@ -166,7 +169,7 @@ impl Pipe {
     }
 
     /// Always the same draws, whatever the faults: others set later see the same numbers.
-    fn draw(&self, lots: &mut FrameLots, other: bool) -> Fate {
+    fn draw(&self, lots: &mut SplitMix64, other: bool) -> Fate {
         let faults = self.faults;
         let spared = other && faults.only_podos;
         let mut hits = |chance: crate::faults::Chance| chance.hits(lots.draw_32()) && !spared;
@@ -222,8 +225,8 @@ struct Fate {
     late: Duration,
 }
 
-fn lots(seed: u64, [port, direction]: [u64; 2]) -> [Lots; 2] {
-    [0, 1].map(|class| Lots::of(seed, [port, direction, class]))
+fn lots(seed: u64, [port, direction]: [u64; 2]) -> [Streams; 2] {
+    [0, 1].map(|class| Streams::of(seed, [port, direction, class]))
 }
 
 impl Waiting {

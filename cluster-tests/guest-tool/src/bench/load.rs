@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
+use podos_random::SplitMix64;
 
 use crate::rail::{mac, Rail};
 use crate::report::say;
@@ -71,21 +72,18 @@ impl Load {
 /// Exponentially distributed times.
 struct Gaps {
     mean: Duration,
-    state: u64,
+    random: SplitMix64,
 }
 
 impl Gaps {
     fn new(mean: Duration, seed: u64) -> Self {
-        Self { mean, state: seed }
+        let random = SplitMix64::new(seed);
+        Self { mean, random }
     }
 
     fn next(&mut self) -> Duration {
-        // SplitMix64: 53 good bits are all that is needed.
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.state;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
+        // 53 bits are all that an `f64` has room for.
+        let bits = self.random.draw();
         let uniform = ((bits >> 11) + 1) as f64 / (1u64 << 53) as f64;
         self.mean.mul_f64(-uniform.ln())
     }

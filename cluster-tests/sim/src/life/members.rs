@@ -9,11 +9,12 @@ use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use podos_proto::keys::{Config, Key, Prf, Seal, SessionSlot, Sessions, KEY_LEN};
 use podos_proto::wire::{Header, HEADER_LEN, TAG_LEN};
+use podos_random::SplitMix64;
 
 use super::Birth;
 use crate::ether::Ether;
 use crate::protocol::instant;
-use crate::random::Random;
+use crate::random;
 
 /// The key of the simulated cluster.
 const CLUSTER_KEY: [u8; KEY_LEN] = [0x5a; KEY_LEN];
@@ -82,7 +83,7 @@ pub(super) fn verified(header: &Header, frame: &[u8], key: &Key) -> Option<Vec<u
 #[derive(Debug)]
 pub(super) struct Members {
     pub(super) table: Sessions<Blake2s, Vec<SessionSlot>>,
-    random: Random,
+    random: SplitMix64,
 }
 
 impl Members {
@@ -96,7 +97,7 @@ impl Members {
         let table = Sessions::new(slots, birth.gpid, birth.incarnation, Config::default());
         let mut members = Self {
             table,
-            random: Random::of(ether.config.seed, 1 << 45 | u64::from(birth.life)),
+            random: random::of(ether.config.seed, 1 << 45 | u64::from(birth.life)),
         };
         let (key, nonce) = (Key::new(CLUSTER_KEY), members.nonce());
         let set = members.table.set_mode(mode);
@@ -108,7 +109,7 @@ impl Members {
     pub(super) fn nonce(&mut self) -> [u8; KEY_LEN] {
         let mut nonce = [0; KEY_LEN];
         for chunk in nonce.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&self.random.bits().to_le_bytes());
+            chunk.copy_from_slice(&self.random.draw().to_le_bytes());
         }
         nonce
     }

@@ -7,7 +7,9 @@ use std::collections::HashSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::mutator::{mutate, Random};
+use podos_random::SplitMix64;
+
+use crate::mutator::mutate;
 use crate::Target;
 
 /// Longest time that one input may take: nothing here waits for anything.
@@ -100,13 +102,13 @@ pub fn run(
     }
     pool.push(Vec::new());
     let known = pool.len();
-    let mut random = Random::new(seed);
+    let mut random = SplitMix64::new(seed);
     let mut tried = 0;
     let until = Instant::now() + time;
     while Instant::now() < until {
         for _ in 0..BATCH {
             let mut input = pool[choose(&mut random, pool.len())].clone();
-            let other = random.below(pool.len());
+            let other = random.index(pool.len());
             mutate(&mut random, &mut input, &pool[other]);
             coverage.clear();
             let outcome = try_one(target, &input).map_err(|broken| shrink(target, broken))?;
@@ -125,10 +127,10 @@ pub fn run(
 }
 
 /// One of the pool, the latest with preference: what is new has been tried least.
-fn choose(random: &mut Random, len: usize) -> usize {
+fn choose(random: &mut SplitMix64, len: usize) -> usize {
     match random.below(2) {
-        0 => random.below(len),
-        _ => len - 1 - random.below(len.min(32)),
+        0 => random.index(len),
+        _ => len - 1 - random.index(len.min(32)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 //! New inputs from old ones.
 
+use podos_random::SplitMix64;
+
 /// Numbers that lengths, counts and sequence numbers go wrong at.
 const EDGES: [u32; 16] = [
     0,
@@ -25,88 +27,63 @@ const EDGES: [u32; 16] = [
 /// Longest input that is made.
 pub const MAX_LEN: usize = 4096;
 
-/// Steele, Lea and Flood's SplitMix64: the same seed gives the same inputs.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// The generator of this seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    /// A number below `bound`, or 0.
-    pub fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.bits()) * bound as u128) >> 64) as usize
-    }
-}
-
 /// Changes `input` in one to some places; parts of `other` may get into it.
-pub fn mutate(random: &mut Random, input: &mut Vec<u8>, other: &[u8]) {
+pub fn mutate(random: &mut SplitMix64, input: &mut Vec<u8>, other: &[u8]) {
     for _ in 0..=random.below(4) {
         mutate_once(random, input, other);
     }
     input.truncate(MAX_LEN);
 }
 
-fn mutate_once(random: &mut Random, input: &mut Vec<u8>, other: &[u8]) {
+fn mutate_once(random: &mut SplitMix64, input: &mut Vec<u8>, other: &[u8]) {
     let len = input.len();
     if len == 0 {
-        input.extend((0..=random.below(64)).map(|_| random.bits() as u8));
+        input.extend((0..=random.below(64)).map(|_| random.draw() as u8));
         return;
     }
-    let at = random.below(len);
+    let at = random.index(len);
     match random.below(11) {
         0 => input[at] ^= 1 << random.below(8),
-        1 => input[at] = random.bits() as u8,
+        1 => input[at] = random.draw() as u8,
         2 => input[at] = input[at].wrapping_add(if random.below(2) == 0 { 1 } else { 255 }),
         3 => {
             // A number of 1, 2 or 4 bytes becomes one that is hard to get right.
-            let edge = EDGES[random.below(EDGES.len())].to_be_bytes();
-            let width = 1 << random.below(3);
+            let edge = EDGES[random.index(EDGES.len())].to_be_bytes();
+            let width = 1_usize << random.below(3);
             let end = (at + width).min(len);
             input[at..end].copy_from_slice(&edge[4 - (end - at)..]);
         }
         4 => input.truncate(at),
         5 => {
-            let end = at + random.below(len - at) + 1;
+            let end = at + random.index(len - at) + 1;
             input.drain(at..end);
         }
         6 => {
             let count = random.below(16) + 1;
-            let byte = random.bits() as u8;
+            let byte = random.draw() as u8;
             input.splice(at..at, (0..count).map(|_| byte));
         }
         7 => {
-            let end = at + random.below((len - at).min(64)) + 1;
+            let end = at + random.index((len - at).min(64)) + 1;
             let copy = input[at..end].to_vec();
-            let to = random.below(input.len() + 1);
+            let to = random.index(input.len() + 1);
             input.splice(to..to, copy);
         }
         8 if !other.is_empty() => {
-            let from = random.below(other.len());
-            let end = from + random.below(other.len() - from) + 1;
-            let to = random.below(input.len() + 1);
-            let over = (to + (end - from) * random.below(2)).min(input.len());
+            let from = random.index(other.len());
+            let end = from + random.index(other.len() - from) + 1;
+            let to = random.index(input.len() + 1);
+            let over = (to + (end - from) * random.index(2)).min(input.len());
             input.splice(to..over, other[from..end].iter().copied());
         }
         9 => {
-            let end = (at + random.below(16) + 1).min(len);
+            let end = (at + random.index(16) + 1).min(len);
             input[at..end]
                 .iter_mut()
-                .for_each(|byte| *byte = random.bits() as u8);
+                .for_each(|byte| *byte = random.draw() as u8);
         }
         _ => {
-            let to = random.below(len);
+            let to = random.index(len);
             input.swap(at, to);
         }
     }
@@ -119,7 +96,7 @@ mod tests {
     #[test]
     fn inputs_change_stay_bounded_and_follow_from_the_seed() {
         let run = |seed| {
-            let mut random = Random::new(seed);
+            let mut random = SplitMix64::new(seed);
             let mut input = vec![7; 100];
             for _ in 0..10_000 {
                 mutate(&mut random, &mut input, &[1, 2, 3]);

@@ -98,7 +98,7 @@ proptest! {
 
     #[test]
     fn no_frame_does_harm(seed: u64, count in 1usize..400) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut world = World::new(Config::default(), Faults::NONE, seed, [script(90, seed), script(90, 1)]);
         world.run(at(random.below(3)));
         for _ in 0..count {

@@ -5,10 +5,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use podos_random::SplitMix64;
+
 use super::fault::{Fault, Kind, Place};
 use super::{Nemesis, Strand};
 use crate::topology::Topology;
-use podos_switch::lots::FrameLots;
 use podos_switch::{Chance, Faults, Rate, Selector};
 
 /// What only one fault at a time can have.
@@ -27,8 +28,8 @@ impl Holds {
 }
 
 /// A number of the range.
-pub(super) fn within(lots: &mut FrameLots, range: &RangeInclusive<u64>) -> u64 {
-    range.start() + lots.below(range.end() - range.start() + 1)
+pub(super) fn within(lots: &mut SplitMix64, range: &RangeInclusive<u64>) -> u64 {
+    lots.within(*range.start(), *range.end())
 }
 
 /// A fault of this strand that gets in the way of none of those that hold something; `None` when
@@ -37,7 +38,7 @@ pub(super) fn fault(
     nemesis: &Nemesis,
     strand: &Strand,
     topology: &Topology,
-    lots: &mut FrameLots,
+    lots: &mut SplitMix64,
     held: &[Holds],
 ) -> Option<Fault> {
     let total = strand
@@ -60,7 +61,7 @@ fn place(
     nemesis: &Nemesis,
     kind: Kind,
     topology: &Topology,
-    lots: &mut FrameLots,
+    lots: &mut SplitMix64,
     held: &[Holds],
 ) -> Option<Place> {
     let rail = lots.below(topology.rails.len() as u64) as u8;
@@ -105,8 +106,8 @@ fn place(
         Kind::Clock => {
             let node = node()?;
             // A second to two days, as often short as long, forward as often as back.
-            let most = 1 << within(lots, &(0..=17));
-            let by = within(lots, &(1..=most)) as i64;
+            let most = 1 << lots.within(0, 17);
+            let by = lots.within(1, most) as i64;
             let by = if lots.below(2) == 0 { by } else { -by };
             Place::Clock { node, by }
         }
@@ -114,23 +115,23 @@ fn place(
     })
 }
 
-fn pick<'a, T>(of: &'a [T], lots: &mut FrameLots) -> Option<&'a T> {
-    of.get(lots.below(of.len() as u64) as usize)
+fn pick<'a, T>(of: &'a [T], lots: &mut SplitMix64) -> Option<&'a T> {
+    of.get(lots.index(of.len()))
 }
 
-fn percent(lots: &mut FrameLots, least: u64, most: u64) -> Chance {
-    Chance::percent(within(lots, &(least..=most)) as f64)
+fn percent(lots: &mut SplitMix64, least: u64, most: u64) -> Chance {
+    Chance::percent(lots.within(least, most) as f64)
 }
 
 /// Some of the nodes, neither none nor all.
-fn part(topology: &Topology, lots: &mut FrameLots) -> Option<Vec<u32>> {
+fn part(topology: &Topology, lots: &mut SplitMix64) -> Option<Vec<u32>> {
     let mut nodes = topology.nodes.clone();
     if nodes.len() < 2 {
         return None;
     }
-    let count = within(lots, &(1..=nodes.len() as u64 - 1)) as usize;
+    let count = lots.within(1, nodes.len() as u64 - 1) as usize;
     for index in 0..count {
-        let other = index + lots.below((nodes.len() - index) as u64) as usize;
+        let other = index + lots.index(nodes.len() - index);
         nodes.swap(index, other);
     }
     nodes.truncate(count);

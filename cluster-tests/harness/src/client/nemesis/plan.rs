@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use podos_random::{SplitMix64, Streams};
+
 use super::draw::{self, Holds};
 use super::fault::Fault;
 use super::Nemesis;
 use crate::topology::Topology;
-use podos_switch::lots::{FrameLots, Lots};
 
 /// A point at which something is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub struct Steps<'a> {
 /// Where a strand is.
 #[derive(Clone, Debug)]
 struct Next {
-    lots: FrameLots,
+    lots: SplitMix64,
     at: u64,
 }
 
@@ -74,7 +75,7 @@ impl<'a> Steps<'a> {
     pub(super) fn new(nemesis: &'a Nemesis, topology: &Topology) -> Self {
         let strands = nemesis.strands.iter().zip(0..);
         let strands = strands.map(|(strand, index)| {
-            let mut lots = Lots::of(nemesis.seed, [NEMESIS, index, 0]).frame(0);
+            let mut lots = Streams::of(nemesis.seed, [NEMESIS, index, 0]).stream(0);
             let at = draw::within(&mut lots, &strand.every);
             Next { lots, at }
         });

@@ -2,15 +2,12 @@
 
 //! What may be in a file.
 
-/// SplitMix64's output as bytes: what the guest's tool writes for a seed.
+use podos_random::SplitMix64;
+
+/// What the guest's tool writes for a seed.
 pub fn pattern(seed: u64, len: usize) -> Vec<u8> {
-    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-    let words = (1..).map(|index: u64| {
-        let mut word = seed.wrapping_add(index.wrapping_mul(GOLDEN));
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    });
+    let mut random = SplitMix64::new(seed);
+    let words = std::iter::repeat_with(|| random.draw());
     words.flat_map(u64::to_le_bytes).take(len).collect()
 }
 

@@ -105,7 +105,7 @@ impl<'a> Worker<'a> {
             shared,
             name: format!("w{number}"),
             // Apart from each other, and from the nemesis of the same seed.
-            lots: Lots(shared.seed.wrapping_mul(1000).wrapping_add(number)),
+            lots: Lots::new(shared.seed.wrapping_mul(1000).wrapping_add(number)),
             guests: Guests::new(shared.cluster),
             names: 0,
             files: Vec::new(),

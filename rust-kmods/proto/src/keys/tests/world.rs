@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::vec::Vec;
 
+use podos_random::SplitMix64;
+
 use super::crypto::{open_frame, seal_frame, Blake2s};
 use crate::cdt::CdtIndex;
 use crate::derive::IntoBytes;
@@ -21,23 +23,21 @@ use crate::Gpid;
 const POLL_MS: u64 = 50;
 const HELLO_MS: u64 = 300;
 
-/// Numbers that look random, from a seed.
+/// Chance, from a seed.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(super) struct Random(SplitMix64);
 
 impl Random {
+    /// The seed is changed a little: these are the worlds that it always meant here.
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed ^ 0x9e37_79b9_7f4a_7c15)
+        Self(SplitMix64::new(seed ^ 0x9e37_79b9_7f4a_7c15))
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.draw()
     }
 
+    /// A remainder, for the same reason.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
