@@ -4,9 +4,9 @@
 
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
+use podos_sys::{WaitQueue, Wake};
 
 use crate::circuit::Circuit;
-use podos_sys::{WaitQueue, Wake};
 
 /// Circuits in the order in which they came, and those who wait for one.
 ///

@@ -7,10 +7,10 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
+use podos_sys::Wake;
 
 use crate::circuit::Circuit;
 use crate::entry::Entry;
-use podos_sys::Wake;
 
 /// Who is told what happens to a circuit, see [`Circuit::handled_by`].
 pub trait Handler: Send + Sync {

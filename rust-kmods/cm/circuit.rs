@@ -9,6 +9,7 @@ use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{ReceiveState, SendError, Stats};
 use podos_proto::wire::{ResetReason, USUAL_DATA};
 use podos_proto::Gpid;
+use podos_sys::{WaitQueue, Wake};
 
 use crate::busy_poll::BusyPoll;
 use crate::content::{Content, Incoming};
@@ -16,7 +17,6 @@ use crate::entry::Entry;
 use crate::node::{Node, NODE};
 use crate::outgoing::Outgoing;
 use crate::sys::SegmentData;
-use podos_sys::{WaitQueue, Wake};
 
 /// Largest message, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;

@@ -7,9 +7,9 @@ use core::time::Duration;
 use kernel::prelude::*;
 use podos_proto::endpoint;
 use podos_proto::time::Instant;
+use podos_sys::{StopToken, WaitQueue, Wake};
 
 use crate::node::{Node, NODE};
-use podos_sys::{StopToken, WaitQueue, Wake};
 
 /// When the thread has to look next.
 #[pin_data]

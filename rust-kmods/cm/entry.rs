@@ -12,6 +12,7 @@ use podos_proto::endpoint::{self, Dropped, Unwanted};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, Kind, ResetReason};
 use podos_proto::Gpid;
+use podos_sys::WaitQueue;
 
 use crate::callback::Callback;
 use crate::node::{Node, NODE};
@@ -19,7 +20,6 @@ use crate::share::{Pool, Share};
 use crate::sys::trace::{self, TracedCircuit, TracedSegment};
 use crate::sys::{Expire, SegmentData, SkbQueue, Timer};
 use crate::transmit;
-use podos_sys::WaitQueue;
 
 /// A circuit in the CDT.
 #[pin_data]

@@ -10,12 +10,12 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
 use podos_proto::wire::Class;
 use podos_proto::Gpid;
+use podos_sys::{WaitQueue, Wake};
 
 use crate::callback::{Handled, Handler};
 use crate::circuit::{Circuit, MAX_MESSAGE};
 use crate::node::NODE;
 use crate::sys;
-use podos_sys::{WaitQueue, Wake};
 
 /// Most members of a group.
 pub const MAX_MEMBERS: usize = 1024;

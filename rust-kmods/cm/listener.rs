@@ -6,13 +6,13 @@ use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::wire::{Class, ResetReason};
+use podos_sys::Wake;
 
 use crate::backlog::Backlog;
 use crate::circuit::Circuit;
 use crate::entry::Entry;
 use crate::node::{Node, NODE};
 use crate::sys;
-use podos_sys::Wake;
 
 /// What a layer does with a circuit that another node opens: keeps it, gives it to a [`Backlog`],
 /// has it [handled](Circuit::handled_by), or [refuses](Circuit::refuse) it. Beside the circuit it

@@ -16,6 +16,7 @@ use podos_proto::tgroup::{RailSet, RailView};
 use podos_proto::time::Instant;
 use podos_proto::wire::ResetReason;
 use podos_proto::Gpid;
+use podos_sys::{Global, Memory};
 
 use crate::clock::Clock;
 use crate::counters::Counters;
@@ -31,7 +32,6 @@ use crate::sys::{
 };
 use crate::table::Table;
 use crate::transmit;
-use podos_sys::{Global, Memory};
 
 /// The node, while the module is loaded.
 pub(crate) static NODE: Global<Node> = Global::new();

@@ -40,6 +40,7 @@ use kernel::sync::Arc;
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::wire::ETHERTYPE;
 use podos_proto::Gpid;
+use podos_sys::{GlobalGuard, KThread};
 
 pub use backlog::Backlog;
 pub use callback::{Handled, Handler};
@@ -56,7 +57,6 @@ pub use report::sysfs_root;
 pub use share::Share;
 
 use node::{Node, NODE};
-use podos_sys::{GlobalGuard, KThread};
 use sys::{DeviceChain, Notifier, PacketType, VmForkChain};
 
 module! {

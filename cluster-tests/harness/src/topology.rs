@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use podos_switch::{Rate, Selector};
 use serde::{Deserialize, Serialize};
 
 pub use kernel::Kernel;
@@ -19,7 +20,6 @@ pub use rail::Rail;
 
 use crate::bridges;
 use crate::error::{Error, IoContext, Result};
-use podos_switch::{Rate, Selector};
 
 /// The profile of nodes that the harness can ask.
 pub const LAB: &str = "lab";

@@ -7,10 +7,10 @@
 use core::fmt::Write;
 use kernel::prelude::*;
 use podos_proto::keys::{Fingerprint, Key, Mode};
+use podos_sys::Attribute;
 
 use crate::node::NODE;
 use crate::sys;
-use podos_sys::Attribute;
 
 /// `mode`: `open`, `mac` or `aead`, set once; `unset` until then.
 pub(super) struct ModeFile;

@@ -8,11 +8,11 @@ use kernel::sync::Arc;
 use podos_proto::endpoint::Unwanted;
 use podos_proto::keys::AuthError;
 use podos_proto::wire::DropReason;
+use podos_sys::{Attribute, AttributeFile, Kobject};
 
 use super::rails;
 use crate::node::{Node, NODE};
 use crate::sys;
-use podos_sys::{Attribute, AttributeFile, Kobject};
 
 type Show = fn(&Node, &mut dyn Write) -> fmt::Result;
 

@@ -7,11 +7,11 @@ use core::str;
 use kernel::prelude::*;
 use podos_proto::peer::Peer;
 use podos_proto::tgroup::{GroupKind, MAX_RAILS};
+use podos_sys::Attribute;
 
 use crate::mac::MacAddress;
 use crate::node::{Node, NODE};
 use crate::sys;
-use podos_sys::Attribute;
 
 fn up_or_down(up: bool) -> &'static str {
     match up {

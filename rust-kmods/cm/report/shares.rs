@@ -5,9 +5,9 @@
 use core::fmt::Write;
 use core::str;
 use kernel::prelude::*;
+use podos_sys::Attribute;
 
 use crate::node::NODE;
-use podos_sys::Attribute;
 
 /// `limits`: takes `opened|served user|all NUMBER`.
 pub(super) struct LimitsFile;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use podos_switch::{Rate, Selector};
+
 use crate::client::alarm::Alarm;
 use crate::client::node::Node;
 use crate::client::spawn;
@@ -22,7 +24,6 @@ use crate::keys;
 use crate::state::{self, Lock, StateDir};
 use crate::topology::{node_name, Net, NodeKey, Topology};
 use crate::trouble::Trouble;
-use podos_switch::{Rate, Selector};
 
 /// How long a supervisor may take to tidy up when it is asked to end.
 const DOWN_WITHIN: Duration = Duration::from_secs(10);

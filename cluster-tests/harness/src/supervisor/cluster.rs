@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use podos_agent_proto::{Frame, VERSION};
+use podos_switch::Selector;
 
 use super::complaints::Complaints;
 use super::firmware::Places;
@@ -36,7 +37,6 @@ use crate::supervisor::tsc;
 use crate::supervisor::vm::{self, Vm};
 use crate::topology::{node_name, Topology};
 use crate::trouble::is_trouble;
-use podos_switch::Selector;
 
 /// How long killed QEMUs may take to be gone.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use podos_switch::{Faults, Rate, Selector};
+
 use super::cluster::Cluster;
 use super::ending;
 use crate::control::{Answer, NodeFault, Refusal, SwitchRequest};
-use podos_switch::{Faults, Rate, Selector};
 
 type Outcome<T = ()> = Result<T, Refusal>;
 

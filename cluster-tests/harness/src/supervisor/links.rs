@@ -2,8 +2,9 @@
 
 //! What was done to the links, for those who ask how they are.
 
-use crate::control::SwitchRequest;
 use podos_switch::{Rate, Selector};
+
+use crate::control::SwitchRequest;
 
 use crate::control::{LinkStatus, WayStatus};
 use crate::topology::Topology;

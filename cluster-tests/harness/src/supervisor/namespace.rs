@@ -12,13 +12,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
+use podos_switch::{Rate, Selector};
 use rustix::process::{getgid, getuid};
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 
 use crate::bridges::{check_tun, user_namespaces_wanted};
 use crate::error::{IoContext, Result};
 use crate::topology::Topology;
-use podos_switch::{Rate, Selector};
 
 /// Moves this process, which must have one thread, into namespaces of its own.
 pub(crate) fn enter() -> Result<()> {

@@ -6,12 +6,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
+use podos_switch::Engine;
+use podos_switch::{Direction, Rate, Selector};
+
 use crate::control::{Answer, SwitchRequest};
 use crate::error::{Error, IoContext, Result};
 use crate::supervisor::namespace;
 use crate::topology::{Net, Topology};
-use podos_switch::Engine;
-use podos_switch::{Direction, Rate, Selector};
 
 /// The rails of a cluster.
 pub(super) enum Network {

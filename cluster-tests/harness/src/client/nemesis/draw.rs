@@ -6,11 +6,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use podos_random::SplitMix64;
+use podos_switch::{Chance, Faults, Rate, Selector};
 
 use super::fault::{Fault, Kind, Place};
 use super::{Nemesis, Strand};
 use crate::topology::Topology;
-use podos_switch::{Chance, Faults, Rate, Selector};
 
 /// What only one fault at a time can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use podos_switch::{Faults, Rate, Selector};
 use serde::{Deserialize, Serialize};
 
 use crate::client::cluster::Cluster;
@@ -12,7 +13,6 @@ use crate::client::node::Node;
 use crate::control::NodeState;
 use crate::error::{Error, Result};
 use crate::topology::{node_name, Topology};
-use podos_switch::{Faults, Rate, Selector};
 
 /// How long a node may take to boot among others that work; generous, for hosts are crowded.
 const BOOTS_WITHIN: Duration = Duration::from_secs(240);
