@@ -6,18 +6,15 @@
 //! the run's circumstances as properties; what a failed case left is attached by the lines
 //! `[[ATTACHMENT|path]]` in its output, as Jenkins and GitLab read them.
 
-mod xml;
-
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use crate::record::Failure;
 use crate::test::Test;
-use xml::escaped;
 
 /// How a test fared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +42,6 @@ struct Suite {
 struct Case {
     test: &'static str,
     verdict: Option<Verdict>,
-    time: Duration,
-}
-
-/// How many cases of a suite there are of each kind.
-#[derive(Default)]
-struct Counts {
-    tests: usize,
-    failures: usize,
-    skipped: usize,
     time: Duration,
 }
 
@@ -95,106 +83,87 @@ impl Report {
 
     fn write(&self) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
+        let xml = self.xml()?;
         // Renamed into place, so that no reader and no crash sees half of it.
         let draft = self.path.with_extension("xml.part");
         fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&draft, self.xml()))
+            .and_then(|()| fs::write(&draft, xml))
             .and_then(|()| fs::rename(&draft, &self.path))
             .with_context(|| format!("writing {}", self.path.display()))
     }
 
-    fn xml(&self) -> String {
-        let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-        let all = Counts::of(self.suites.iter().flat_map(|suite| &suite.cases));
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            xml,
-            "<testsuites name=\"cluster-test\" {}>",
-            all.attributes()
-        );
-        for suite in &self.suites {
-            let counts = Counts::of(&suite.cases);
-            let (setting, attributes) = (escaped(suite.setting), counts.attributes());
-            let skipped = counts.skipped;
-            let _ = writeln!(
-                xml,
-                "  <testsuite name=\"{setting}\" {attributes} skipped=\"{skipped}\">"
-            );
-            let _ = writeln!(xml, "    <properties>");
-            let setting = ("setting", suite.setting.to_owned());
-            for (name, value) in self.properties.iter().chain([&setting]) {
-                let value = escaped(value);
-                let _ = writeln!(xml, "      <property name=\"{name}\" value=\"{value}\"/>");
-            }
-            let _ = writeln!(xml, "    </properties>");
-            suite.cases.iter().for_each(|case| case.write_to(&mut xml));
-            let _ = writeln!(xml, "  </testsuite>");
-        }
-        xml.push_str("</testsuites>\n");
-        xml
+    fn xml(&self) -> Result<String> {
+        let mut all = quick_junit::Report::new("cluster-test");
+        let suites = self.suites.iter();
+        all.add_test_suites(suites.map(|suite| suite.element(&self.properties)))
+            .set_time(self.suites.iter().map(Suite::time).sum());
+        let xml = all.to_string().context("making a report")?;
+        // The schema has this count for each suite, but not for all of them.
+        let skipped = format!(" skipped=\"{}\"", all.skipped);
+        Ok(xml.replacen(&skipped, "", 1))
     }
 }
 
-impl Counts {
-    fn of<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Self {
-        let mut counts = Self::default();
-        for case in cases {
-            counts.tests += 1;
-            counts.time += case.time;
-            match case.verdict {
-                Some(Verdict::Passed) => {}
-                Some(Verdict::Skipped(_)) => counts.skipped += 1,
-                Some(Verdict::Failed(_)) | None => counts.failures += 1,
-            }
-        }
-        counts
+impl Suite {
+    fn time(&self) -> Duration {
+        self.cases.iter().map(|case| case.time).sum()
     }
 
-    /// Those that suites and all suites together have.
-    fn attributes(&self) -> String {
-        let Self {
-            tests, failures, ..
-        } = self;
-        let time = self.time.as_secs_f64();
-        format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" time=\"{time:.3}\"")
+    fn element(&self, properties: &[(&str, String)]) -> TestSuite {
+        let mut suite = TestSuite::new(self.setting);
+        let property = |(name, value): &(&str, String)| Property::new(*name, legible(value));
+        suite
+            .add_properties(properties.iter().map(property))
+            .add_property(("setting", self.setting))
+            .add_test_cases(self.cases.iter().map(Case::element))
+            .set_time(self.time());
+        suite
     }
 }
 
 impl Case {
-    fn write_to(&self, xml: &mut String) {
+    fn element(&self) -> TestCase {
         let (subject, name) = self.test.split_once('.').unwrap_or(("", self.test));
-        let _ = write!(
-            xml,
-            "    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\"",
-            escaped(subject),
-            escaped(name),
-            self.time.as_secs_f64()
-        );
-        let (element, reason) = match &self.verdict {
-            Some(Verdict::Passed) => {
-                xml.push_str("/>\n");
-                return;
-            }
-            Some(Verdict::Failed(failure)) => ("failure", failure.reason.as_str()),
-            Some(Verdict::Skipped(reason)) => ("skipped", reason.as_str()),
-            None => ("failure", "it did not come to an end"),
-        };
-        let first = escaped(reason.lines().next().unwrap_or_default());
-        let reason = escaped(reason);
-        let _ = writeln!(
-            xml,
-            ">\n      <{element} message=\"{first}\">{reason}</{element}>"
-        );
+        let mut case = TestCase::new(name, self.status());
+        case.set_classname(subject).set_time(self.time);
         if let Some(Verdict::Failed(failure)) = &self.verdict {
-            let _ = writeln!(xml, "      <system-out>again: {}", escaped(&failure.replay));
+            let mut out = format!("again: {}\n", failure.replay);
             for file in &failure.files {
-                let file = escaped(&file.to_string_lossy());
-                let _ = writeln!(xml, "[[ATTACHMENT|{file}]]");
+                out += &format!("[[ATTACHMENT|{}]]\n", file.display());
             }
-            let _ = writeln!(xml, "</system-out>");
+            case.set_system_out(legible(&out));
         }
-        let _ = writeln!(xml, "    </testcase>");
+        case
     }
+
+    fn status(&self) -> TestCaseStatus {
+        let failure = || TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let (mut status, reason) = match &self.verdict {
+            Some(Verdict::Passed) => return TestCaseStatus::success(),
+            Some(Verdict::Failed(failed)) => (failure(), failed.reason.as_str()),
+            Some(Verdict::Skipped(reason)) => (TestCaseStatus::skipped(), reason.as_str()),
+            None => (failure(), "it did not come to an end"),
+        };
+        let reason = legible(reason);
+        status
+            .set_message(reason.lines().next().unwrap_or_default())
+            .set_description(reason);
+        status
+    }
+}
+
+/// The text with a mark in place of each character that says nothing. The library would leave out
+/// tabs, too, and all that comes after an escape without an end, but not what Unicode calls
+/// noncharacters, which XML forbids.
+fn legible(text: &str) -> String {
+    let readable = |c: char| match c {
+        '\n' => c,
+        '\t' => ' ',
+        '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(readable).collect()
 }
 
 #[cfg(test)]

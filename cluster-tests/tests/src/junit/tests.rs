@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::test::{FAULTY, SHARED};
+use proptest::prelude::*;
 use roxmltree::{Document, Node};
 
 /// An element as the schema has it: what it may have, and what it must.
@@ -20,21 +21,13 @@ const SCHEMA: [Element; 8] = [
         name: "testsuites",
         children: &["testsuite"],
         required: &[],
-        optional: &["name", "time", "tests", "failures", "disabled", "errors"],
+        optional: &["name", "time", "tests", "failures", "errors"],
     },
     Element {
         name: "testsuite",
         children: &["properties", "testcase", "system-out", "system-err"],
-        required: &["name", "tests"],
-        optional: &[
-            "failures",
-            "errors",
-            "time",
-            "skipped",
-            "timestamp",
-            "hostname",
-            "id",
-        ],
+        required: &["name", "tests", "failures", "errors"],
+        optional: &["time", "skipped", "timestamp", "hostname", "id"],
     },
     Element {
         name: "properties",
@@ -52,7 +45,7 @@ const SCHEMA: [Element; 8] = [
         name: "testcase",
         children: &["skipped", "error", "failure", "system-out", "system-err"],
         required: &["name"],
-        optional: &["classname", "time", "status", "assertions"],
+        optional: &["classname", "time", "group"],
     },
     Element {
         name: "failure",
@@ -128,7 +121,7 @@ fn test(name: &'static str, setting: crate::test::Setting) -> Test {
 fn failure(reason: &str) -> Verdict {
     Verdict::Failed(Failure {
         reason: reason.into(),
-        replay: "again 'setting(=a) & !all()' <now>".into(),
+        replay: "again '!a & b' <now>".into(),
         files: vec!["/r/s.two/timeline.log".into(), "/r/s.two/rail0.pcap".into()],
     })
 }
@@ -148,7 +141,7 @@ fn a_report_keeps_to_the_schema_and_has_everything() {
     assert_eq!(begun.root_element().attribute("failures"), Some("4"));
     let second = Duration::from_millis(1500);
     report.enter("s.one", Verdict::Passed, second).unwrap();
-    let reason = "a < b & \"c\"\n\u{1b}[0m]]>";
+    let reason = "a < b & \"c\"\n\u{1b}[0m]]>\t\u{fffe}\u{1b}]end";
     report.enter("s.two", failure(reason), second).unwrap();
     report
         .enter("s.three", Verdict::Skipped("no need".into()), second)
@@ -159,6 +152,23 @@ fn a_report_keeps_to_the_schema_and_has_everything() {
     let all = document.root_element();
     let numbers = ["tests", "failures", "time"].map(|name| all.attribute(name).unwrap());
     assert_eq!(numbers, ["4", "2", "4.500"]);
+    let cases = document
+        .descendants()
+        .filter(|node| node.has_tag_name("testcase"));
+    let cases = cases.map(|node| {
+        let said = ["classname", "name", "time"].map(|name| node.attribute(name).unwrap());
+        let verdict = node.first_element_child();
+        (said, verdict.map(|child| child.tag_name().name()))
+    });
+    assert_eq!(
+        cases.collect::<Vec<_>>(),
+        [
+            (["s", "one", "1.500"], None),
+            (["s", "two", "1.500"], Some("failure")),
+            (["s", "three", "1.500"], Some("skipped")),
+            (["t", "four", "0.000"], Some("failure")),
+        ]
+    );
     let find = |name: &str| {
         let mut found = document
             .descendants()
@@ -166,13 +176,15 @@ fn a_report_keeps_to_the_schema_and_has_everything() {
         found.next().unwrap()
     };
     assert_eq!(find("testsuite").attribute("skipped"), Some("1"));
+    assert_eq!(find("skipped").attribute("message"), Some("no need"));
     let failure = find("failure");
     assert_eq!(failure.attribute("message"), Some("a < b & \"c\""));
-    assert_eq!(failure.text(), Some("a < b & \"c\"\n\u{fffd}[0m]]>"));
+    let whole = "a < b & \"c\"\n\u{fffd}[0m]]> \u{fffd}\u{fffd}]end";
+    assert_eq!(failure.text(), Some(whole));
     let out = find("system-out").text().unwrap();
     assert_eq!(
         out,
-        "again: again 'setting(=a) & !all()' <now>\n[[ATTACHMENT|/r/s.two/timeline.log]]\n\
+        "again: again '!a & b' <now>\n[[ATTACHMENT|/r/s.two/timeline.log]]\n\
          [[ATTACHMENT|/r/s.two/rail0.pcap]]\n"
     );
     let properties = document
@@ -195,4 +207,31 @@ fn a_report_keeps_to_the_schema_and_has_everything() {
     );
     // Nobody told how the last one ended.
     assert!(text.contains("did not come to an end"));
+}
+
+proptest! {
+    /// Whatever a test fails with, the file can be read, and has it but for what is no text.
+    #[test]
+    fn no_reason_breaks_a_report(reason in "[\0-\u{a0}\u{fffd}-\u{ffff}\u{1f600}]{0,60}") {
+        let case = Case {
+            test: "s.one",
+            verdict: Some(failure(&reason)),
+            time: Duration::ZERO,
+        };
+        let report = Report {
+            path: "unused".into(),
+            properties: vec![("image", reason.clone())],
+            suites: vec![Suite { setting: "shared", cases: vec![case] }],
+        };
+        let text = report.xml().unwrap();
+        let document = Document::parse(&text).unwrap();
+        check(document.root_element());
+        let find = |name: &str| document.descendants().find(|node| node.has_tag_name(name));
+        let said = find("failure").unwrap().text().unwrap_or_default();
+        prop_assert_eq!(said, legible(&reason));
+        prop_assert_eq!(said.chars().count(), reason.chars().count());
+        let image = find("property").unwrap().attribute("value").unwrap();
+        // In attributes, a parser takes the end of a line for a space.
+        prop_assert_eq!(image, legible(&reason).replace('\n', " "));
+    }
 }
