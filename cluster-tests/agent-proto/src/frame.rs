@@ -3,9 +3,10 @@
 //! What can be said.
 
 use podos_process::Exit;
+use serde::{Deserialize, Serialize};
 
 /// A byte stream of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stream {
     /// Harness to agent.
     Stdin,
@@ -16,7 +17,7 @@ pub enum Stream {
 }
 
 /// A command to run on a node. Strings are bytes, as the kernel takes them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// Program and arguments; the program is looked for in `PATH`.
     pub argv: Vec<Vec<u8>>,
@@ -27,7 +28,10 @@ pub struct Command {
 }
 
 /// One frame. The comments say who sends it: H the harness, A the agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// The order is what tells them apart on the wire. [`Frame::Hello`] stays as it is, so that all
+/// versions know each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Frame {
     /// A: the first frame after boot.
     Hello {
@@ -44,7 +48,7 @@ pub enum Frame {
     /// H: run this under a session id that is not in use.
     Exec(Command),
     /// Both: a piece of a stream, at most [`MAX_DATA`](crate::MAX_DATA) bytes.
-    Data(Stream, Vec<u8>),
+    Data(Stream, #[serde(with = "serde_bytes")] Vec<u8>),
     /// H: end of standard input.
     StdinEof,
     /// Both: the receiver of a stream took this many bytes of it.
@@ -63,9 +67,9 @@ pub enum Frame {
         message: String,
     },
     /// H: the content of a small file, without starting a process.
-    ReadFile(Vec<u8>),
+    ReadFile(#[serde(with = "serde_bytes")] Vec<u8>),
     /// A: the answer to [`Frame::ReadFile`]; the session is over.
-    Content(Vec<u8>),
+    Content(#[serde(with = "serde_bytes")] Vec<u8>),
     /// H: answer with [`Frame::Pong`].
     Ping,
     /// A: the answer to [`Frame::Ping`].

@@ -8,9 +8,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 4 | length of what follows, big-endian, at most [`MAX_FRAME`] |
-//! | 1 | kind |
-//! | 4 | session id, big-endian; 0 for frames about the node itself |
-//! | rest | body |
+//! | rest | session id, [`NODE`] for frames about the node itself, and [`Frame`], as postcard writes them |
 //!
 //! Every byte stream inside a session (standard input, output, error) runs on
 //! credit: the sender may have [`WINDOW`] bytes under way that the receiver
@@ -28,7 +26,7 @@ pub use podos_process::Exit;
 pub const PORT_NAME: &str = "podos.agent";
 
 /// Version of this protocol, the first thing that an agent says.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Longest frame, in bytes after the length field.
 pub const MAX_FRAME: usize = 256 * 1024;
