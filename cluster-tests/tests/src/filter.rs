@@ -1,70 +1,79 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Which tests to run: words, and sets of tests as nextest writes them.
+//! Which tests to run: words.
 //!
-//! A word takes the tests that have it in their names. A set is built of `test(...)` and
-//! `setting(...)` by `&`, `|`, `-`, `!` and parentheses. Of several words and sets, any will do.
-
-mod expression;
-mod parse;
+//! A word selects the tests that have it in their names, `setting:NAME` those of that setting. Of
+//! several, any will do. Words behind a `!` take tests away again.
 
 use std::fmt;
 
 use anyhow::{ensure, Result};
 
-use crate::test::Test;
-use expression::Expression;
+use crate::test::{Test, SETTINGS};
 
-/// Signs that no test's name has, and no set does without.
-const SIGNS: [char; 5] = ['(', ')', '&', '|', '!'];
+/// What says that a word is a setting's name.
+const SETTING: &str = "setting:";
 
-/// What was asked for on the command line.
-#[derive(Debug)]
-pub enum Filter {
-    Word(String),
-    Set(Expression),
+/// A word of the command line, without its `!`.
+#[derive(Clone, Copy)]
+enum Word<'a> {
+    /// A part of names.
+    Part(&'a str),
+    /// The name of a setting.
+    Setting(&'a str),
 }
 
-impl Filter {
-    /// Reads one argument of the command line.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text.contains(SIGNS) {
-            true => Ok(Self::Set(parse::expression(text)?)),
-            false => Ok(Self::Word(text.to_owned())),
+impl<'a> Word<'a> {
+    fn new(text: &'a str) -> Self {
+        match text.strip_prefix(SETTING) {
+            Some(name) => Self::Setting(name),
+            None => Self::Part(text),
         }
     }
 
-    fn takes(&self, test: &Test) -> bool {
+    fn selects(self, test: &Test) -> bool {
         match self {
-            Self::Word(word) => test.name.contains(word.as_str()),
-            Self::Set(set) => set.takes(test.name, test.setting.name),
+            Self::Part(part) => test.name.contains(part),
+            Self::Setting(name) => test.setting.name == name,
         }
     }
 }
 
-impl fmt::Display for Filter {
+/// Why it selects no test.
+impl fmt::Display for Word<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Word(word) => write!(f, "no test has `{word}` in its name"),
-            Self::Set(set) => write!(f, "no test is in `{set}`"),
+            Self::Part(part) => write!(f, "no test has `{part}` in its name"),
+            Self::Setting(name) => {
+                let all = SETTINGS.map(|setting| setting.name).join(", ");
+                write!(f, "there is no setting `{name}`; there are {all}")
+            }
         }
     }
 }
 
-/// The tests that any of these takes, in the order in which they were; all of them if none is
-/// given. One that takes no test is a slip, and an error.
-pub fn select(texts: &[String], tests: Vec<Test>) -> Result<Vec<Test>> {
-    let filters = texts.iter().map(|text| Filter::parse(text));
-    let filters = filters.collect::<Result<Vec<_>>>()?;
-    for filter in &filters {
-        let found = tests.iter().any(|test| filter.takes(test));
-        ensure!(found, "{filter}; --list says which there are");
+/// The word that selects the tests of a setting.
+pub fn of_setting(name: &str) -> String {
+    format!("{SETTING}{name}")
+}
+
+/// The tests that the words select, in the order in which they were. A word that selects none, be
+/// it to take tests away, is a slip, and an error.
+pub fn select(words: &[String], mut tests: Vec<Test>) -> Result<Vec<Test>> {
+    let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+    for text in words {
+        let (list, text) = match text.strip_prefix('!') {
+            Some(text) => (&mut unwanted, text),
+            None => (&mut wanted, text.as_str()),
+        };
+        let word = Word::new(text);
+        ensure!(tests.iter().any(|test| word.selects(test)), "{word}");
+        list.push(word);
     }
-    let wanted = |test: &Test| filters.iter().any(|filter| filter.takes(test));
-    Ok(tests
-        .into_iter()
-        .filter(|test| filters.is_empty() || wanted(test))
-        .collect())
+    let any = |words: &[Word<'_>], test: &Test| words.iter().any(|word| word.selects(test));
+    tests.retain(|test| (wanted.is_empty() || any(&wanted, test)) && !any(&unwanted, test));
+    ensure!(!tests.is_empty(), "`{}` leaves no test", words.join(" "));
+    Ok(tests)
 }
 
 #[cfg(test)]
@@ -72,17 +81,16 @@ mod tests {
     use super::*;
     use crate::suite;
 
-    fn names(filters: &[&str]) -> Vec<&'static str> {
-        let filters = filters.iter().map(|text| (*text).to_owned());
-        let tests = select(&filters.collect::<Vec<_>>(), suite::all()).unwrap();
+    fn names(words: &[&str]) -> Vec<&'static str> {
+        let words = words.iter().map(|text| (*text).to_owned());
+        let tests = select(&words.collect::<Vec<_>>(), suite::all()).unwrap();
         tests.iter().map(|test| test.name).collect()
     }
 
-    fn error(filter: &str) -> String {
-        select(&[filter.to_owned()], suite::all())
-            .err()
-            .unwrap()
-            .to_string()
+    fn error(words: &[&str]) -> String {
+        let words = words.iter().map(|text| (*text).to_owned());
+        let error = select(&words.collect::<Vec<_>>(), suite::all()).err();
+        error.unwrap().to_string()
     }
 
     #[test]
@@ -91,33 +99,45 @@ mod tests {
         let (files, gpid) = (names(&["files."]), names(&["gpid."]));
         assert!(!files.is_empty() && files.iter().all(|name| name.contains("files.")));
         assert_eq!(names(&["gpid.", "files."]).len(), files.len() + gpid.len());
-        assert_eq!(names(&["test(~gpid.)"]), gpid);
+        assert_eq!(names(&["gpid.node_is_set_once"]), ["gpid.node_is_set_once"]);
     }
 
     #[test]
-    fn sets_are_of_names_and_settings() {
-        let faulty = names(&["setting(=faulty)"]);
+    fn a_setting_is_taken_whole() {
+        let mut tests = suite::all();
+        tests.retain(|test| test.setting.name == "faulty");
+        let faulty = tests.iter().map(|test| test.name).collect::<Vec<_>>();
         assert!(faulty.contains(&"harness.partitions_separate"));
-        assert_eq!(
-            names(&["setting(faulty) - test(harness)"]).len(),
-            faulty
-                .iter()
-                .filter(|name| !name.contains("harness"))
-                .count()
-        );
-        assert_eq!(
-            names(&["test(=gpid.node_is_set_once) | test(/^gpid\\.pids/)"]),
-            ["gpid.node_is_set_once", "gpid.pids_have_16_bits"]
-        );
+        assert_eq!(names(&["setting:faulty"]), faulty);
+        let more = names(&["setting:faulty", "gpid."]);
+        assert_eq!(more.len(), faulty.len() + names(&["gpid."]).len());
     }
 
     #[test]
-    fn what_takes_no_test_is_an_error() {
-        let words = error("no such test");
-        assert!(words.contains("no test has `no such test` in"), "{words}");
-        let set = error("none()");
-        assert!(set.contains("no test is in `none()`"), "{set}");
-        let both = select(&["gpid".into(), "gdip".into()], suite::all());
-        assert!(both.is_err(), "one of two words fits nothing");
+    fn a_mark_takes_tests_away() {
+        let mut tests = suite::all();
+        let all = tests.len();
+        tests.retain(|test| !test.name.contains("harness."));
+        assert!(tests.len() < all);
+        assert_eq!(names(&["!harness."]).len(), tests.len());
+        // Wherever it stands.
+        tests.retain(|test| test.setting.name == "faulty");
+        assert_eq!(names(&["setting:faulty", "!harness."]).len(), tests.len());
+        assert_eq!(names(&["!harness.", "setting:faulty"]).len(), tests.len());
+        let elsewhere = names(&["harness.", "!setting:faulty"]);
+        assert!(!elsewhere.contains(&"harness.partitions_separate"));
+    }
+
+    #[test]
+    fn what_selects_no_test_is_an_error() {
+        assert_eq!(error(&["no such"]), "no test has `no such` in its name");
+        assert_eq!(error(&["gpid", "gdip"]), "no test has `gdip` in its name");
+        assert_eq!(error(&["gpid", "!gdip"]), "no test has `gdip` in its name");
+        let setting = error(&["setting:fault"]);
+        assert!(
+            setting.starts_with("there is no setting `fault`; there are host, shared, "),
+            "{setting}"
+        );
+        assert_eq!(error(&["gpid.", "!gpid."]), "`gpid. !gpid.` leaves no test");
     }
 }

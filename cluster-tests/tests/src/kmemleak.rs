@@ -7,6 +7,7 @@ use std::fmt::Write;
 use anyhow::{ensure, Result};
 use podos_harness::NodeState;
 
+use crate::filter;
 use crate::support::{Lab, Machine};
 use crate::test::{Setting, Test};
 
@@ -45,7 +46,7 @@ pub fn is_one(test: &Test) -> bool {
 
 /// What selects the tests that it is about.
 pub fn filter(test: &Test) -> String {
-    format!("setting(={})", test.setting.name)
+    filter::of_setting(test.setting.name)
 }
 
 fn nothing_is_lost(lab: &Lab<'_>) -> Result<()> {
@@ -96,7 +97,7 @@ mod tests {
             assert!(nodes == 0 || tests.last().is_some_and(is_one));
         }
         let last = tests.iter().find(|test| is_one(test)).unwrap();
-        assert_eq!(format!("setting(={})", last.setting.name), filter(last));
+        assert_eq!(format!("setting:{}", last.setting.name), filter(last));
         assert_eq!(last.name, format!("kmemleak.{}", last.setting.name));
     }
 }

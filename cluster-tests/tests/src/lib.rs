@@ -37,11 +37,11 @@ use podos_harness::Kernel;
 #[command(name = "cluster-tests", about = "Boot clusters and test them")]
 #[command(after_help = "Examples:\n  cluster-tests gipc --seed 7 --keep\n  \
     cluster-tests files names --kernel debug\n  \
-    cluster-tests 'test(~cm.) & !test(=cm.links_may_go_down)'\n  \
-    cluster-tests 'setting(=faulty) - test(/^harness\\./)' --list")]
+    cluster-tests cm. '!cm.links_may_go_down'\n  \
+    cluster-tests setting:faulty '!harness.' --list")]
 pub struct Options {
-    /// Only tests that have one of these words in their names, or are in one of these sets: of
-    /// test(NAME) and setting(NAME), with =NAME, ~PART or /REGEX/ for the name, by & | - ! ( )
+    /// Only tests that have one of these words in their names; setting:NAME stands for the tests
+    /// of that setting, and a word behind a ! takes tests away
     pub filter: Vec<String>,
 
     /// What tests that draw lots start from; a new one for each run if left out

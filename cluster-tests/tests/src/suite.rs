@@ -87,6 +87,11 @@ mod tests {
                 .filter(|other| other.name.contains(test.name))
                 .count();
             assert_eq!(hits, 1, "{}", test.name);
+            // No shell needs quotes for it, and it is no flag; replays rely on it.
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            for name in [test.name, test.setting.name] {
+                assert!(name.chars().all(plain) && !name.starts_with('-'), "{name}");
+            }
             assert!(test
                 .name
                 .split_once('.')
@@ -95,7 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn every_test_has_a_setting_that_is_run() {
+    fn every_setting_is_run_and_has_tests() {
         assert!(all().iter().all(|test| SETTINGS.contains(&test.setting)));
+        for setting in SETTINGS {
+            let has_tests = all().iter().any(|test| test.setting == setting);
+            assert!(has_tests, "{}", setting.name);
+        }
     }
 }

@@ -20,13 +20,13 @@ const PACKAGE: &str = "cluster-tests";
 #[command(
     after_help = "Examples:\n  cargo xtask cluster-test gipc --seed 7 --keep\n  \
     cargo xtask cluster-test files names --kernel debug\n  \
-    cargo xtask cluster-test 'test(~cm.) & !test(=cm.links_may_go_down)'\n  \
-    cargo xtask cluster-test 'setting(=faulty) - test(/^harness\\./)' --list\n\n\
+    cargo xtask cluster-test cm. '!cm.links_may_go_down'\n  \
+    cargo xtask cluster-test setting:faulty '!harness.' --list\n\n\
     docs/testing.md tells how verdicts come about, and what a failure leaves."
 )]
 pub struct ClusterTest {
-    /// Only tests that have one of these words in their names, or are in one of these sets: of
-    /// test(NAME) and setting(NAME), with =NAME, ~PART or /REGEX/ for the name, by & | - ! ( )
+    /// Only tests that have one of these words in their names; setting:NAME stands for the tests
+    /// of that setting, and a word behind a ! takes tests away
     filter: Vec<String>,
     /// What tests that draw lots start from; a new one for each run if left out
     #[arg(long, value_name = "S")]
