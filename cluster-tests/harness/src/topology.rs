@@ -97,6 +97,8 @@ pub struct Topology {
     pub profile: String,
     /// Nodes, by name, whose image is of another profile, whatever the kernel.
     pub profiles: BTreeMap<String, String>,
+    /// Nodes, by name, that take a host id which is not theirs: to the cluster they are another one.
+    pub claims: BTreeMap<String, u32>,
     /// How the rails are made.
     pub net: Net,
     /// What every random choice of the switch comes from.
@@ -129,6 +131,7 @@ impl Topology {
             kernel: Kernel::Base,
             profile: LAB.into(),
             profiles: BTreeMap::new(),
+            claims: BTreeMap::new(),
             net: Net::Bridge,
             seed: 1,
             cm_mode: CmMode::Aead,
@@ -204,6 +207,17 @@ impl Topology {
     pub fn profile_of(mut self, node: u32, profile: &str) -> Self {
         self.profiles.insert(node_name(node), profile.into());
         self
+    }
+
+    /// The same, where this node claims to be another host.
+    pub fn claim(mut self, node: u32, host: u32) -> Self {
+        self.claims.insert(node_name(node), host);
+        self
+    }
+
+    /// The host id that a node has in the cluster.
+    pub(crate) fn host_id(&self, node: u32) -> u32 {
+        *self.claims.get(&node_name(node)).unwrap_or(&node)
     }
 
     /// Name of the image that nodes boot.
@@ -289,11 +303,22 @@ impl Topology {
         for (key, mut names) in [
             ("keys", self.keys.keys().collect::<Vec<_>>()),
             ("profiles", self.profiles.keys().collect()),
+            ("claims", self.claims.keys().collect()),
         ] {
             names.retain(|name| !self.has_name(name));
             if let Some(name) = names.first() {
                 return refuse(key, format!("there is no node `{name}`"));
             }
+        }
+        if let Some(host) = self
+            .claims
+            .values()
+            .find(|host| !(1..=MAX_NODES).contains(*host))
+        {
+            return refuse(
+                "claims",
+                format!("host id {host} is outside 1 to {MAX_NODES}"),
+            );
         }
         match &self.share {
             Some(folder) if !folder.is_dir() => {
@@ -392,6 +417,10 @@ mod tests {
             (
                 Topology::nodes(1).profile_of(2, "node"),
                 "profiles: there is no node `linus2`",
+            ),
+            (
+                Topology::nodes(2).claim(2, 255),
+                "claims: host id 255 is outside 1 to 254",
             ),
             (
                 Topology {

@@ -119,6 +119,23 @@ pub const OUTSIDERS: Setting = Setting {
     wait: WaitFor::Agents,
 };
 
+/// Two members, and linus3, which has linus2's host id.
+pub const NAMESAKES: Setting = Setting {
+    name: "namesakes",
+    topology: || Topology::nodes(3).claim(3, 2),
+    wait: WaitFor::Agents,
+};
+
+/// Nodes that boot with the same boot number again and again.
+pub const TIMELESS: Setting = Setting {
+    name: "timeless",
+    topology: || Topology {
+        kernel_args: vec!["podos.boot=7".to_owned()],
+        ..Topology::nodes(2)
+    },
+    wait: WaitFor::Alive,
+};
+
 /// Nodes whose frames everybody can read.
 pub const OPEN: Setting = Setting {
     name: "open",
@@ -181,7 +198,7 @@ pub const SOAK: Setting = Setting {
 };
 
 /// All of them, in the order in which they run.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 17] = [
     HOST,
     SHARED,
     PRODUCT,
@@ -190,6 +207,8 @@ pub const SETTINGS: [Setting; 15] = [
     FAULTY,
     MIXED,
     OUTSIDERS,
+    NAMESAKES,
+    TIMELESS,
     OPEN,
     LEGIBLE,
     FIRMWARE_AEAD,

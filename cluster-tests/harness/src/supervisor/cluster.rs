@@ -285,7 +285,7 @@ impl Cluster {
             Frame::Hello {
                 version: VERSION,
                 node,
-            } if node == id => {
+            } if node == self.topology().host_id(id) => {
                 self.events.note(&name, "agent answers");
                 return;
             }

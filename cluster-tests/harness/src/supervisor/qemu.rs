@@ -215,7 +215,7 @@ fn kernel_command_line(config: &Config, boot: &Boot) -> String {
     let mut words = vec![
         "console=ttyS0".to_owned(),
         "panic=-1".to_owned(),
-        format!("podos.node={}", boot.node),
+        format!("podos.node={}", config.topology.host_id(boot.node)),
         format!("podos.boot={}", boot.sequence),
         format!("podos.cm-mode={}", config.topology.cm_mode),
     ];

@@ -37,8 +37,11 @@ pub(super) fn wait(cluster: &Cluster, until: WaitFor) -> Result<(), Refusal> {
         WaitFor::Alive => {
             refuse_problems(cluster)?;
             let mut pairs = pairs(&nodes);
+            let topology = cluster.topology();
             pairs.retain(|(by, of)| {
-                cluster.topology().share_a_key(*by, *of) && cluster.images().of(*by).has_agent
+                let as_itself = topology.host_id(*by) == *by && topology.host_id(*of) == *of;
+                let can_see = topology.share_a_key(*by, *of) && as_itself;
+                can_see && cluster.images().of(*by).has_agent
             });
             wait_for_sight(cluster, pairs, deadline, limit)
         }

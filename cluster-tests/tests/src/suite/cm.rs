@@ -11,6 +11,7 @@ mod interface;
 mod leftovers;
 mod mappings;
 mod members;
+mod names;
 mod rails;
 mod shares;
 mod snapshot;
@@ -33,6 +34,7 @@ pub fn tests() -> Vec<Test> {
         snapshot::TESTS,
         interface::TESTS,
         members::TESTS,
+        names::TESTS,
         dissector::TESTS,
     ]
     .concat()
