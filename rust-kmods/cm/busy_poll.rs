@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How a receiver waits for what will come at once.
+//! How a receiver waits for an answer that will come at once.
 //!
-//! To put a task to sleep, the processor to rest, and both back to work takes longer than many an
-//! answer. So a receiver whose answers come that fast looks for the next one for a moment before it
-//! sleeps, as long as no other task wants its processor.
+//! Putting a task to sleep, idling the processor and waking both takes longer than many an answer.
+//! So a receiver whose answers come that fast looks for the next one for a moment before it sleeps,
+//! as long as no other task wants its processor.
 
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, Ordering};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The thread that lets time pass for the node: hellos, the death of peers. Circuits have timers.
+//! The thread that does what is due as time passes: hellos, the death of peers. Circuits have
+//! timers of their own.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What was received, left where it came to lie until it is copied to where it is wanted.
+//! Received data, left in the socket buffers until they are copied to where they are wanted.
 
 use kernel::alloc::{Allocator, Vec};
 use kernel::iov::{IovIterDest, IovIterSource};

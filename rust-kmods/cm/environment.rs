@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the protocol's [endpoint](podos_proto::endpoint) stands on here: this node's tables and their
-//! locks, its rails, its circuits.
+//! The environment of the protocol's [endpoint](podos_proto::endpoint) in the kernel: this node's
+//! tables and their locks, its rails, its circuits.
 //!
-//! What is done with a frame, an OPEN, a peer or the time is decided there.
+//! The endpoint decides what is done with a frame, an OPEN or a peer, and as time passes.
 
 use core::ops::Range;
 use kernel::prelude::*;

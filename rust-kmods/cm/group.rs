@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Groups: one message to several processes on several hosts, and what becomes of it at each.
+//! Multicast groups: one message to several processes on several hosts, and its outcome at each.
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};

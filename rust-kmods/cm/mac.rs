@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Hardware addresses in words.
+//! Hardware addresses as text.
 
 use core::fmt;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! This node: what the communication manager knows and the ways between its parts.
+//! This node: what the communication manager knows, and how its parts reach each other.
 //!
 //! None of its locks is held while a frame is handed to a device or a callback runs. Each is taken
 //! alone, but for peers and devices under a circuit's, and table and peers under `opening`; see

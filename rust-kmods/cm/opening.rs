@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How circuits come to be at their active end, and how the passive end gets rid of them.
+//! How the active end opens circuits, and how the passive end charges or refuses them.
 
 use kernel::prelude::*;
 use kernel::sync::UniqueArc;

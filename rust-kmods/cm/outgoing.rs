@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A message in the making, in the memory that its frames are going to refer to.
+//! A message under construction, in the memory that its frames will refer to.
 
 use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::prelude::*;

@@ -2,9 +2,9 @@
 
 //! Rails: the network interfaces that carry PODOS frames.
 //!
-//! Rails of the same number are one network (paper, section 2: eth0-eth0, eth1-eth1, eth2-eth2).
-//! Which device rail N is, a rule says, `ethN` where nobody says anything; only devices of the
-//! initial network namespace are asked about.
+//! Rails of the same number are one network (paper, section 2: eth0-eth0, eth1-eth1, eth2-eth2). A
+//! rule says which device rail N is; without one it is `ethN`. Only devices of the initial network
+//! namespace are considered.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::new_spinlock_irq;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Frames come in, from the rails' devices.
+//! Frames that come in from the rails' devices.
 //!
 //! Everything here runs in softirq.
 

@@ -3,9 +3,9 @@
 //! Whose circuits they are: no user may take all of the CDT.
 //!
 //! There are two pools: circuits that this node's processes opened, and circuits that it serves.
-//! Each user has a limit in each, and all users but root together have one, so that root always
-//! has room. Who has an entry that nobody was charged for yet: another node, until it has said for
-//! whom it asks.
+//! Each user has a limit in each, and all users but root together have one, so that root always has
+//! room. An entry that nobody was charged for yet counts as the other node's, until that has said
+//! for whom it asks.
 
 use core::fmt::{self, Write};
 use core::time::Duration;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What an ioctl is given and gives: structures and bytes in the caller's memory.
+//! The argument of an ioctl: structures and bytes in the caller's memory.
 
 use kernel::prelude::*;
 use kernel::uaccess::{UserPtr, UserSlice};

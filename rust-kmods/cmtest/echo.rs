@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The echo service: every message comes back from where it was received, in softirq.
+//! The echo service: every message is sent back right where it was received, in softirq.
 
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;

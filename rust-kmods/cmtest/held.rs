@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Messages that are read whole, or stay.
+//! Messages that are read whole, or stay unread.
 
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;

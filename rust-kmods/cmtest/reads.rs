@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `/sys/kernel/podos/test/reads`: a file that changes by being read, as some of devices do.
+//! `/sys/kernel/podos/test/reads`: a file that changes when it is read, as some files of devices
+//! do.
 
 use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Making a process the program that a caller named.
+//! Turning a process into the program that a caller named.
 
 use kernel::new_mutex;
 use kernel::prelude::*;

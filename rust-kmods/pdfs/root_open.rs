@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Opening a node's root directory with `O_GIPC`, which is the business of another module.
+//! Opening a node's root directory with `O_GIPC`, which is handed over to another module.
 
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLock};

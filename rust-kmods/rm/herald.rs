@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The thread that tells this node's state to the others, and their coming and going to us.
+//! The thread that tells this node's state to the others, and reports here when they come and go.
 
 use kernel::pr_warn_once;
 use kernel::prelude::*;

@@ -3,7 +3,7 @@
 //! PODOS Resource Manager (paper, section 6).
 //!
 //! Every node broadcasts its state twice a second; each keeps what it hears in the System State
-//! Table and shows it in `/sys/kernel/podos/sst`. Who is alive, it tells by the Communication
+//! Table and shows it in `/sys/kernel/podos/sst`. Who is alive it learns from the Communication
 //! Manager, which hears the nodes on all rails; a state may be older than that news.
 
 mod beacon;

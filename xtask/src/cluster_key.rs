@@ -2,9 +2,9 @@
 
 //! The cluster key that goes with an image.
 //!
-//! It lies beside the image, not in it: the image has the same bytes wherever it is built and is
-//! kept in a cache, and a key does neither. It is made once, and later builds leave it alone, so
-//! that a new image joins the nodes that run the old one.
+//! It lies beside the image, not in it. The image has the same bytes wherever it is built and is
+//! kept in a cache; neither may be true of a key. It is made once, and later builds leave it alone,
+//! so that a new image joins the nodes that run the old one.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

@@ -2,10 +2,10 @@
 
 //! Git, as the build system calls it: on the repository that is named, and on no other.
 //!
-//! Whoever calls `cargo xtask` may be git himself: a hook and `rebase --exec` have `GIT_DIR`,
-//! `GIT_INDEX_FILE` and others set, which come before the directory that git is started in. And a
+//! `cargo xtask` may itself be called by git: a hook and `rebase --exec` have `GIT_DIR`,
+//! `GIT_INDEX_FILE` and others set, which override the directory that git is started in. And a
 //! user's settings (signatures, line ends, prefixes of a diff, names to ignore) would change what
-//! is made here. So every call of git goes through this module, and takes none of that along.
+//! is made here. So every call of git goes through this module, which passes none of that on.
 
 use std::collections::BTreeMap;
 use std::env;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The host check: which tools the verbs need, and how a missing one is had.
+//! The host check: which tools the verbs need, and how to get a missing one.
 
 use std::collections::BTreeSet;
 use std::env;

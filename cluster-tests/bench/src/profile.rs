@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Where a case's time goes: what the nodes' processors are at, asked again and again.
+//! Where a case's time goes: what the nodes' processors execute, sampled again and again.
 //!
 //! QEMU's monitor tells the program counter, which the node's own table of symbols resolves, with
 //! its modules. `/proc/profile` would know only the kernel's own text, and perf needs counters that

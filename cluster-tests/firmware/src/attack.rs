@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Frames that no node may send, each bad in one way, with the reason for which the document has it
-//! dropped.
+//! Frames that no node may send, each bad in one way, with the reason for which the page drops it.
 
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The test firmware: CM as docs/wire-protocol.md has it, read a second time.
+//! The test firmware: a second implementation of CM, from docs/wire-protocol.md.
 //!
 //! It shares no code with the kernel's protocol (`rust-kmods/proto`), so that a slip in one of the
 //! two, or in the document, shows. The library is what needs no machine: the protocol

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The bare machine: what a PC of QEMU's has, as far as it is needed.
+//! The bare machine: the parts of QEMU's PC that are needed.
 
 mod boot;
 mod clock;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The machine under the test firmware: no operating system, one processor, no interrupts.
+//! The machine under the test firmware: no operating system, one processor, interrupts only while it
+//! naps.
 //!
 //! QEMU boots it by `-kernel` and gives it the scenario and the cluster key by `fw_cfg`. It ends by
 //! `isa-debug-exit`. See docs/firmware.md.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Hello and Handshake as they come (sections 4 and 11).
+//! Incoming Hellos and Handshakes (sections 4 and 11).
 
 use crate::body::{Handshake, Hello, HELLO_INTERVAL};
 use crate::check::{Parts, Reason};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Frames as they come: every byte of them is looked at, and then they are obeyed.
+//! Incoming frames: every byte of them is checked, and then they are obeyed.
 
 use alloc::vec::Vec;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Segments that come: in pieces, too early, or again (section 6).
+//! Incoming segments: in pieces, too early, or again (section 6).
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Segments that go: until they are acknowledged, and again if need be (section 6).
+//! Outgoing segments: kept until they are acknowledged, and sent again if need be (section 6).
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

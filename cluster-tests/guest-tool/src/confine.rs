@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `confine`: a program with less than its caller has.
+//! `confine`: runs a program with fewer rights than its caller has.
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `exchange`: two names that mean the other's file again and again.
+//! `exchange`: two names that are exchanged again and again.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

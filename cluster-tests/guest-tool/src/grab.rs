@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `grab`: a file that is made by opening it must be one's own.
+//! `grab`: checks that a file created by opening it is the caller's own.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

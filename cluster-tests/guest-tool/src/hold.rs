@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `hold`: a file that is open many times.
+//! `hold`: holds a file open many times.
 
 use std::fs::File;
 use std::path::PathBuf;

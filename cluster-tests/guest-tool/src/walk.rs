@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `walk`: threads that walk into directories while these are made something else.
+//! `walk`: threads that walk into directories while these are replaced.
 
 use std::fs;
 use std::io;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Frames to all, taken in by each node when it next does anything.
+//! Broadcast frames, taken in by each node when it next does anything.
 //!
 //! A thousand nodes hear ten million hellos a second. Nothing follows from a hello until its
-//! receiver looks, so each node takes in all that came since it last did so in one go, in order
-//! and each at its own time: its table is in the processor's cache then, and the outcome is the
-//! same. Whatever changes who hears whom first has everybody take in what came before.
+//! receiver looks, so each node takes in all that came since it last did so in one go, in order and
+//! each at its own time: its table is in the processor's cache then, and the outcome is the same.
+//! Before anything changes who hears whom, all nodes take in what came before.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -2,14 +2,14 @@
 
 //! A cluster of thousands of nodes in one thread, whose whole history follows from one seed.
 //!
-//! Every node runs the protocol's own endpoint and state machines (`podos-proto`: peers, communication
-//! descriptor table, circuits, system state table), the same code as the kernel's modules ([`life`] is
-//! what they stand on here). The rails between them ([`network`]) lose, double, delay, reorder and
-//! damage frames; [`faults`] cut interfaces and rails, part them, and turn nodes off and on. Users
-//! ([`user`]) talk over circuits, and a judge ([`judge`]) that knows everything says when something
-//! happened that must not: a segment that came twice, in the wrong place, in the wrong
-//! conversation or not at all, a circuit that broke without cause, one that outlived its other end,
-//! memory without bound, a table that is not empty at the end.
+//! Every node runs the protocol's own endpoint and state machines (`podos-proto`: peers,
+//! communication descriptor table, circuits, system state table), the same code as the kernel's
+//! modules ([`life`] is their environment here). The rails between them ([`network`]) lose, double,
+//! delay, reorder and damage frames; [`faults`] cut interfaces and rails, part them, and turn nodes
+//! off and on. Users ([`user`]) talk over circuits, and a judge ([`judge`]) that knows everything
+//! says when something happened that must not: a segment that came twice, in the wrong place, in
+//! the wrong conversation or not at all, a circuit that broke without cause, one that outlived its
+//! other end, memory without bound, a table that is not empty at the end.
 //!
 //! Time passes by events. Nothing depends on the machine: the same configuration gives the same
 //! [`Report`] everywhere, its digest included.

@@ -2,8 +2,8 @@
 
 //! A life of a node: one run of its communication manager, from start to end.
 //!
-//! What CM decides is `podos_proto::endpoint`, the same that the kernel's modules run; here is what it
-//! stands on, and the users of its circuits.
+//! CM's decisions are made by `podos_proto::endpoint`, as in the kernel's modules; here are its
+//! environment and the users of its circuits.
 
 mod ends;
 mod environment;

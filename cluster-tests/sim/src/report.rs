@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a simulation tells when it is over.
+//! What a simulation reports when it is over.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! News of network devices.
+//! Notifications about network devices.
 
 use kernel::bindings;
 use kernel::prelude::*;

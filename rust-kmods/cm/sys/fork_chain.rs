@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! News that this virtual machine was copied.
+//! The notification that this virtual machine was copied.
 
 use kernel::bindings;
 use kernel::prelude::*;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Fragments of pages: where data lie that are to be sent.
+//! Fragments of pages, which hold the data to send.
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;

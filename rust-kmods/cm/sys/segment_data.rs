@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The data of a segment, where they lie.
+//! The data of a segment, in place.
 
 use core::ptr::NonNull;
 use kernel::bindings;

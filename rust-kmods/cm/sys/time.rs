@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The monotonic clock, and who else wants the processor.
+//! The monotonic clock, and whether another task wants the processor.
 
 use kernel::bindings;
 

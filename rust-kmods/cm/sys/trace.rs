@@ -2,7 +2,8 @@
 
 //! Tracepoints: `/sys/kernel/tracing/events/podos_cm`, see `trace.h`.
 //!
-//! One that is off costs a jump that was patched out. All may be called from any context.
+//! A tracepoint that is off costs one jump, which is patched out. All may be called from any
+//! context.
 
 use kernel::bindings::tracepoint;
 use podos_proto::cdt::CdtIndex;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whom the current task's doings are accounted to.
+//! The user to whom the current task is accounted.
 
 use kernel::bindings;
 use podos_proto::share::ROOT;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whose a program is, and what it may.
+//! The identity and the privileges of a program.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicI64, Ordering};

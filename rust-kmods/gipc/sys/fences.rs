@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What keeps a task from the rest of its node.
+//! What confines a task to a part of its node.
 
 use core::ptr;
 use kernel::bindings;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The limits of a process's resources.
+//! The resource limits of a process.
 
 use kernel::bindings;
 use kernel::prelude::*;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Process ids to send signals to.
+//! Process ids that signals are sent to.
 
 use core::ptr::NonNull;
 use kernel::prelude::*;

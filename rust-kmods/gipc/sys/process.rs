@@ -2,9 +2,9 @@
 
 //! Processes that become programs.
 //!
-//! Each is the child of a thread of this module that waits for its end, as the kernel's usermode
-//! helpers are of a worker of the unbound workqueue. Those are few, and everybody's: a program may
-//! run for months.
+//! Each is the child of a thread of this module that waits for its end. The kernel's usermode
+//! helpers are children of a worker of the unbound workqueue; those workers are few and shared by
+//! everybody, and a program may run for months.
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;

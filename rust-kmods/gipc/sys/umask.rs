@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Which permission bits new files do not get.
+//! The permission bits that new files do not get.
 
 use core::ptr;
 use kernel::bindings;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A file circuit: requests to one open file, several of them on the way at once.
+//! A file circuit: requests to one open file, several of them outstanding at once.
 
 use kernel::prelude::*;
 use kernel::sync::Arc;

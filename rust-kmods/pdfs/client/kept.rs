@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The memory that is taken by what was read ahead, of all files together.
+//! The memory that data read ahead take, for all files together.
 //!
 //! A piece is of use for a few milliseconds, but would stay until its file is read again or closed:
-//! many files, each read a little and left open, would take memory that nobody could get back. So it
-//! is bounded, given back soon, and before that when memory is short.
+//! many files, each read a little and left open, would take memory that nobody could get back. So
+//! this memory is bounded, released soon, and earlier when memory is short.
 
 use kernel::new_mutex;
 use kernel::prelude::*;

@@ -4,7 +4,7 @@
 //!
 //! A node shows several file systems in one tree, each with inode numbers of its own; two files are
 //! one file exactly if both numbers are the same. So each of the node's file systems has a device
-//! number here as well, and inode numbers stay what they are at their node.
+//! number here as well, and inode numbers are the same as on their node.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::new_mutex;

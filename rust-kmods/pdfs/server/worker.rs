@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The threads that serve circuits: one for each, from the idle ones as far as there are any.
+//! The threads that serve circuits: one for each circuit, an idle one if there is any.
 
 use core::time::Duration;
 use kernel::prelude::*;

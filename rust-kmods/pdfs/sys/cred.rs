@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! For whom a file is asked for: the caller's ids and capabilities, and a server thread acting
-//! with them.
+//! Credentials of requests: the caller's ids and capabilities, and a server thread that acts with
+//! them.
 
 use core::ptr;
 use kernel::bindings;

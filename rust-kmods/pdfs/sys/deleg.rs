@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Changes that have to wait until somebody else lets go of the file: a delegation of nfsd's.
+//! Changes that have to wait until somebody else gives up the file: until a delegation of nfsd's is
+//! returned.
 
 use core::ptr;
 use kernel::bindings;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where the entries of a directory go that is being read by a program.
+//! Where the entries of a directory go while a program reads it.
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;

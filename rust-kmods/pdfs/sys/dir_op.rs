@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Changes of this node's own directories, for whom the current task acts.
+//! Changes to this node's own directories, with the current task's credentials.
 
 use kernel::bindings;
 use kernel::error::{from_err_ptr, to_result};

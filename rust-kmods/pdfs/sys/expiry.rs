@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Mounts that go when nobody uses them.
+//! Mounts that expire when nobody uses them.
 
 use kernel::bindings;
 use kernel::prelude::*;

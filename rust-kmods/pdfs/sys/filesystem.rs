@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a file system has to say for itself, in safe terms.
+//! The operations that a file system of ours provides, as a safe trait.
 
 use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::prelude::*;

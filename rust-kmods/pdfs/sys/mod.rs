@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Owning types for VFS's objects, and the tables that VFS calls us by.
+//! Owning types for VFS's objects, and the operation tables through which VFS calls us.
 //!
 //! All of pdfs's `unsafe` code is here: one C object, one file. The first half is for a file system
 //! of our own, described by [`FileSystem`]; the second for the files of this node that are served

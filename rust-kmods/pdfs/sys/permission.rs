@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! VFS's question whether something may be done with an inode of ours.
+//! VFS's check whether something may be done with an inode of ours.
 
 use kernel::bindings;
 use kernel::error::{from_result, to_result};

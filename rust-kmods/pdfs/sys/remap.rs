@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Local directories that are something else when walked into.
+//! Local directories that lead somewhere else when walked into.
 
 use core::ptr::NonNull;
 use kernel::bindings;

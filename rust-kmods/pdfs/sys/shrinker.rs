@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory that is given back when the kernel is short of it.
+//! Memory that is released when the kernel is short of it.
 
 use core::ptr::NonNull;
 use kernel::bindings;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory at a program's addresses, for files that move their data only there.
+//! Memory at user addresses, for files that can copy their data only there.
 
 use core::ptr::NonNull;
 use kernel::bindings;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How often something may be done: on the word of strangers, or for the log.
+//! Rate limits: of what strangers may cause, and of lines in the log.
 
 use core::num::NonZeroU64;
 

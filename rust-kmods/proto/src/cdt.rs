@@ -3,10 +3,10 @@
 //! The Communication Descriptor Table (paper, section 3.2): where circuits live.
 //!
 //! A fixed table. An index carries its slot's generation, so one that outlives its entry finds
-//! nothing, rather than somebody else's. Slots are given again in the order in which they were
-//! freed, so a generation returns as late as it can, and a slot remembers whether its last entry ended
-//! well: late frames of a circuit are answered by that. Entries of the passive end are also found by
-//! what names them at the active end, through hash chains whose links lie in the slots themselves.
+//! nothing, rather than somebody else's. Slots are reused in the order in which they were freed, so
+//! a generation returns as late as it can, and a slot remembers whether its last entry ended well:
+//! late frames of a circuit are answered by that. Entries of the passive end are also found by what
+//! names them at the active end, through hash chains whose links lie in the slots themselves.
 
 use core::fmt;
 use core::ops::DerefMut;

@@ -2,14 +2,16 @@
 
 //! One node of the cluster, as the wire sees it: the dispatcher.
 //!
-//! Here stands what a node does with a frame, with an OPEN, with the news of a peer and with the
-//! passing of time. It decides; its [`Environment`] has the tables under their locks, the devices, the
-//! cryptography and the circuits. The kernel module, the simulation and the fuzz targets are three such
-//! environments of the same endpoint: what one of them proves holds for the others.
+//! Here is what a node does with a frame and with an OPEN, when the state of a peer changes, and as
+//! time passes. The endpoint decides; its [`Environment`] has the tables under their locks, the
+//! devices, the cryptography and the circuits. The kernel module, the simulation and the fuzz
+//! targets are three such environments of the same endpoint: what one of them proves holds for the
+//! others.
 //!
 //! A frame goes through [`receive`]: parsed, admitted (in a cluster with a key: proved a member's),
-//! counted as a sign of life of its sender's rail, and handed to its circuit, its layer or the table
-//! of peers. Frames of the circuits themselves leave by [`departure`], all others by what is here.
+//! counted as a sign of life of its sender's rail, and handed to its circuit, its layer or the
+//! table of peers. Frames of the circuits themselves leave by [`departure`], all others by what is
+//! here.
 //!
 //! No function holds one of the environment's locks while it calls the environment again, but for
 //! [`Environment::opening`].

@@ -2,9 +2,9 @@
 
 //! Which network device is which rail.
 //!
-//! A [`Rule`] says of a rail how its device is known. What a rail then has is the *device*, not the
-//! name by which it was found: a device that is renamed stays a rail, one that takes its former
-//! name does not become it.
+//! A [`Rule`] says how the device of a rail is recognised. What a rail then has is the *device*,
+//! not the name by which it was found: a device that is renamed stays a rail, one that takes its
+//! former name does not become it.
 
 mod rule;
 #[cfg(test)]

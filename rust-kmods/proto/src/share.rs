@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who holds how much of something that a node has only so much of, and how much they may.
+//! Who holds how much of a limited resource of a node, and how much they may hold.
 //!
-//! Root is not in the ledger: what the others may hold all together leaves it the rest.
+//! Root is not in the ledger: the limit of all others together leaves it the rest.
 
 use core::fmt;
 use core::ops::DerefMut;

@@ -2,9 +2,9 @@
 
 //! The System State Table (paper, section 6 and table 5): what every node last said of itself.
 //!
-//! It tells how nodes are, not whether: each beacon goes over one rail, and is not sent again, so
-//! that it says nothing of a node's life that none came for a while. Who is alive, the Communication
-//! Manager knows, which hears on every rail.
+//! It tells the state of nodes, not whether they are alive: a beacon goes over one rail and is not
+//! sent again, so a missing one says nothing about its node's life. The Communication Manager,
+//! which hears nodes on every rail, knows who is alive.
 
 use core::ops::DerefMut;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The end of all programs, before the node's.
+//! Ends all programs, before the node ends.
 
 use std::fs;
 use std::thread::sleep;

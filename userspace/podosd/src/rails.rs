@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Which network devices are the node's rails, where that is not for their names `ethN` to say.
+//! Which network devices are the node's rails, if that does not follow from their names `ethN`.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Children, signals and descriptors, for programs of one thread that wait for everything at once
-//! and for nothing alone: process 1, and services that must not hang.
+//! Children, signals and descriptors, for programs with one thread that wait for everything at once
+//! and never for one thing alone: process 1, and services that must not hang.
 
 pub mod child;
 mod exit;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! poll(2) over descriptors that carry the name of their user.
+//! poll(2) over descriptors, each with a token that says whose it is.
 
 use std::io;
 use std::os::fd::BorrowedFd;

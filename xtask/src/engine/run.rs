@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! One pass over the pipeline: building what is stale, or only telling what is.
+//! One pass over the pipeline: it builds what is stale, or only says what is.
 
 use anyhow::{anyhow, bail, Result};
 

@@ -4,7 +4,7 @@
 //!
 //! An output is made in a temporary directory beside its place and renamed there with its stamp
 //! already inside, so a kill, an interrupt or a full disk leaves either all of it or nothing that
-//! is taken for it. A lock per step keeps concurrent runs from doing the same work twice.
+//! could be taken for it. A lock per step keeps concurrent runs from doing the same work twice.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;

@@ -4,7 +4,7 @@
 //! what depends on the files it touches.
 //!
 //! It is no output: what is published is copied out of it. A tree whose last user did not end by
-//! itself may hold files that only look finished; they are told and removed first.
+//! itself may hold files that only look finished; they are recognised and removed first.
 
 mod unfinished;
 

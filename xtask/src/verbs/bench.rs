@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `cargo xtask bench`: ours beside a peer's.
+//! `cargo xtask bench`: measures PODOS beside its peers.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

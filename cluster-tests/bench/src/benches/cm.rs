@@ -2,8 +2,8 @@
 
 //! Bench `cm`: circuits beside TCP, UDP and TIPC, on the same two nodes in one run.
 //!
-//! CM's mode is fixed once it runs, so its module is loaded anew for each mode, which one comes
-//! first differing from round to round. Peers are measured right beside CM in mode `open`.
+//! CM's mode is fixed once it runs, so its module is loaded anew for each mode; their order differs
+//! from round to round. Peers are measured right beside CM in mode `open`.
 
 mod contest;
 mod curves;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! CM's module in a mode, and what is to stand on it, on all nodes.
+//! CM's module in one mode, and the modules that stand on it, on all nodes.
 //!
 //! CM's mode is fixed once it runs, so its module is loaded anew for each.
 

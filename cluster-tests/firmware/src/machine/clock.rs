@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Time: the high precision event timer, which says itself how fast it counts.
+//! Time: the high precision event timer, which reports its own rate.
 //!
 //! The processor's counter would be quicker to read, but it would have to be measured against
 //! another clock first, and on a crowded host that measures how crowded it is.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Files that QEMU was given for us.
+//! Files that QEMU was given for the firmware.
 
 use alloc::vec::Vec;
 

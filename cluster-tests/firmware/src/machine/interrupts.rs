@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Interrupts, as few as can be: a timer that ends naps, and faults that are told.
+//! Interrupts, as few as possible: a timer that ends naps, and faults that are reported.
 //!
 //! They are on only while the processor naps, so that the code may use the red zone.
 

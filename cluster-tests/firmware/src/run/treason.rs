@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a member can do wrong: its frames have right tags, unless they are to have wrong ones.
+//! What a member can do wrong: its frames have right tags, except those that are meant to have
+//! wrong ones.
 
 use alloc::format;
 use alloc::string::String;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `bench exec`: programs on another node without a program of our own for each.
+//! `bench exec`: programs on another node, started from this process, without a command for each.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

@@ -2,8 +2,8 @@
 
 //! `bench load`: frames of nobody's protocol that fill part of a rail.
 //!
-//! They leave at random, as those of many independent senders would (a Poisson process): frames
-//! at even intervals would meet what is measured always at the same moment, or never.
+//! They leave at random, as those of many independent senders would (a Poisson process): frames at
+//! even intervals would always meet what is measured at the same moment, or never.
 
 use std::time::{Duration, Instant};
 

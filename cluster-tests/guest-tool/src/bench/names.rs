@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `bench names`: what is done with files without their data.
+//! `bench names`: operations on files that leave their data alone.
 
 use std::fs::{self, File};
 use std::time::Instant;

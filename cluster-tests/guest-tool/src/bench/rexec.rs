@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `bench rexec-serve` and its client: a remote shell as rsh is, over TCP, and with less to do.
+//! `bench rexec-serve` and its client: a remote shell like rsh, over TCP, and with less to do.
 //!
-//! The client is this program by the name `rexec`, as in `rexec 2 /bin/echo hello`: the time that a
-//! large command line takes to be understood would be the peer's.
+//! The client is this program by the name `rexec`, as in `rexec 2 /bin/echo hello`: under its own
+//! name, the time that it takes to parse its large command line would count as the peer's.
 //!
 //! The program's standard streams are the connection itself, so that nobody stands between them.
-//! rsh has a second connection, asks who the caller is, and has a shell take the command line apart;
-//! like rsh, this does not tell the exit status. What it takes is what such a thing must take.
+//! rsh has a second connection, asks who the caller is, and has a shell take the command line
+//! apart; like rsh, this does not tell the exit status. So its time is the least that such a
+//! program can take.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};

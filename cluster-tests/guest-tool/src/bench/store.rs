@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `bench store`: new files that are written and closed.
+//! `bench store`: files that are created, written and closed.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! TCP, as a program that cares for round trips uses it: without Nagle's algorithm, all else as
+//! TCP, as a program that needs short round trips uses it: without Nagle's algorithm, all else as
 //! the kernel has it.
 
 use std::io::{self, Read, Write};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! UDP. A channel ends with an empty datagram, which the client says again until it was answered;
-//! data that is lost stays lost.
+//! UDP. A channel ends with an empty datagram, which the client repeats until it is answered; data
+//! that are lost stay lost.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

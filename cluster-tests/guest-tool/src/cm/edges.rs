@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `cm edges`: what the device does with calls that make no sense, or have to wait.
+//! `cm edges`: how the device handles calls that make no sense, or have to wait.
 
 use std::io;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What the protocol's endpoint stands on here: vectors in place of locked tables, the simulated rails
-//! in place of devices.
+//! The environment of the protocol's endpoint in the simulation: vectors in place of locked tables,
+//! the simulated rails in place of devices.
 
 use std::ops::Range;
 use std::rc::Rc;

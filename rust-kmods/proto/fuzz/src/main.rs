@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `podos-proto-fuzz`: tries inputs on the protocol for as long as wanted.
+//! `podos-proto-fuzz`: tries inputs on the protocol for any length of time.
 
 mod coverage;
 

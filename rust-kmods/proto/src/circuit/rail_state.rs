@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The rails as one circuit knows them: what it has under way on each, what came through, and
-//! which of them seem dead.
+//! The rails as one circuit knows them: what it has in flight on each, what came through, and which
+//! of them seem dead.
 
 use crate::tgroup::{Arrival, Group, InFlight, RailSet, RailView, TransmissionGroup, MAX_RAILS};
 use crate::time::{nanos, Duration, Instant};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What goes through a circuit, or does not.
+//! What a circuit carries, and why it may not be taken.
 
 use core::fmt;
 use core::ops::DerefMut;

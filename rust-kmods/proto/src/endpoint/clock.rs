@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What time asks of a node: hellos, handshakes, a look for what fell silent, and word of it.
+//! What a node does as time passes: hellos, handshakes, a check for what fell silent, and reports
+//! of that.
 
 use super::{announce, peers, send, Environment, News, BROADCAST};
 use crate::derive::IntoBytes;

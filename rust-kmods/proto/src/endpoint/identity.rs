@@ -2,7 +2,7 @@
 
 //! Whether this node is the only one of its name.
 //!
-//! A host id that two machines have is a mistake of their administrator. The first one goes on; the
+//! Two machines with one host id are a mistake of their administrator. The first one goes on; the
 //! other one says so, and nothing else, until the first is gone.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the news of a peer mean.
+//! What follows when the state of a peer changes.
 
 use super::{announce, Dropped, Environment, Mac, News, Unwanted};
 use crate::derive::IntoBytes;

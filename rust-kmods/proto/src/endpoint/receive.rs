@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! From a received frame to what it is for.
+//! From a received frame to its destination in this node.
 
 use super::{namesake, peers, route, send, Dropped, Environment, Frame, Unwanted};
 use crate::gpid::Gpid;

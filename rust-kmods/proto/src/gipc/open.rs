@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who asks for a program, and what it will be and may.
+//! Who asks for a program, and the identity and privileges that it will have.
 
 use zerocopy::big_endian::{U32, U64};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Which proofs of other machines of this node's name were seen.
+//! Which proofs of namesakes, other machines of this node's name, were seen.
 
 use super::Nonce;
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a node tells a peer of the rails on which it hears it.
+//! What a node tells a peer about the rails on which it hears it.
 //!
-//! A rail can be dead one way. Its sender can't know: to be told, it must be heard elsewhere, or its
-//! receiver must remember where it was. So whoever hears a peer on fewer rails than that says hello on
-//! tells it so; between nodes that hear each other on all rails nothing is said.
+//! A rail can be dead one way, and the sender cannot know that: to be told, it must be heard on
+//! another rail, or its receiver must remember where it was. So a node that hears a peer on fewer
+//! rails than the peer says hello on tells it so. Between nodes that hear each other on all rails
+//! nothing is said.
 
 use crate::hello;
 use crate::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Looks at all peers, one after the other, as seldom as possible.
+//! Looks at all peers, one after the other, as rarely as possible.
 
 use core::ops::DerefMut;
 

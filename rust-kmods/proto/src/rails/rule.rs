@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How a rail's device is known.
+//! How the device of a rail is recognised.
 
 use core::fmt;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The group that goes where there is the least to wait for.
+//! The group that elects the rail with the least queued.
 
 use super::elected::Elected;
 use super::{InFlight, RailView, TransmissionGroup};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Where a node's keys lie.
+//! Where a node's keys are.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a killed build leaves: files that look made and are not.
+//! What a killed build leaves: files that look finished and are not.
 //!
 //! Kbuild writes a target's command file (`.NAME.cmd`) after the target, and makes anew what has
 //! none. So a target that is newer than its command file, or whose command file was cut short, was

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What is in an image, beside what may be: `images/PROFILE.files`.
+//! Compares what is in an image with what may be: `images/PROFILE.files`.
 
 use std::collections::BTreeSet;
 use std::fs;

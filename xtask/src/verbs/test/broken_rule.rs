@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Breaks a rule of the dispatcher in a copy of this tree, and asks those who run it whether they
-//! notice: the simulation, its fuzz target, and two nodes. Silence of theirs would prove nothing
-//! otherwise, nor that they run the same code.
+//! Breaks a rule of the dispatcher in a copy of this tree, and checks that all who run it notice:
+//! the simulation, its fuzz target, and two nodes. Without this, their silence would prove nothing,
+//! nor that they run the same code.
 
 use std::fs;
 use std::path::Path;

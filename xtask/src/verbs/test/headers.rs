@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Every file says its licence.
+//! Checks that every file names its licence.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Pieces of segments that came before those that belong in front of them.
+//! Pieces that came before the pieces or segments in front of them.
 
 /// Most pieces that are kept: on a rail with an MTU of 1500 a segment has at most seven, so that the
 /// oldest one always gets together.

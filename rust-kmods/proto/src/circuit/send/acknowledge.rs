@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What an acknowledgement means for what is under way.
+//! What an acknowledgement means for the segments in flight.
 
 use super::{place, places, Payload, SendHalf, TxSlot, MIN_CWND, WINDOW};
 use crate::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What it means that no acknowledgement comes.
+//! What follows when no acknowledgement comes.
 
 use super::{place, places, Payload, SendHalf, TxSlot, MIN_CWND, RESTART_CWND};
 use crate::tgroup::{RailSet, MAX_RAILS};
