@@ -18,6 +18,7 @@ mod helpers;
 mod junit;
 mod kmemleak;
 mod limits;
+mod locks;
 mod record;
 mod runner;
 mod session;

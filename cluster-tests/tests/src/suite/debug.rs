@@ -8,6 +8,7 @@
 use anyhow::{ensure, Context, Result};
 
 use super::cm::{load_modules, Transfer};
+use crate::locks::LockTable;
 use crate::support::{Lab, Machine};
 use crate::test::{Test, DEBUG};
 
@@ -48,6 +49,13 @@ pub const TESTS: &[Test] = &[
         limit: None,
         run: |lab| without_memory(lab, "podos_gipc"),
     },
+    // Last: by now the nodes have done much.
+    Test {
+        name: "debug.locks_are_as_the_table_has_them",
+        setting: DEBUG,
+        limit: None,
+        run: locks,
+    },
 ];
 
 const DEBUGFS: &str = "/sys/kernel/debug";
@@ -62,6 +70,28 @@ fn watches(lab: &Lab<'_>) -> Result<()> {
         for file in ["failslab", "fail_page_alloc", "podos_faults"] {
             node.sh(&format!("test -d {DEBUGFS}/{file}"))?;
         }
+    }
+    Ok(())
+}
+
+/// What a node does besides, so that lockdep has seen it.
+const CHORES: &str = "cat /linus2/etc/hostname && echo x > /linus2/tmp/f && ls -l /linus2/tmp && \
+    mkdir /linus2/tmp/d && mv /linus2/tmp/f /linus2/tmp/d/ && rm -r /linus2/tmp/d && \
+    dd if=/dev/zero of=/linus2/tmp/big bs=64k count=4 && cat /linus2/tmp/big > /dev/null && \
+    echo in | podos run linus2 -- cat && podos nodes && podos cdt && \
+    cat /sys/kernel/podos/cm/*";
+
+fn locks(lab: &Lab<'_>) -> Result<()> {
+    lab.node(1)?.sh(CHORES)?;
+    let table = LockTable::of_page()?;
+    for node in lab.nodes() {
+        let faults = table.faults(&node.sh("cat /proc/lockdep")?)?;
+        ensure!(
+            faults.is_empty(),
+            "docs/architecture.md, Locks, is not what {} does: {}",
+            node.name(),
+            faults.join("; ")
+        );
     }
     Ok(())
 }
