@@ -64,6 +64,7 @@ enum Verb {
     Cluster(verbs::cluster::Cluster),
     ClusterTest(verbs::cluster_test::ClusterTest),
     Bench(verbs::bench::Bench),
+    RustAnalyzer(verbs::rust_analyzer::RustAnalyzer),
     Doctor(verbs::doctor::Doctor),
     Clean(verbs::clean::Clean),
 }
@@ -79,6 +80,7 @@ impl Xtask for Verb {
             Verb::Cluster(verb) => verb.run(ctx),
             Verb::ClusterTest(verb) => verb.run(ctx),
             Verb::Bench(verb) => verb.run(ctx),
+            Verb::RustAnalyzer(verb) => verb.run(ctx),
             Verb::Doctor(verb) => verb.run(ctx),
             Verb::Clean(verb) => verb.run(ctx),
         }

@@ -22,6 +22,7 @@ use crate::steps::kernel::Kernel;
 use crate::steps::modules::{Modules, ModulesClippy};
 use crate::steps::patched::Patched;
 use crate::steps::rootfs::Rootfs;
+use crate::steps::rust_project::RustProject;
 use crate::steps::source::Source;
 use crate::steps::userspace::Userspace;
 
@@ -159,6 +160,23 @@ pub fn modules_clippy(run: &mut Run<'_>, profile: &Profile) -> Result<()> {
         })
     }))?;
     Ok(())
+}
+
+/// The build root, the kernel, and what it says to rust-analyzer.
+pub fn rust_project(
+    run: &mut Run<'_>,
+    profile: &Profile,
+) -> Result<Option<(Output, Output, Output)>> {
+    let (base, kernel) = self::kernel(run, profile)?;
+    let Some((root, kernel)) = base.root.as_ref().map(Locked::output).zip(kernel) else {
+        return Ok(None);
+    };
+    let kernel_output = &kernel;
+    let project = run.step(Some(RustProject {
+        root,
+        kernel: kernel_output,
+    }))?;
+    Ok(project.map(|project| (root.clone(), kernel, project)))
 }
 
 /// Everything: the image of a profile.

@@ -11,6 +11,7 @@ pub mod kernel_tree;
 pub mod modules;
 pub mod patched;
 pub mod rootfs;
+pub mod rust_project;
 pub mod source;
 pub mod userspace;
 

@@ -10,5 +10,6 @@ pub mod doctor;
 pub mod image;
 pub mod lock;
 pub mod patches;
+pub mod rust_analyzer;
 pub mod summary;
 pub mod test;
