@@ -45,7 +45,8 @@ impl fmt::Display for Word<'_> {
         match self {
             Self::Part(part) => write!(f, "no test has `{part}` in its name"),
             Self::Setting(name) => {
-                let all = SETTINGS.map(|setting| setting.name).join(", ");
+                let all: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+                let all = all.join(", ");
                 write!(f, "there is no setting `{name}`; there are {all}")
             }
         }

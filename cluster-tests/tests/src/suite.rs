@@ -35,7 +35,7 @@ use crate::test::{Test, SETTINGS};
 
 /// All tests, those of one setting together.
 pub fn all() -> Vec<Test> {
-    let subjects: [&[Test]; 20] = [
+    let subjects = [
         gpid::TESTS,
         node::TESTS,
         names::TESTS,
@@ -103,7 +103,7 @@ mod tests {
     fn every_setting_is_run_and_has_tests() {
         assert!(all().iter().all(|test| SETTINGS.contains(&test.setting)));
         for setting in SETTINGS {
-            let has_tests = all().iter().any(|test| test.setting == setting);
+            let has_tests = all().iter().any(|test| test.setting == *setting);
             assert!(has_tests, "{}", setting.name);
         }
     }

@@ -198,7 +198,7 @@ pub const SOAK: Setting = Setting {
 };
 
 /// All of them, in the order in which they run.
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: &[Setting] = &[
     HOST,
     SHARED,
     PRODUCT,

@@ -4,7 +4,9 @@
 
 mod allowlist;
 mod broken_rule;
+mod copy;
 mod headers;
+mod recipes;
 mod tally;
 
 use std::fs;
@@ -93,6 +95,10 @@ impl Xtask for Test {
             report.check("a broken rule is noticed", || {
                 ensure!(image, "there is no image to boot");
                 broken_rule::check(ctx, true)
+            });
+            report.check("recipes", || {
+                ensure!(image, "there is no image to boot");
+                recipes::check(ctx)
             });
             report.tests("cluster tests", || {
                 if !image {

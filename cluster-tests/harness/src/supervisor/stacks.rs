@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a node is doing that does not get on: the stacks of its tasks, on its console.
+//! Task stacks of a hung node, on its console.
 //!
 //! The agent is asked first. One that does not answer hangs, and then the kernel is asked over
 //! its serial line, which needs no process, or at worst the shell there. A kernel that does not

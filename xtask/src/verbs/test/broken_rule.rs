@@ -5,12 +5,11 @@
 //! nor that they run the same code.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{ensure, Context as _, Result};
 
+use super::copy::{self, Copy};
 use crate::context::Context;
-use crate::engine::key::list_files;
 
 /// Where the rule stands, and what takes its place: an OPEN that was seen before opens nothing.
 const FILE: &str = "rust-kmods/proto/src/endpoint/route.rs";
@@ -55,8 +54,7 @@ const NODES: Witness = Witness {
 ///
 /// Who noticed nothing, or something else.
 pub fn check(ctx: &Context, with_nodes: bool) -> Result<()> {
-    let copy = tempfile::tempdir().context("a folder for the copy")?;
-    copy_tree(ctx.root(), copy.path())?;
+    let copy = copy::of_tree(ctx)?;
     let path = copy.path().join(FILE);
     let mut text = fs::read_to_string(&path).with_context(|| format!("cannot read {FILE}"))?;
     for (rule, broken) in BROKEN {
@@ -67,45 +65,16 @@ pub fn check(ctx: &Context, with_nodes: bool) -> Result<()> {
         text = text.replace(rule, broken);
     }
     fs::write(&path, text).with_context(|| format!("cannot write the copy of {FILE}"))?;
-    notices(ctx, copy.path(), &SIMULATION)?;
-    notices(ctx, copy.path(), &FUZZ_TARGET)?;
+    notices(&copy, &SIMULATION)?;
+    notices(&copy, &FUZZ_TARGET)?;
     if with_nodes {
-        notices(ctx, copy.path(), &NODES)?;
+        notices(&copy, &NODES)?;
     }
     Ok(())
 }
 
-/// Copies the sources, as they are now.
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    for file in list_files(from, ".")? {
-        // Where there is no git, what was built is among them.
-        if file.starts_with("target") {
-            continue;
-        }
-        let target = to.join(&file);
-        let folder = target.parent().context("a file is in a folder")?;
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::copy(from.join(&file), &target))
-            .with_context(|| format!("cannot copy {}", file.display()))?;
-    }
-    Ok(())
-}
-
-fn notices(ctx: &Context, copy: &Path, witness: &Witness) -> Result<()> {
-    let mut arguments: Vec<_> = witness.command.split_whitespace().collect();
-    if ctx.flags.offline {
-        arguments.insert(1, "--offline");
-    }
-    let output = duct::cmd("cargo", &arguments)
-        .dir(copy)
-        .env("CARGO_TERM_COLOR", "never")
-        .env("CARGO_TARGET_DIR", copy.join("target"))
-        .stdin_null()
-        .stderr_to_stdout()
-        .stdout_capture()
-        .unchecked()
-        .run()
-        .context("cannot start cargo")?;
+fn notices(copy: &Copy, witness: &Witness) -> Result<()> {
+    let output = copy.cargo(witness.command)?;
     let said = String::from_utf8_lossy(&output.stdout);
     let name = witness.name;
     ensure!(!output.status.success(), "{name} noticed nothing:\n{said}");

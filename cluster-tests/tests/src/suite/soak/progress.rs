@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What who waits is told: a line that changes in a terminal, plain lines elsewhere.
+//! Progress of a soak: a line that changes in a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

@@ -19,7 +19,7 @@ pub const FOLDER: &str = "/tmp/soak";
 /// machines that are busy.
 const AFTERMATH: Duration = Duration::from_secs(15);
 
-/// How long nothing may have befallen a node until nothing of it is under way any more.
+/// Quiet time after which no effect of a fault can remain.
 const CALM: Duration = Duration::from_secs(20);
 
 /// The state of the nodes, kept by the nemesis, asked by the workers.
@@ -87,7 +87,7 @@ impl Weather {
         })
     }
 
-    /// Whether nothing has befallen these nodes for so long that nothing can come late.
+    /// Whether these nodes had no fault for so long that no effect of one can remain.
     pub fn is_calm(&self, nodes: [u32; 2]) -> bool {
         let inner = self.lock();
         let mut skies = nodes.iter().filter_map(|node| inner.get(node));
