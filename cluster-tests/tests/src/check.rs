@@ -9,7 +9,7 @@ macro_rules! ensure_eq {
         match (&$found, &$expected) {
             (found, expected) if *found == *expected => {}
             (found, expected) => {
-                let what = format_args!($($what)+);
+                let what = format!($($what)+);
                 anyhow::bail!("{what}: found {found:?}, expected {expected:?}");
             }
         }

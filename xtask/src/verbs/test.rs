@@ -6,6 +6,7 @@ mod allowlist;
 mod broken_rule;
 mod copy;
 mod headers;
+mod oldest;
 mod recipes;
 mod tally;
 
@@ -29,7 +30,9 @@ use tally::Tally;
 
 /// Run every check: format, lints, all tests, the patch series, the image, the cluster tests.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask test --host-only")]
+#[command(
+    after_help = "Examples:\n  cargo xtask test --host-only\n  cargo xtask test --only recipes"
+)]
 pub struct Test {
     /// Leave out what needs a kernel: patches, modules, image, cluster.
     #[arg(long)]
@@ -37,6 +40,9 @@ pub struct Test {
     /// Leave out what boots clusters.
     #[arg(long)]
     no_cluster: bool,
+    /// Only the parts with this in their names; what others would have built has to be there
+    #[arg(long, value_name = "PART")]
+    only: Option<String>,
 }
 
 impl Xtask for Test {
@@ -46,7 +52,7 @@ impl Xtask for Test {
         sh.change_dir(ctx.root());
         // Asked now: the tests may build this program anew under its feet.
         let program = std::env::current_exe()?;
-        let mut report = Report::default();
+        let mut report = Report::of(self.only);
         report.check("format", || {
             cmd!(sh, "cargo fmt --all --check").quiet().run()?;
             let roots = kernel_crates(ctx)?;
@@ -79,6 +85,7 @@ impl Xtask for Test {
             });
         }
         if !self.host_only {
+            report.check("oldest Rust", || oldest::check(ctx));
             report.check("patches", || verbs::patches::check(ctx, false));
             report.check("modules clippy", || {
                 let profile = Profile::load(ctx, LAB)?;
@@ -221,10 +228,21 @@ fn count(
 struct Report {
     total: Tally,
     failures: Vec<String>,
+    /// What the names of wanted parts have in them.
+    only: Option<String>,
+    /// The parts that there are.
+    parts: Vec<String>,
 }
 
 impl Report {
-    /// Does a check that counts as one; tells whether it passed.
+    fn of(only: Option<String>) -> Self {
+        Self {
+            only,
+            ..Self::default()
+        }
+    }
+
+    /// Does a check that counts as one; tells whether it passed, or is left out.
     fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) -> bool {
         let before = self.failures.len();
         self.tests(name, || check().map(|()| Tally::new(1, 0)));
@@ -233,6 +251,10 @@ impl Report {
 
     /// Does something that counts for itself.
     fn tests(&mut self, name: &str, tests: impl FnOnce() -> Result<Tally>) {
+        self.parts.push(name.to_owned());
+        if self.only.as_ref().is_some_and(|only| !name.contains(only)) {
+            return;
+        }
         println!("== {name}");
         let begin = Instant::now();
         let outcome = tests();
@@ -256,7 +278,13 @@ impl Report {
         }
     }
 
-    fn end(self) -> ExitCode {
+    fn end(mut self) -> ExitCode {
+        if let Some(only) = self.only.filter(|_| self.total == Tally::default()) {
+            let parts = self.parts.join(", ");
+            self.failures.push(format!(
+                "no part has `{only}` in its name; there are: {parts}"
+            ));
+        }
         println!("==");
         for failure in &self.failures {
             println!("FAILED {}", failure.lines().next().unwrap_or_default());
@@ -281,6 +309,17 @@ mod tests {
         report.tests("tests", || Ok(Tally::new(5, 2)));
         assert_eq!(report.total.to_string(), "6 passed, 3 failed");
         assert_eq!(report.failures, ["bad: broken", "tests: 2 failed"]);
+    }
+
+    #[test]
+    fn parts_are_left_out_by_name() {
+        let mut report = Report::of(Some("goo".to_owned()));
+        assert!(report.check("good", || Ok(())));
+        assert!(report.check("bad", || bail!("it is not wanted")));
+        assert_eq!(report.total.to_string(), "1 passed, 0 failed");
+        let mut report = Report::of(Some("x".to_owned()));
+        assert!(report.check("good", || Ok(())));
+        assert_eq!(report.end(), ExitCode::FAILURE);
     }
 
     #[test]
