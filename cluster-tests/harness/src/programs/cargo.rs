@@ -31,7 +31,10 @@ impl Program {
     /// cargo does not start, or fails.
     pub(crate) fn build(&self, root: &Path) -> Result<PathBuf> {
         let what = || format!("build {} by cargo", self.package);
-        let folder = root.join("target").join(self.folder);
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+        let folder = target
+            .unwrap_or_else(|| root.join("target"))
+            .join(self.folder);
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
             .args(["build", "--quiet", "--release", "--locked"])

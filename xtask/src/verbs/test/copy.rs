@@ -5,12 +5,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Instant;
 
 use anyhow::{ensure, Context as _, Result};
 use tempfile::TempDir;
 
 use crate::context::Context;
 use crate::engine::key::list_files;
+use crate::engine::progress::duration;
 
 /// A copy, which goes with the value. What cargo builds of it is kept beside what it builds of the
 /// tree, so that the next copy need not begin anew.
@@ -59,8 +61,9 @@ impl Copy {
 
     /// Runs a line of shell in it, which has to succeed.
     pub fn succeed(&self, line: &str) -> Result<()> {
-        println!("$ {line}");
+        let begin = Instant::now();
         let output = self.run("sh", &["-c", line])?;
+        println!("$ {line} ({})", duration(begin.elapsed()));
         let said = String::from_utf8_lossy(&output.stdout);
         ensure!(
             output.status.success(),
