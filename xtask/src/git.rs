@@ -15,6 +15,8 @@ use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
 
+use crate::children;
+
 /// What holds in every call, also against the settings of the repository itself.
 const SETTINGS: &[&str] = &[
     "am.threeWay=false",
@@ -137,15 +139,12 @@ impl<'a> Git<'a> {
         let all = settings.map(OsString::from).chain(arguments.clone());
         let mut environment = environment(env::vars_os());
         environment.extend(self.repository.map(|at| ("GIT_DIR".into(), at.into())));
-        let output = duct::cmd("git", all)
+        let git = duct::cmd("git", all)
             .dir(self.dir)
             .full_env(environment)
-            .stdin_null()
             .stdout_capture()
-            .stderr_capture()
-            .unchecked()
-            .run()
-            .context("cannot start git")?;
+            .stderr_capture();
+        let output = children::output(&git).context("cannot start git")?;
         if !output.status.success() {
             // Some refusals (nothing to commit) are told on standard output.
             let said = match output.stderr.is_empty() {

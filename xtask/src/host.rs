@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context as _, Result};
 use xshell::{cmd, Shell};
 
+use crate::children;
 use crate::context::Context;
 
 /// How a tool's presence is told.
@@ -173,12 +174,10 @@ pub fn ensure_for(ctx: &Context, purpose: Purpose) -> Result<()> {
     }
     eprintln!("host: missing: {list}");
     eprintln!("host: {command}");
-    let sh = Shell::new()?;
-    sh.set_var("DEBIAN_FRONTEND", "noninteractive");
-    cmd!(sh, "sh -c {command}")
-        .quiet()
-        .ignore_stdout()
-        .run()
+    let install = duct::cmd!("sh", "-c", &command)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdout_null();
+    children::succeed(&command, &install)
         .with_context(|| format!("cannot install host packages; run by hand: {command}"))?;
     match missing(purpose).as_slice() {
         [] => Ok(()),

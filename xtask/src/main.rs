@@ -8,6 +8,7 @@
 #[macro_use]
 extern crate podos_harness;
 
+mod children;
 mod cluster_key;
 mod context;
 mod cpio;
@@ -20,6 +21,7 @@ mod kconfig;
 mod lock;
 mod pipeline;
 mod series;
+mod signals;
 mod steps;
 mod verbs;
 mod workspace;

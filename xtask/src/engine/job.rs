@@ -4,14 +4,15 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
 use tempfile::TempDir;
 
 use super::progress::Task;
 use super::store::Store;
+use crate::children;
 
 /// Lines of the log that a failure shows.
 const TAIL: usize = 25;
@@ -99,47 +100,21 @@ impl<'a> Job<'a> {
         mut see: impl FnMut(&str),
     ) -> Result<()> {
         self.say(&format!("$ {what}"));
-        let reader = command
-            .stdin_null()
-            .stderr_to_stdout()
-            .unchecked()
-            .reader()
-            .with_context(|| format!("cannot start {what}"))?;
-        let mut lines = BufReader::new(reader);
-        let mut line = Vec::new();
-        while lines
-            .read_until(b'\n', &mut line)
-            .with_context(|| format!("{what}: output lost"))?
-            > 0
-        {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            self.say(&text);
-            see(&text);
-            line.clear();
-        }
-        let status = lines.get_ref().try_wait()?.map(|output| output.status);
-        match status {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => bail!("{what} failed with {status}"),
-            None => bail!("{what} closed its output and did not end"),
-        }
+        let status = children::lines(what, command, |line| {
+            self.say(line);
+            see(line);
+        })?;
+        ensure!(status.success(), "{what} failed with {status}");
+        Ok(())
     }
 
     /// Reads a command's standard output; its errors go to the log.
     pub fn read(&mut self, what: &str, command: &duct::Expression) -> Result<String> {
         self.say(&format!("$ {what}"));
         let log = self.log.try_clone()?;
-        let output = command
-            .stdin_null()
-            .stdout_capture()
-            .stderr_file(log)
-            .unchecked()
-            .run()
-            .with_context(|| format!("cannot start {what}"))?;
-        if !output.status.success() {
-            bail!("{what} failed with {}", output.status);
-        }
-        String::from_utf8(output.stdout).with_context(|| format!("{what}: output is not UTF-8"))
+        let command = command.stdout_capture().stderr_file(log);
+        let printed = children::succeed(what, &command)?;
+        String::from_utf8(printed).with_context(|| format!("{what}: output is not UTF-8"))
     }
 }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::key::{Inputs, Key};
+use crate::children;
 
 const STAMP: &str = ".stamp.toml";
 const TEMP_PREFIX: &str = ".tmp-";
@@ -293,11 +294,7 @@ pub fn remove_tree(dir: &Path) -> Result<()> {
     if fs::remove_dir_all(dir).is_ok() {
         return Ok(());
     }
-    let sh = xshell::Shell::new()?;
-    xshell::cmd!(sh, "chmod -R u+rwX {dir}")
-        .quiet()
-        .ignore_status()
-        .run()?;
+    children::output(&duct::cmd!("chmod", "-R", "u+rwX", dir)).context("cannot start chmod")?;
     fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))
 }
 

@@ -10,16 +10,16 @@ mod oldest;
 mod recipes;
 mod tally;
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{bail, ensure, Context as _, Result};
 use podos_harness::LAB;
-use xshell::{cmd, Shell};
 
+use crate::children;
 use crate::context::Context;
 use crate::definitions::{Profile, NODE};
 use crate::engine::job::StepFailed;
@@ -48,35 +48,24 @@ pub struct Test {
 impl Xtask for Test {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
         host::ensure_for(ctx, host::Purpose::Test)?;
-        let sh = Shell::new()?;
-        sh.change_dir(ctx.root());
         // Asked now: the tests may build this program anew under its feet.
         let program = std::env::current_exe()?;
         let mut report = Report::of(self.only);
         report.check("format", || {
-            cmd!(sh, "cargo fmt --all --check").quiet().run()?;
-            let roots = kernel_crates(ctx)?;
-            Ok(cmd!(sh, "rustfmt --check --edition 2021 {roots...}")
-                .quiet()
-                .run()?)
+            succeed(ctx, "cargo", words("fmt --all --check"))?;
+            let mut arguments = words("--check --edition 2021");
+            arguments.extend(kernel_crates(ctx)?.into_iter().map(OsString::from));
+            succeed(ctx, "rustfmt", arguments)
         });
         report.check("licence headers", || headers::check(ctx.root()));
-        report.check("clippy", || {
-            let offline = ctx.flags.offline.then_some("--offline");
-            Ok(cmd!(sh, "cargo clippy --quiet --locked --workspace --all-targets {offline...} -- -D warnings")
-                .quiet()
-                .run()?)
-        });
+        report.check("clippy", || clippy(ctx, "--workspace --all-targets"));
         report.check("firmware clippy", || {
             // For a bare machine, so the workspace's check leaves it out.
-            let offline = ctx.flags.offline.then_some("--offline");
-            let package = ["--package", "podos-firmware", "--features", "machine"];
-            Ok(cmd!(sh, "cargo clippy --quiet --locked --release {package...} --bin podos-firmware {offline...} -- -D warnings")
-                .quiet()
-                .run()?)
+            let what = "--package podos-firmware --features machine --bin podos-firmware";
+            clippy(ctx, &format!("--release {what}"))
         });
-        for (name, arguments) in host_tests(&sh) {
-            report.tests(name, || count(ctx, "cargo", &arguments, Tally::read_line));
+        for (name, arguments) in host_tests(ctx) {
+            report.tests(name, || count(ctx, "cargo", arguments, Tally::read_line));
         }
         let boots = !self.host_only && !self.no_cluster;
         if !boots {
@@ -111,23 +100,18 @@ impl Xtask for Test {
                 if !image {
                     bail!("there is no image to boot");
                 }
-                let dir = ctx.image_dir(LAB).to_string_lossy().into_owned();
-                count(
-                    ctx,
-                    &program.to_string_lossy(),
-                    // Just the image that was built: no flag of this run is lost on it.
-                    &["cluster-test", "--image-dir", &dir].map(str::to_owned),
-                    Tally::read_total,
-                )
+                // Just the image that was built: no flag of this run is lost on it.
+                let mut arguments = words("cluster-test --image-dir");
+                arguments.push(ctx.image_dir(LAB).into());
+                count(ctx, &program, arguments, Tally::read_total)
             });
             report.check("benches run", || {
                 ensure!(image, "there is no image to boot");
-                let dir = ctx.image_dir(LAB);
+                let mut arguments = words("bench --all --quick --image-dir");
+                arguments.push(ctx.image_dir(LAB).into());
                 // What they find out is not judged here: a machine that does other work as well
                 // would decide.
-                Ok(cmd!(sh, "{program} bench --all --quick --image-dir {dir}")
-                    .quiet()
-                    .run()?)
+                succeed(ctx, &program, arguments)
             });
         }
         Ok(report.end())
@@ -151,14 +135,10 @@ fn kernel_crates(ctx: &Context) -> Result<Vec<PathBuf>> {
 }
 
 /// The commands for the tests that need no cluster.
-fn host_tests(sh: &Shell) -> Vec<(&'static str, Vec<String>)> {
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+fn host_tests(ctx: &Context) -> Vec<(&'static str, Vec<OsString>)> {
     let options = "--locked --workspace";
-    let nextest = cmd!(sh, "cargo nextest --version")
-        .quiet()
-        .ignore_stdout()
-        .ignore_stderr()
-        .run();
+    let nextest = duct::cmd!("cargo", "nextest", "--version").dir(ctx.root());
+    let nextest = children::succeed("cargo nextest", &nextest.stdout_null().stderr_null());
     if nextest.is_ok() {
         vec![
             (
@@ -181,46 +161,52 @@ fn host_tests(sh: &Shell) -> Vec<(&'static str, Vec<String>)> {
     }
 }
 
+fn words(text: &str) -> Vec<OsString> {
+    text.split_whitespace().map(OsString::from).collect()
+}
+
+/// Runs a program in the checkout's folder to its good end.
+fn succeed(ctx: &Context, program: impl AsRef<OsStr>, arguments: Vec<OsString>) -> Result<()> {
+    let (what, command) = command(ctx, program.as_ref(), arguments);
+    children::succeed(&what, &command).map(drop)
+}
+
+/// A command in the checkout's folder, and what it is called.
+fn command(ctx: &Context, program: &OsStr, arguments: Vec<OsString>) -> (String, duct::Expression) {
+    let words = [&[program.into()], arguments.as_slice()].concat();
+    let what = format!("`{}`", words.join(OsStr::new(" ")).to_string_lossy());
+    (what, duct::cmd(program, arguments).dir(ctx.root()))
+}
+
+/// Has clippy look at what these options say.
+fn clippy(ctx: &Context, what: &str) -> Result<()> {
+    let mut arguments = words(&format!("clippy --quiet --locked {what}"));
+    arguments.extend(ctx.flags.offline.then(|| "--offline".into()));
+    arguments.extend(words("-- -D warnings"));
+    succeed(ctx, "cargo", arguments)
+}
+
 /// Runs a command that ends with counts of tests, showing what it says.
 fn count(
     ctx: &Context,
-    program: &str,
-    arguments: &[String],
+    program: impl AsRef<OsStr>,
+    mut arguments: Vec<OsString>,
     read: fn(&mut Tally, &str),
 ) -> Result<Tally> {
-    let mut arguments = arguments.to_vec();
-    if ctx.flags.offline {
-        arguments.push("--offline".to_owned());
-    }
-    let reader = duct::cmd(program, &arguments)
-        .dir(ctx.root())
-        .env("CARGO_TERM_COLOR", "never")
-        .stdin_null()
-        .stderr_to_stdout()
-        .unchecked()
-        .reader()
-        .with_context(|| format!("cannot start {program}"))?;
+    arguments.extend(ctx.flags.offline.then(|| "--offline".into()));
+    let (what, command) = command(ctx, program.as_ref(), arguments);
+    let command = command.env("CARGO_TERM_COLOR", "never");
     let mut tally = Tally::default();
-    let mut lines = BufReader::new(reader);
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line)? > 0 {
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        println!("{text}");
-        read(&mut tally, &text);
-        line.clear();
-    }
-    let status = lines.get_ref().try_wait()?.map(|output| output.status);
-    match status {
-        Some(status) if status.success() => Ok(tally),
-        // A crash after the count, or before there was one, must not pass.
-        _ if tally.failed() == 0 => {
-            bail!(
-                "`{program} {}` failed without a failed test",
-                arguments.join(" ")
-            )
-        }
-        _ => Ok(tally),
-    }
+    let status = children::lines(&what, &command, |line| {
+        println!("{line}");
+        read(&mut tally, line);
+    })?;
+    // A crash after the count, or before there was one, must not pass.
+    ensure!(
+        status.success() || tally.failed() > 0,
+        "{what} failed without a failed test"
+    );
+    Ok(tally)
 }
 
 /// What passed and failed so far.
@@ -331,7 +317,7 @@ mod tests {
             count(
                 &ctx,
                 "sh",
-                &["-c".to_owned(), script.to_owned()],
+                vec!["-c".into(), script.into()],
                 Tally::read_line,
             )
         };

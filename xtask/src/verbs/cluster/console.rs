@@ -2,7 +2,6 @@
 
 //! `cluster console`.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -16,6 +15,7 @@ use rustix::termios::{isatty, tcgetattr, tcgetpgrp, tcsetattr, OptionalActions, 
 
 use super::Name;
 use crate::context::Context;
+use crate::signals::is_ignored;
 use crate::Xtask;
 
 /// Ctrl-], as in telnet.
@@ -115,17 +115,6 @@ fn attend(stream: UnixStream, name: &str, mut signals: Signals) -> Result<()> {
                 .unwrap_or_else(|_| bail!("the console's thread has failed"));
         }
     }
-}
-
-/// Whether whoever started us had us ignore a signal, as `nohup` does. One that is blocked comes
-/// all the same.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Sends the keys, until the escape or the end, and then ends the connection.

@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{bail, Context as _, Result};
 
 use super::BASE;
+use crate::children;
 use crate::context::Context;
 use crate::git::Git;
 use crate::series::{self, Patch, PROJECT_EMAIL, PROJECT_NAME};
@@ -31,9 +32,8 @@ pub fn checkout(ctx: &Context, dir: &Path) -> Result<()> {
         .tempdir_in(parent)?;
     let tree = temp.path().join("linux");
     eprintln!("making {}: this takes a minute", dir.display());
-    duct::cmd!("cp", "-a", "--reflink=auto", source.path("tree"), &tree)
-        .run()
-        .context("cannot copy the kernel source")?;
+    let copy = duct::cmd!("cp", "-a", "--reflink=auto", source.path("tree"), &tree);
+    children::succeed("cp", &copy).context("cannot copy the kernel source")?;
     make_repository(&tree, ctx.root(), &patches)?;
     fs::rename(&tree, dir).with_context(|| format!("cannot make {}", dir.display()))?;
     println!("{}: {} commits on {BASE}", dir.display(), patches.len());

@@ -7,6 +7,7 @@ use std::fs;
 
 use anyhow::{bail, Context as _, Result};
 
+use crate::children;
 use crate::context::Context;
 use crate::steps::image::INITRAMFS;
 
@@ -23,9 +24,10 @@ pub fn check(ctx: &Context, profile: &str) -> Result<()> {
     // Another reader of archives than the one that wrote it.
     let options = "--options=mtree:!all,mtree:type,mtree:link";
     let archive = format!("@{}", image.display());
-    let listed = duct::cmd!("bsdtar", "-cf", "-", "--format=mtree", options, archive)
-        .read()
+    let reader = duct::cmd!("bsdtar", "-cf", "-", "--format=mtree", options, archive);
+    let listed = children::succeed("bsdtar", &reader.stdout_capture())
         .with_context(|| format!("cannot list {}", image.display()))?;
+    let listed = String::from_utf8_lossy(&listed);
     let differences = differences(&allowed, &listed);
     if !differences.is_empty() {
         bail!(

@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{ensure, Context as _, Result};
 use tempfile::TempDir;
 
+use crate::children;
 use crate::context::Context;
 use crate::engine::key::list_files;
 use crate::engine::progress::duration;
@@ -74,15 +75,12 @@ impl Copy {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<Output> {
-        duct::cmd(program, arguments)
+        let command = duct::cmd(program, arguments)
             .dir(self.path())
             .env("CARGO_TERM_COLOR", "never")
             .env("CARGO_TARGET_DIR", &self.target)
-            .stdin_null()
             .stderr_to_stdout()
-            .stdout_capture()
-            .unchecked()
-            .run()
-            .with_context(|| format!("cannot start {program}"))
+            .stdout_capture();
+        children::output(&command).with_context(|| format!("cannot start {program}"))
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{ensure, Context as _, Result};
 
+use crate::children;
 use crate::context::Context;
 use crate::definitions::NODE;
 use crate::engine::Run;
@@ -27,9 +28,9 @@ pub fn check(ctx: &Context) -> Result<()> {
     let rustc = dir.path().join("rustc");
     fs::write(&rustc, wrapper(&root.path("root")))?;
     fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755))?;
-    let version = duct::cmd!(&rustc, "--version")
-        .read()
-        .context("cannot run its rustc")?;
+    let ask = duct::cmd!(&rustc, "--version").stdout_capture();
+    let version = String::from_utf8(children::succeed("its rustc", &ask)?)?;
+    let version = version.trim_end();
     let wanted = rust_version(&fs::read_to_string(ctx.path("Cargo.toml"))?)?;
     ensure!(
         version.starts_with(&format!("rustc {wanted}.")),
@@ -37,15 +38,14 @@ pub fn check(ctx: &Context) -> Result<()> {
     );
     let mut arguments = vec!["check", "--quiet", "--locked", "--workspace"];
     arguments.extend(ctx.flags.offline.then_some("--offline"));
-    duct::cmd("cargo", &arguments)
+    let cargo = duct::cmd("cargo", &arguments)
         .dir(ctx.root())
         .env("RUSTC", &rustc)
         .env("CARGO_TARGET_DIR", ctx.path("target/oldest"))
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .stdin_null()
-        .run()
-        .with_context(|| format!("the workspace does not build with {version}"))?;
-    Ok(())
+        .env_remove("RUSTUP_TOOLCHAIN");
+    children::succeed("cargo check", &cargo)
+        .map(drop)
+        .with_context(|| format!("the workspace does not build with {version}"))
 }
 
 /// The build root's compiler as a program of this machine: with its own loader and libraries, so
