@@ -10,6 +10,7 @@ mod rail;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use podos_switch::{Rate, Selector};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,20 @@ impl fmt::Display for Net {
             Self::Bridge => "bridge",
             Self::Switch => "switch",
         })
+    }
+}
+
+impl FromStr for Net {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "bridge" => Ok(Self::Bridge),
+            "switch" => Ok(Self::Switch),
+            _ => Err(format!(
+                "there is no network `{name}`; there are bridge, switch"
+            )),
+        }
     }
 }
 
@@ -450,6 +465,19 @@ mod tests {
         let text = "--rail: there is no rail 3; they are 0 to 2";
         assert_eq!(error(Selector::rail(3)), text);
         assert_eq!(error(Selector::node(3)), "--node: there is no linus3");
+    }
+
+    #[test]
+    fn networks_and_modes_are_read_as_they_are_written() {
+        for net in [Net::Bridge, Net::Switch] {
+            assert_eq!(net.to_string().parse(), Ok(net));
+        }
+        for mode in [CmMode::Open, CmMode::Mac, CmMode::Aead] {
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+        }
+        let error = "hub".parse::<Net>().unwrap_err();
+        assert_eq!(error, "there is no network `hub`; there are bridge, switch");
+        assert!("".parse::<CmMode>().is_err());
     }
 
     #[test]

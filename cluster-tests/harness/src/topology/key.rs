@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,21 @@ impl fmt::Display for CmMode {
             Self::Mac => "mac",
             Self::Aead => "aead",
         })
+    }
+}
+
+impl FromStr for CmMode {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "open" => Ok(Self::Open),
+            "mac" => Ok(Self::Mac),
+            "aead" => Ok(Self::Aead),
+            _ => Err(format!(
+                "there is no mode of CM `{name}`; there are open, mac, aead"
+            )),
+        }
     }
 }
 
