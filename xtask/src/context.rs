@@ -6,6 +6,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context as _, Result};
+use podos_lab_options::image_dir;
 
 /// Flags that every verb accepts.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -75,7 +76,7 @@ impl Context {
 
     /// Where the image of a profile is put for the user.
     pub fn image_dir(&self, profile: &str) -> PathBuf {
-        self.root.join("target/images").join(profile)
+        image_dir(&self.root, profile)
     }
 }
 

@@ -19,7 +19,9 @@ mod git;
 mod host;
 mod kconfig;
 mod lock;
+mod passed;
 mod pipeline;
+mod program;
 mod series;
 mod signals;
 mod steps;
@@ -101,4 +103,36 @@ fn main() -> ExitCode {
         }
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// The name of the one cluster is meant by all but who shows them all.
+    #[test]
+    fn a_cluster_that_is_not_named_has_a_name() {
+        let mut cli = Cli::command();
+        cli.build();
+        let cluster = cli
+            .find_subcommand("cluster")
+            .expect("there is such a verb");
+        for verb in cluster
+            .get_subcommands()
+            .filter(|verb| verb.get_name() != "help")
+        {
+            let mut arguments = verb.get_arguments();
+            let name = arguments.find(|arg| arg.get_id() == "name");
+            let defaults = name.expect("all take --name").get_default_values();
+            let is_status = verb.get_name() == "status";
+            assert_eq!(defaults.is_empty(), is_status, "{}", verb.get_name());
+        }
+    }
 }

@@ -10,78 +10,24 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use podos_bench::bench::Effort;
 use podos_bench::benches;
 use podos_bench::run::{self, Options};
+use podos_lab_options::{Bench, Run, Verb};
 
+/// The benches of PODOS
 #[derive(Parser)]
-#[command(name = "podos-bench", version, about = "The benches of PODOS")]
+#[command(version)]
 struct Arguments {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
-enum Verb {
-    /// Run benches
-    Run(Run),
-    /// Say which benches there are
-    List,
-    /// Tell where the time of a case goes
-    Profile(Profile),
-    /// Write the last run of a bench into docs/performance.md
-    Report {
-        /// The bench
-        name: String,
-        /// The run; the last one without it
-        #[arg(long, value_name = "JSON")]
-        from: Option<PathBuf>,
-    },
-}
-
-#[derive(clap::Args)]
-struct Profile {
-    /// The bench
-    bench: String,
-    /// The case
-    case: String,
-    /// How long, in seconds
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// Folder of the image
-    #[arg(long)]
-    image_dir: PathBuf,
-}
-
-#[derive(clap::Args)]
-struct Run {
-    /// The benches
-    names: Vec<String>,
-    /// Run all
-    #[arg(long)]
-    all: bool,
-    /// Fail where a wanted ratio is missed
-    #[arg(long)]
-    check: bool,
-    /// As many rounds
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: Option<u32>,
-    /// The short form
-    #[arg(long)]
-    quick: bool,
-    /// Folder of the image
-    #[arg(long)]
-    image_dir: PathBuf,
-    /// Version of the checkout
-    #[arg(long, value_name = "VERSION")]
-    podos: String,
+    #[command(flatten)]
+    bench: Bench,
 }
 
 fn main() -> ExitCode {
     podos_harness::supervisor::enter();
     let arguments = Arguments::parse();
-    match go(&arguments.verb) {
+    match go(&arguments.bench) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -90,31 +36,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn go(verb: &Verb) -> Result<ExitCode> {
+fn go(asked: &Bench) -> Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .canonicalize()?;
-    match verb {
-        Verb::List => {
+    match &asked.verb {
+        Some(Verb::Report { name, from }) => {
+            let path = run::publish(name, from.as_deref(), &root)?;
+            println!("{}", path.display());
+        }
+        Some(Verb::Profile(profile)) => {
+            let chosen = run::select(std::slice::from_ref(&profile.name), false)?;
+            let time = Duration::from_secs(profile.seconds);
+            let image = profile.folder.or_of(&root, profile.profile.name());
+            for bench in chosen {
+                let text = run::profile(bench, &profile.case, time, &image, &root)?;
+                println!("{text}");
+            }
+        }
+        None if asked.run.list => {
             for bench in benches::all() {
                 println!("{}: {}", bench.name(), bench.about());
                 println!("  to profile: {}", bench.profiled().join(", "));
             }
         }
-        Verb::Report { name, from } => {
-            let path = run::publish(name, from.as_deref(), &root)?;
-            println!("{}", path.display());
-        }
-        Verb::Profile(profile) => {
-            let chosen = run::select(std::slice::from_ref(&profile.bench), false)?;
-            let time = Duration::from_secs(profile.seconds);
-            for bench in chosen {
-                let image = &profile.image_dir;
-                let text = run::profile(bench, &profile.case, time, image, &root)?;
-                println!("{text}");
-            }
-        }
-        Verb::Run(run) => return all(run, root),
+        None => return all(&asked.run, root),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -122,9 +68,9 @@ fn go(verb: &Verb) -> Result<ExitCode> {
 fn all(arguments: &Run, root: PathBuf) -> Result<ExitCode> {
     let chosen = run::select(&arguments.names, arguments.all)?;
     let options = Options {
+        image: arguments.folder.or_of(&root, arguments.profile.name()),
         root,
         podos: arguments.podos.clone(),
-        image: arguments.image_dir.clone(),
         rounds: arguments.rounds.map(|rounds| rounds as usize),
         effort: match arguments.quick {
             true => Effort::Quick,

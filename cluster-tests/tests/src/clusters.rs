@@ -65,9 +65,8 @@ impl Clusters {
         let name = format!("{}-{}-{}", self.prefix, std::process::id(), self.count);
         let topology = (setting.topology)();
         let mut topology = topology.kernel(self.terms.kernel).share(&self.terms.share);
-        if let Some(memory) = self.terms.memory {
-            topology.memory_mib = memory;
-        }
+        topology.profile.clone_from(&self.terms.profile);
+        topology.memory_mib = self.terms.memory_mib.unwrap_or(topology.memory_mib);
         let mut up = Up::new(&name, &self.terms.image, topology);
         up.wait = setting.wait;
         up.lifetime = self.lifetime;

@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{bail, Context, Result};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use podos_harness::{Kernel, LAB};
+use podos_harness::Kernel;
+use podos_lab_options::Tests;
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
 
@@ -18,20 +19,20 @@ use crate::limits::Limits;
 use crate::session::{Plan, Session};
 use crate::terms::Terms;
 use crate::test::Test;
-use crate::{filter, kmemleak, suite, Counts, Options};
+use crate::{filter, kmemleak, suite, Counts};
 
 /// Where reports go, in the checkout.
 const FOLDER: &str = "target/cluster-test";
-const IMAGES: &str = "target/images";
 
 /// See [`crate::run`].
-pub fn run(options: &Options, root: &Path) -> Result<Counts> {
+pub fn run(options: &Tests, root: &Path) -> Result<Counts> {
     let mut tests = filter::select(&options.filter, suite::all())?;
     if options.list {
         tests.iter().for_each(|test| println!("{}", test.name));
         return Ok(Counts::default());
     }
-    if options.kernel == Kernel::Debug {
+    let kernel = options.image.kernel();
+    if kernel == Kernel::Debug {
         tests = kmemleak::after_each_setting(tests);
     }
     let root = root
@@ -43,15 +44,15 @@ pub fn run(options: &Options, root: &Path) -> Result<Counts> {
     let share = folder.join("share");
     podos_harness::build_guest_tool(&root, &share)?;
     suite::prepare(&root, &tests)?;
-    let limits = Limits::here(options.kernel, options.minutes);
-    let image = options.image_dir.clone();
+    let limits = Limits::here(kernel, options.minutes);
     let terms = Terms {
         seed: options.seed.unwrap_or_else(new_seed),
-        kernel: options.kernel,
-        image: image.unwrap_or_else(|| root.join(IMAGES).join(options.kernel.image(LAB))),
+        kernel,
+        profile: options.image.profile.name().to_owned(),
+        image: options.folder.or_of(&root, &options.image.name()),
         folder: folder.clone(),
         share,
-        memory: options.memory,
+        memory_mib: options.memory_mib,
         minutes: options.minutes,
         limits,
     };

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use podos_harness::Kernel;
+use podos_harness::{Kernel, LAB};
 
 use crate::limits::Limits;
 
@@ -16,6 +16,8 @@ pub struct Terms {
     pub seed: u64,
     /// The nodes' kernel.
     pub kernel: Kernel,
+    /// Profile of the image.
+    pub profile: String,
     /// Folder of the image.
     pub image: PathBuf,
     /// Folder of the report.
@@ -23,7 +25,7 @@ pub struct Terms {
     /// Folder with the guest's tool.
     pub share: PathBuf,
     /// Memory of each node, in MiB; the topology's own if unset.
-    pub memory: Option<u32>,
+    pub memory_mib: Option<u32>,
     /// How long a soak goes on, if that was said.
     pub minutes: Option<u32>,
     /// The time that all things may take.
@@ -55,8 +57,11 @@ impl Terms {
         if self.kernel != Kernel::Base {
             line += &format!(" --kernel {}", self.kernel);
         }
-        if let Some(memory) = self.memory {
-            line += &format!(" --memory {memory}");
+        if self.profile != LAB {
+            line += &format!(" --profile {}", self.profile);
+        }
+        if let Some(memory) = self.memory_mib {
+            line += &format!(" --memory-mib {memory}");
         }
         if let Some(minutes) = self.minutes {
             line += &format!(" --minutes {minutes}");
@@ -74,10 +79,11 @@ pub mod tests {
         Terms {
             seed: 7,
             kernel: Kernel::Base,
+            profile: LAB.into(),
             image: "/no/image".into(),
             folder: "/no/report".into(),
             share: "/no/share".into(),
-            memory: None,
+            memory_mib: None,
             minutes: None,
             limits: crate::limits::tests::quick(),
         }
@@ -87,11 +93,12 @@ pub mod tests {
     fn a_replay_has_what_the_run_had() {
         let mut terms = some();
         assert_eq!(terms.replay("a.b"), "cargo xtask cluster-test a.b --seed 7");
-        (terms.kernel, terms.memory, terms.minutes) = (Kernel::Debug, Some(1500), Some(2));
+        (terms.kernel, terms.memory_mib, terms.minutes) = (Kernel::Debug, Some(1500), Some(2));
+        terms.profile = "mine".into();
         assert_eq!(
             terms.replay("setting:a"),
-            "cargo xtask cluster-test setting:a --seed 7 --kernel debug --memory 1500 \
-             --minutes 2"
+            "cargo xtask cluster-test setting:a --seed 7 --kernel debug --profile mine \
+             --memory-mib 1500 --minutes 2"
         );
     }
 }

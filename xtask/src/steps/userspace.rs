@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use xshell::{cmd, Shell};
 
 use crate::engine::{Inputs, Job, Step};
+use crate::program::cargo;
 use crate::workspace;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -84,11 +85,6 @@ impl Step for Userspace<'_> {
          reached"
             .into()
     }
-}
-
-/// The cargo that runs us, or the one in PATH.
-fn cargo() -> String {
-    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
 }
 
 fn is_source(name: &Path) -> bool {

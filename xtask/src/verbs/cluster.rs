@@ -12,7 +12,7 @@ mod up;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use podos_harness::DEFAULT_NAME;
+use podos_harness::{Cluster as Running, DEFAULT_NAME};
 
 use crate::context::Context;
 use crate::Xtask;
@@ -57,5 +57,16 @@ impl Xtask for Cluster {
 struct Name {
     /// Name of the cluster
     #[arg(long, value_name = "C", default_value = DEFAULT_NAME)]
-    name: String,
+    name: Option<String>,
+}
+
+impl Name {
+    fn get(&self) -> &str {
+        self.name.as_deref().unwrap_or(DEFAULT_NAME)
+    }
+
+    /// The cluster, which is up.
+    fn find(&self) -> Result<Running> {
+        Ok(Running::find(self.get())?)
+    }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use podos_harness::Kernel;
+use podos_lab_options as options;
 
 use crate::context::Context;
 use crate::definitions::{Profile, NODE};
@@ -18,19 +18,18 @@ use crate::{host, pipeline, Xtask};
 
 /// Build an image, with everything it needs, into target/images/PROFILE.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask image --profile lab")]
+#[command(
+    mut_arg("profile", |arg| arg.default_value(NODE)),
+    after_help = "Example:\n  cargo xtask image --profile lab"
+)]
 pub struct Image {
-    /// The profile: a file of images/, without its ending.
-    #[arg(long, default_value = NODE)]
-    profile: String,
-    /// Its kernel; with `debug` it is the profile PROFILE-debug
-    #[arg(long, value_name = "base|debug", default_value_t)]
-    kernel: Kernel,
+    #[command(flatten)]
+    image: options::Image,
 }
 
 impl Xtask for Image {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        build(ctx, &self.kernel.image(&self.profile))?;
+        build(ctx, &self.image.name())?;
         Ok(ExitCode::SUCCESS)
     }
 }

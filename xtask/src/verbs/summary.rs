@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use podos_harness::Kernel;
+use podos_lab_options::Image;
 
 use crate::context::Context;
 use crate::definitions::{Profile, NODE};
@@ -15,19 +15,18 @@ use crate::{host, pipeline, Xtask};
 
 /// Show every step of an image, fresh or stale and why, without building anything.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask summary --profile lab")]
+#[command(
+    mut_arg("profile", |arg| arg.default_value(NODE)),
+    after_help = "Example:\n  cargo xtask summary --profile lab"
+)]
 pub struct Summary {
-    /// The profile: a file of images/, without its ending.
-    #[arg(long, default_value = NODE)]
-    profile: String,
-    /// Its kernel; with `debug` it is the profile PROFILE-debug
-    #[arg(long, value_name = "base|debug", default_value_t)]
-    kernel: Kernel,
+    #[command(flatten)]
+    image: Image,
 }
 
 impl Xtask for Summary {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
-        let profile = Profile::load(ctx, &self.kernel.image(&self.profile))?;
+        let profile = Profile::load(ctx, &self.image.name())?;
         println!("{}: {}", profile.name, profile.description);
         match host::missing(host::Purpose::Work).as_slice() {
             [] => println!("  {:12} fresh", "host"),

@@ -48,7 +48,7 @@ impl Xtask for Console {
     fn run(self, _: &Context) -> Result<ExitCode> {
         // Before any thread is there to which they could go.
         let signals = Signals::block(&ENDS).context("signals can't be taken over")?;
-        let cluster = podos_harness::Cluster::find(&self.name.name)?;
+        let cluster = self.name.find()?;
         let node = cluster.node_named(&self.node)?;
         let stream = node.attach_console()?;
         attend(stream, &node.name(), signals)?;

@@ -20,7 +20,7 @@ pub struct Down {
 
 impl Xtask for Down {
     fn run(self, _: &Context) -> Result<ExitCode> {
-        let name = &self.name.name;
+        let name = self.name.get();
         if podos_harness::Cluster::down_named(name)? {
             println!("cluster `{name}` is down");
         } else {

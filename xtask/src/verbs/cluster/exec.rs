@@ -55,7 +55,7 @@ impl Xtask for Exec {
 impl Exec {
     /// Runs the command; the status that a shell would show.
     fn status(self) -> Result<u8> {
-        let cluster = podos_harness::Cluster::find(&self.name.name)?;
+        let cluster = self.name.find()?;
         let (program, args) = self.command.split_first().context("CMD is missing")?;
         let mut exec = cluster.node_named(&self.node)?.command(program).args(args);
         for pair in &self.env {

@@ -101,7 +101,7 @@ enum What {
 
 impl Xtask for Fault {
     fn run(self, _: &Context) -> Result<ExitCode> {
-        let cluster = Cluster::find(&self.name.name)?;
+        let cluster = self.name.find()?;
         match self.what {
             What::Kill(one) => one.of(&cluster)?.kill()?,
             What::Start(one) => one.of(&cluster)?.start()?,

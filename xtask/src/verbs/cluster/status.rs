@@ -7,16 +7,19 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use podos_harness::{list_clusters, Cluster};
 
+use super::Name;
 use crate::context::Context;
 use crate::Xtask;
 
 /// Show the clusters that are up, and their nodes.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask cluster status --json")]
+#[command(
+    mut_arg("name", |arg| arg.default_value(None).help("Only the cluster of this name")),
+    after_help = "Example:\n  cargo xtask cluster status --json"
+)]
 pub struct Status {
-    /// Only this cluster
-    #[arg(long, value_name = "C")]
-    name: Option<String>,
+    #[command(flatten)]
+    name: Name,
     /// A JSON array, an object for each cluster
     #[arg(long)]
     json: bool,
@@ -24,7 +27,7 @@ pub struct Status {
 
 impl Xtask for Status {
     fn run(self, _: &Context) -> Result<ExitCode> {
-        let names = match self.name {
+        let names = match self.name.name {
             Some(name) => vec![name],
             None => list_clusters()?,
         };

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use podos_harness::{Cluster, CmMode, Kernel, Lifetime, Net, Rail, Rate, Topology, WaitFor};
+use podos_harness::{Cluster, CmMode, Lifetime, Net, Rail, Rate, Topology, WaitFor};
+use podos_lab_options::{Folder, Image};
 
 use super::Name;
 use crate::context::Context;
@@ -46,15 +47,13 @@ pub struct Up {
     /// How many nodes; 3 if nothing says so
     #[arg(long, value_name = "N")]
     nodes: Option<u32>,
-    /// The image's profile; it is built first if need be; lab if nothing says so
-    #[arg(long, value_name = "P")]
-    profile: Option<String>,
-    /// The nodes' kernel, base or debug; base if nothing says so
-    #[arg(long)]
-    kernel: Option<Kernel>,
+    #[command(flatten)]
+    image: Image,
+    #[command(flatten)]
+    folder: Folder,
     /// How the rails are made; bridge if nothing says so and this user can make any, else switch
-    #[arg(long)]
-    net: Option<Network>,
+    #[arg(long, value_name = "bridge|switch")]
+    net: Option<Net>,
     /// How many rails, all alike; 3 if nothing says so
     #[arg(long, value_name = "N")]
     rails: Option<usize>,
@@ -68,36 +67,18 @@ pub struct Up {
     #[arg(long)]
     seed: Option<u64>,
     /// How CM protects its frames; aead if nothing says so
-    #[arg(long)]
-    cm_mode: Option<Mode>,
+    #[arg(long, value_name = "open|mac|aead")]
+    cm_mode: Option<CmMode>,
     /// A folder of this machine, read-write at /mnt/host on every node
     #[arg(long, value_name = "DIR")]
     share: Option<PathBuf>,
-    /// Memory of a node; 512 if nothing says so
-    #[arg(long, value_name = "MIB")]
-    memory: Option<u32>,
+    /// Memory of a node in MiB; 512 if nothing says so
+    #[arg(long, alias = "memory", value_name = "N")]
+    memory_mib: Option<u32>,
     /// When to return: once all agents answer, whatever failed on their nodes, or once all nodes
     /// are whole and see each other alive
     #[arg(long, default_value = "alive")]
     wait: Wait,
-    /// Boot the image in this folder, and build none
-    #[arg(long, value_name = "DIR")]
-    image_dir: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Network {
-    /// Bridges and taps in a private network namespace
-    Bridge,
-    /// A switch of ours, for faults of frames
-    Switch,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Mode {
-    Open,
-    Mac,
-    Aead,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -111,15 +92,12 @@ impl Xtask for Up {
         let topology = self.topology()?;
         // Before a build that may take its time.
         topology.check()?;
-        let image = match self.image_dir {
-            Some(image) => image,
-            None => {
-                for profile in topology.images() {
-                    verbs::image::build(ctx, &profile)?;
-                }
-                ctx.image_dir(&topology.image())
+        if self.folder.image_dir.is_none() {
+            for image in topology.images() {
+                verbs::image::build(ctx, &image)?;
             }
-        };
+        }
+        let image = self.folder.or_of(ctx.root(), &topology.image());
         let started = Instant::now();
         let cluster = Cluster::up(&podos_harness::Up {
             wait: match self.wait {
@@ -127,8 +105,8 @@ impl Xtask for Up {
                 Wait::Alive => WaitFor::Alive,
             },
             lifetime: Lifetime::Background,
-            keep_logs: Some(ctx.path("target/cluster").join(&self.name.name)),
-            ..podos_harness::Up::new(&self.name.name, image, topology)
+            keep_logs: Some(ctx.path("target/cluster").join(self.name.get())),
+            ..podos_harness::Up::new(self.name.get(), image, topology)
         })?;
         let status = cluster.status()?;
         let names = status
@@ -173,13 +151,12 @@ impl Up {
         if let Some(count) = self.nodes {
             topology.nodes = Topology::nodes(count).nodes;
         }
-        if let Some(profile) = &self.profile {
+        if let Some(profile) = &self.image.profile.profile {
             topology.profile.clone_from(profile);
         }
-        topology.kernel = self.kernel.unwrap_or(topology.kernel);
+        topology.kernel = self.image.kernel.unwrap_or(topology.kernel);
         topology.net = match self.net {
-            Some(Network::Bridge) => Net::Bridge,
-            Some(Network::Switch) => Net::Switch,
+            Some(net) => net,
             None if self.topology.is_some() => topology.net,
             None => usual_net(),
         };
@@ -190,15 +167,9 @@ impl Up {
             rail.mtu = self.mtu.unwrap_or(rail.mtu);
             rail.rate = self.rate.or(rail.rate);
         }
-        if let Some(mode) = self.cm_mode {
-            topology.cm_mode = match mode {
-                Mode::Open => CmMode::Open,
-                Mode::Mac => CmMode::Mac,
-                Mode::Aead => CmMode::Aead,
-            };
-        }
+        topology.cm_mode = self.cm_mode.unwrap_or(topology.cm_mode);
         topology.seed = self.seed.unwrap_or(topology.seed);
-        topology.memory_mib = self.memory.unwrap_or(topology.memory_mib);
+        topology.memory_mib = self.memory_mib.unwrap_or(topology.memory_mib);
         if self.share.is_some() {
             topology.share.clone_from(&self.share);
         }
