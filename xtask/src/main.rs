@@ -25,6 +25,7 @@ mod program;
 mod series;
 mod signals;
 mod steps;
+mod surroundings;
 mod verbs;
 mod workspace;
 
@@ -92,6 +93,7 @@ impl Xtask for Verb {
 }
 
 fn main() -> ExitCode {
+    surroundings::settle();
     // A cluster's supervisor is this program, started again by `cluster up`.
     podos_harness::supervisor::enter();
     let cli = Cli::parse();

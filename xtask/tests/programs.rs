@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Verbs whose work is another program's: who ends the verb ends that program.
+//! Verbs whose work is another program's: what that program has of who called the verb, and of who
+//! ends it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,6 +34,7 @@ impl Stage {
             // A shell has what it starts with `&` ignore the keyboard.
             format!(
                 "echo \"$@\" > {file}.words\npwd > {file}.place\n\
+                 {{ umask; locale; date +%Z; }} > {file}.surroundings\n\
                  env --default-signal sh -c \
                  \"echo $$ > {file}.new; mv {file}.new {file}; exec sleep 600\" &\nwait\n"
             )
@@ -64,12 +66,23 @@ impl Stage {
         )?)
     }
 
+    /// Whoever calls it makes no file for others, and lives elsewhere.
     fn xtask(&self, words: &[&str], from: &Path) -> Result<Child> {
         Ok(Command::new("env")
-            .arg("--default-signal")
+            .args([
+                "--default-signal",
+                "sh",
+                "-c",
+                "umask 077; exec \"$@\"",
+                "sh",
+            ])
             .arg(env!("CARGO_BIN_EXE_xtask"))
             .args(words)
             .env("CARGO", self.file("cargo"))
+            .env("LANG", "tr_TR.UTF-8")
+            .env("LANGUAGE", "tr")
+            .env("LC_NUMERIC", "tr_TR.UTF-8")
+            .env("TZ", "Asia/Kathmandu")
             .current_dir(from)
             .stdout(Stdio::null())
             .spawn()?)
@@ -148,5 +161,27 @@ fn a_program_is_given_our_words_and_runs_where_we_do() -> Result<()> {
         read("words")?.trim(),
         "--keep --report-dir=../r --image-dir=image -- a b"
     );
+    ends(&stage, xtask, "program.pid", Signal::TERM)
+}
+
+#[test]
+fn a_program_has_the_same_surroundings_whoever_calls() -> Result<()> {
+    let stage = Stage::new(true)?;
+    let xtask = stage.xtask(&["bench", "--list"], stage.dir.path())?;
+    stage.group("program.pid")?;
+    let said = fs::read_to_string(stage.file("program.pid.surroundings"))?;
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(
+        (lines[0], lines[lines.len() - 1]),
+        ("0022", "UTC"),
+        "{said}"
+    );
+    for line in [
+        "LANGUAGE=",
+        "LC_NUMERIC=\"C.UTF-8\"",
+        "LC_MESSAGES=\"C.UTF-8\"",
+    ] {
+        assert!(lines.contains(&line), "{said}");
+    }
     ends(&stage, xtask, "program.pid", Signal::TERM)
 }
