@@ -6,7 +6,7 @@
 //! caches and publishes steps (`engine/`).
 
 #[macro_use]
-extern crate podos_harness;
+extern crate podos_terminal;
 
 mod children;
 mod cluster_key;

@@ -5,6 +5,9 @@
 //!
 //! It has one thread, and waits for nothing alone: a node that hangs can still be asked why.
 
+#[macro_use]
+extern crate podos_terminal;
+
 mod agent;
 mod boot;
 mod journal;

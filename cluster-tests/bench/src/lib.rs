@@ -6,7 +6,7 @@
 //! cluster, and leaves a [`report::Report`] as JSON, Markdown and pictures.
 
 #[macro_use]
-extern crate podos_harness;
+extern crate podos_terminal;
 
 mod answers;
 pub mod bench;

@@ -3,7 +3,7 @@
 //! `cargo xtask bench` runs this program.
 
 #[macro_use]
-extern crate podos_harness;
+extern crate podos_terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

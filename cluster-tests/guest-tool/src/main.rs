@@ -6,6 +6,9 @@
 //! One verb per file. Every answer is `key=value` lines on standard output. Status 0 says that
 //! the verb did its work, whatever it found out; 1 that something is not as it was said to be.
 
+#[macro_use]
+extern crate podos_terminal;
+
 mod bench;
 mod call;
 mod cm;

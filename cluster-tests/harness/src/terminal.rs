@@ -1,59 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Standard output and standard error as a program in a pipeline has to treat them.
-//!
-//! The standard macros panic when the reader has left (`cargo xtask summary | head -1`), and when a
-//! disk is full. Programs take these for them, all at once:
-//!
-//! ```
-//! #[macro_use]
-//! extern crate podos_harness;
-//! # fn main() {
-//! println!("{} nodes", 3);
-//! # }
-//! ```
-
-use std::fmt::Arguments;
-use std::io::{self, ErrorKind, Write};
-use std::process;
-
-/// The status of a program that wrote to a pipe which nobody reads any more: 128 + SIGPIPE.
-const BROKEN_PIPE: i32 = 128 + libc::SIGPIPE;
-
-/// Prints a line to standard output; if that fails it ends the program.
-#[macro_export]
-macro_rules! println {
-    ($($argument:tt)*) => {
-        $crate::terminal::print_line(::std::format_args!($($argument)*))
-    };
-}
+//! Standard error, as [`podos_terminal`] has it.
 
 /// Prints a line to standard error, if that can be written.
-#[macro_export]
 macro_rules! eprintln {
     ($($argument:tt)*) => {
-        $crate::terminal::tell_line(::std::format_args!($($argument)*))
+        ::podos_terminal::tell_line(::std::format_args!($($argument)*))
     };
-}
-
-/// Prints a line to standard output. One that can't be written ends the program: without a word, as
-/// SIGPIPE would, where nobody reads, otherwise as a failure.
-pub fn print_line(line: Arguments<'_>) {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(BROKEN_PIPE),
-        Err(error) => {
-            tell_line(format_args!(
-                "error: standard output can't be written: {error}"
-            ));
-            process::exit(1);
-        }
-    }
-}
-
-/// Prints a line to standard error. There is nobody to tell if that fails, and no reason to end:
-/// what is told there is beside the work.
-pub fn tell_line(line: Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -14,6 +14,9 @@
 //! Time passes by events. Nothing depends on the machine: the same configuration gives the same
 //! [`Report`] everywhere, its digest included.
 
+#[macro_use]
+extern crate podos_terminal;
+
 pub mod air;
 pub mod clock;
 pub mod config;

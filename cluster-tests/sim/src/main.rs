@@ -2,6 +2,9 @@
 
 //! `podos-sim`: simulates a cluster, or many.
 
+#[macro_use]
+extern crate podos_terminal;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -97,8 +100,14 @@ impl Options {
     }
 }
 
-fn main() -> Result<ExitCode> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    simulate(&Options::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn simulate(options: &Options) -> Result<ExitCode> {
     let first = options.config()?;
     for seed in options.seed..options.seed.saturating_add(options.seeds) {
         let config = Config {

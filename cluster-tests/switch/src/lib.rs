@@ -6,6 +6,9 @@
 //! Every random choice is drawn from the seed, the rail, the node, the direction and how many
 //! frames passed there before: the same frames meet the same faults, whatever other ports do.
 
+#[macro_use]
+extern crate podos_terminal;
+
 mod bucket;
 mod capture;
 mod core;

@@ -7,7 +7,7 @@
 //! the consoles while it runs, and writes down what happened when it does not pass.
 
 #[macro_use]
-extern crate podos_harness;
+extern crate podos_terminal;
 
 mod answers;
 mod attempt;

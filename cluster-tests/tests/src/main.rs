@@ -3,7 +3,7 @@
 //! `cargo xtask cluster-test` runs this program; see [`cluster_tests::run`].
 
 #[macro_use]
-extern crate podos_harness;
+extern crate podos_terminal;
 
 use std::path::Path;
 use std::process::ExitCode;

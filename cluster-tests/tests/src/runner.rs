@@ -4,11 +4,10 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{bail, Context, Result};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use podos_harness::Kernel;
 use podos_lab_options::Tests;
 use rustix::fs::{flock, FlockOperation};
@@ -71,22 +70,43 @@ pub fn run(options: &Tests, root: &Path) -> Result<Counts> {
         "seed {}; {limits}; at most {minutes} min for all",
         plan.terms.seed
     );
-    let session = Arc::new(Mutex::new(Session::begin(&plan, &tests)?));
-    let trials = tests.into_iter().map(|test| trial(test, &session));
-    let arguments = Arguments {
-        // There is one cluster at a time, and it is not made for two tests at once.
-        test_threads: Some(1),
-        ..Arguments::default()
-    };
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut session = Session::begin(&plan, &tests)?;
+    let counts = judge(&mut session, tests);
     session.end()?.iter().for_each(|line| println!("{line}"));
-    let counts = Counts {
-        passed: conclusion.num_passed,
-        failed: conclusion.num_failed,
-    };
     println!("{counts}");
     Ok(counts)
+}
+
+/// Runs one test after the other, for there is one cluster at a time, and tells how they fare.
+fn judge(session: &mut Session, tests: Vec<Test>) -> Counts {
+    let width = tests.iter().map(|test| test.name.len()).max().unwrap_or(0);
+    let mut counts = Counts::default();
+    let mut failures = Vec::new();
+    for test in tests {
+        print!("test {:width$} ... ", test.name);
+        // What we write down can't be written down.
+        let reason = match session.run(test) {
+            Ok(Verdict::Passed) => {
+                println!("ok");
+                counts.passed += 1;
+                continue;
+            }
+            Ok(Verdict::Skipped(reason)) => {
+                println!("skipped: {reason}");
+                continue;
+            }
+            Ok(Verdict::Failed(failure)) => failure.reason,
+            Err(error) => format!("{error:#}"),
+        };
+        println!("FAILED");
+        counts.failed += 1;
+        failures.push((test.name, reason));
+    }
+    for (name, reason) in failures {
+        println!("\n{name}: {reason}");
+    }
+    println!();
+    counts
 }
 
 /// Makes the folder this run's own until the file is dropped.
@@ -102,20 +122,6 @@ fn lock(folder: &Path) -> Result<File> {
         ),
         Err(error) => Err(error).with_context(|| format!("locking {}", path.display())),
     }
-}
-
-fn trial(test: Test, session: &Arc<Mutex<Session>>) -> Trial {
-    let session = Arc::clone(session);
-    Trial::ignorable_test(test.name, move || {
-        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
-        match session.run(test) {
-            Ok(Verdict::Passed) => Ok(Completion::Completed),
-            Ok(Verdict::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
-            Ok(Verdict::Failed(failure)) => Err(Failed::from(failure.reason)),
-            // What we write down can't be written down.
-            Err(error) => Err(Failed::from(format!("{error:#}"))),
-        }
-    })
 }
 
 /// Short, for people type it.

@@ -10,15 +10,15 @@ const PRINTK: &str = "/proc/sys/kernel/printk";
 
 /// Writes one line. There is nobody to tell when that fails.
 pub fn say(message: &str) {
-    let line = format!("podos-init: {message}\n");
+    let line = format!("podos-init: {message}");
     // Not by standard error: that is a file of the initial root, opened before /dev was there.
     let console = OpenOptions::new()
         .write(true)
         .custom_flags(libc::O_NOCTTY)
         .open("/dev/console");
     match console {
-        Ok(mut console) => drop(console.write_all(line.as_bytes())),
-        Err(_) => eprint!("{line}"),
+        Ok(mut console) => drop(console.write_all(format!("{line}\n").as_bytes())),
+        Err(_) => eprintln!("{line}"),
     }
 }
 

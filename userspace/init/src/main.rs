@@ -6,6 +6,9 @@
 //! host's folder) is done by the boot process, its child, so that a node whose boot fails can still
 //! be asked why.
 
+#[macro_use]
+extern crate podos_terminal;
+
 mod boot;
 mod console;
 mod init;

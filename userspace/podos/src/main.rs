@@ -2,6 +2,9 @@
 
 //! `podos`: what a user asks a PODOS system.
 
+#[macro_use]
+extern crate podos_terminal;
+
 mod cdt;
 mod gpid;
 mod key;

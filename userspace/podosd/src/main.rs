@@ -7,6 +7,9 @@
 //! To the Communication Manager it gives rails, mode and cluster keys: at boot, started with
 //! `--load-keys`, and when the modules were loaded anew.
 
+#[macro_use]
+extern crate podos_terminal;
+
 mod boot;
 mod directories;
 mod keys;

@@ -2,6 +2,9 @@
 
 //! `podos-proto-fuzz`: tries inputs on the protocol for any length of time.
 
+#[macro_use]
+extern crate podos_terminal;
+
 mod coverage;
 
 use std::fs;
@@ -52,8 +55,14 @@ impl Options {
     }
 }
 
-fn main() -> Result<ExitCode> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    fuzz(&Options::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn fuzz(options: &Options) -> Result<ExitCode> {
     let targets = options.targets()?;
     if options.list {
         targets

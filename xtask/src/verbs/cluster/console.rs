@@ -52,7 +52,7 @@ impl Xtask for Console {
         let node = cluster.node_named(&self.node)?;
         let stream = node.attach_console()?;
         attend(stream, &node.name(), signals)?;
-        eprintln!("");
+        eprintln!();
         Ok(ExitCode::SUCCESS)
     }
 }
