@@ -43,11 +43,11 @@ pub struct Gipc {
     records: bool,
 
     /// Variables of the program's environment
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(short, long, value_name = "NAME=VALUE")]
     env: Vec<OsString>,
 
     /// The program's working directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(short = 'C', long, value_name = "DIR")]
     cwd: Option<OsString>,
 
     /// The program's input, as text

@@ -20,49 +20,49 @@ use podos_sim::{Config, Sabotage, Trouble};
 /// Most memory that a simulation's tables may take, in GiB, unless told otherwise.
 const MEMORY: u64 = 8;
 
-/// Simulate a cluster whose whole history follows from a seed, and look for what must not happen.
+/// Simulate a cluster whose whole history follows from a seed, and look for what must not happen
 #[derive(Parser)]
 #[command(after_help = "Example:\n  cargo run --release -p podos-sim -- --nodes 10000 --seed 7")]
 struct Options {
-    /// How many nodes.
+    /// How many nodes
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1 << 24))]
     nodes: u32,
-    /// What decides all that chance decides.
+    /// What decides all that chance decides
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds to try, from that one on.
+    /// How many seeds to try, from that one on
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Rails of each node.
+    /// Rails of each node
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_RAILS as u64))]
     rails: Option<u64>,
-    /// How many others each node knows; it counts what the rest sends and looks at it no further.
+    /// How many others each node knows; it counts what the rest sends and looks at it no further
     #[arg(long)]
     acquaintances: Option<u32>,
-    /// Simulated time that the workload and the faults take, in milliseconds.
+    /// Simulated time that the workload and the faults take, in milliseconds
     #[arg(long)]
     load_ms: Option<u64>,
-    /// Conversations in that time.
+    /// Conversations in that time
     #[arg(long)]
     circuits: Option<u32>,
-    /// Whether there are segments that go in several frames.
+    /// Whether there are segments that go in several frames
     #[arg(long)]
     pieces: Option<bool>,
-    /// What goes wrong.
+    /// What goes wrong
     #[arg(long, value_enum)]
     trouble: Option<Trouble>,
-    /// How frames are protected.
+    /// How frames are protected
     #[arg(long, value_enum)]
     mode: Option<Protection>,
-    /// Break the protocol on purpose.
+    /// Break the protocol on purpose
     #[arg(long, value_enum)]
     sabotage: Option<Sabotage>,
-    /// Tell every frame of this conversation.
+    /// Tell every frame of this conversation
     #[arg(long)]
     follow: Option<u32>,
-    /// Most memory for the nodes' tables, in GiB.
+    /// Most memory for the nodes' tables, in GiB
     #[arg(long, default_value_t = MEMORY)]
-    memory: u64,
+    memory_gib: u64,
 }
 
 impl Options {
@@ -89,9 +89,9 @@ impl Options {
         let slot = size_of::<PeerSlot>() + size_of::<SstSlot>();
         let pairs = u64::from(config.nodes) * (u64::from(config.acquaintances) * 9 / 8 + 9);
         let gib = (pairs * slot as u64) >> 30;
-        if gib > self.memory {
+        if gib > self.memory_gib {
             bail!(
-                "{} nodes that know {} others each take about {gib} GiB; give fewer --acquaintances or more --memory",
+                "{} nodes that know {} others each take about {gib} GiB; give fewer --acquaintances or more --memory-gib",
                 config.nodes,
                 config.acquaintances
             );

@@ -3,7 +3,8 @@
 //! Building a remote command.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
@@ -133,9 +134,36 @@ impl Command {
     }
 }
 
+/// A variable as command lines give it: name and value of `NAME=VALUE`. Both are bytes, as
+/// everything in an environment.
+///
+/// # Errors
+///
+/// The form that is wanted.
+pub fn variable(pair: &OsStr) -> Result<(OsString, OsString), &'static str> {
+    let bytes = pair.as_bytes();
+    match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) if at > 0 => {
+            let [name, value] = [&bytes[..at], &bytes[at + 1..]].map(OsStr::from_bytes);
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("not of the form NAME=VALUE"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_has_a_name() {
+        let (name, value) = variable(OsStr::from_bytes(b"A\xff=\xfe=")).unwrap();
+        assert_eq!(name.as_bytes(), b"A\xff");
+        assert_eq!(value.as_bytes(), b"\xfe=");
+        for pair in ["", "A", "=A"] {
+            assert!(variable(OsStr::new(pair)).is_err(), "{pair}");
+        }
+    }
 
     #[test]
     fn the_last_value_of_a_variable_counts() {

@@ -40,7 +40,7 @@ pub use cm::{
     CircuitState, Cm, CmError, KnownKey, Mode, Namesake, OwnRail, ParseModeError, PeerRail,
     CM_DIRECTORY, DEBUG_DIRECTORY,
 };
-pub use command::Command;
+pub use command::{variable, Command};
 pub use encoding::Program;
 pub use error::Error;
 pub use gpid::{gpid_of, own_node, Gpid};

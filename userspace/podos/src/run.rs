@@ -2,10 +2,9 @@
 
 //! `podos run`: a program on another node, as if it ran here.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{ExitCode, ExitStatus};
 
@@ -50,7 +49,7 @@ pub struct Arguments {
 
     /// A variable of the program's environment
     #[arg(short, long = "env", value_name = "NAME=VALUE",
-        value_parser = OsStringValueParser::new().try_map(variable))]
+        value_parser = OsStringValueParser::new().try_map(|pair| podos::variable(&pair)))]
     env: Vec<(OsString, OsString)>,
 
     /// The program's working directory on its node
@@ -64,18 +63,6 @@ pub struct Arguments {
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     command: Vec<OsString>,
-}
-
-/// Splits a variable; both halves are bytes, as everything in an environment.
-fn variable(pair: OsString) -> Result<(OsString, OsString), &'static str> {
-    let bytes = pair.as_bytes();
-    match bytes.iter().position(|byte| *byte == b'=') {
-        Some(at) if at > 0 => {
-            let [name, value] = [&bytes[..at], &bytes[at + 1..]].map(OsStr::from_bytes);
-            Ok((name.to_owned(), value.to_owned()))
-        }
-        _ => Err("not of the form NAME=VALUE"),
-    }
 }
 
 impl Arguments {
@@ -273,6 +260,9 @@ fn write(sink: &mut dyn Write, data: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
     use clap::Parser;
 

@@ -2,17 +2,17 @@
 
 //! `cluster exec`.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::Name;
 use crate::context::Context;
 use crate::Xtask;
 
-/// Run a command on a node, with our standard streams and its exit status.
+/// Run a command on a node, with our standard streams and its exit status
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  cargo xtask cluster exec linus1 -- sh -c 'exit 7'\n\n\
@@ -23,11 +23,12 @@ pub struct Exec {
     #[command(flatten)]
     name: Name,
     /// Working directory there, /root without it
-    #[arg(long, value_name = "DIR")]
+    #[arg(short = 'C', long, value_name = "DIR")]
     cwd: Option<OsString>,
     /// A variable in its environment
-    #[arg(long, value_name = "NAME=VALUE")]
-    env: Vec<OsString>,
+    #[arg(short, long, value_name = "NAME=VALUE",
+        value_parser = OsStringValueParser::new().try_map(|pair| podos::variable(&pair)))]
+    env: Vec<(OsString, OsString)>,
     /// The node: linus2, or 2
     node: String,
     /// The program and its arguments
@@ -58,13 +59,7 @@ impl Exec {
         let cluster = self.name.find()?;
         let (program, args) = self.command.split_first().context("CMD is missing")?;
         let mut exec = cluster.node_named(&self.node)?.command(program).args(args);
-        for pair in &self.env {
-            let bytes = pair.as_bytes();
-            let at = bytes.iter().position(|byte| *byte == b'=');
-            let at = at.filter(|at| *at > 0).with_context(|| {
-                format!("--env {}: NAME=VALUE is wanted", pair.to_string_lossy())
-            })?;
-            let [name, value] = [&bytes[..at], &bytes[at + 1..]].map(OsStr::from_bytes);
+        for (name, value) in &self.env {
             exec = exec.env(name, value);
         }
         if let Some(cwd) = &self.cwd {
@@ -72,5 +67,28 @@ impl Exec {
         }
         let exit = exec.run_on_own_streams()?;
         Ok(exit.shell_status() as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        exec: Exec,
+    }
+
+    #[test]
+    fn options_are_those_of_podos_run() {
+        let line = ["exec", "1", "-e", "A=b=c", "-C", "/tmp", "--", "x", "-C"];
+        let exec = Cli::try_parse_from(line).expect("it is right").exec;
+        assert_eq!(exec.env, [("A".into(), "b=c".into())]);
+        assert_eq!(exec.cwd.as_deref(), Some("/tmp".as_ref()));
+        assert_eq!(exec.command, ["x", "-C"]);
+        assert!(Cli::try_parse_from(["exec", "1", "-e", "A", "--", "x"]).is_err());
     }
 }
