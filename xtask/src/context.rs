@@ -11,14 +11,14 @@ use podos_lab_options::image_dir;
 /// Flags that every verb accepts.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct GlobalFlags {
-    /// Use caches only; never touch the network.
+    /// Use caches only; never touch the network
     #[arg(long, global = true)]
     pub offline: bool,
-    /// Refuse anything newer than what podos.lock records.
+    /// Refuse anything newer than what podos.lock records
     #[arg(long, global = true)]
     pub locked: bool,
     /// Build this kernel (a clean source directory, a git checkout or an upstream tarball) in place
-    /// of the Debian package.
+    /// of the Debian package
     #[arg(long, global = true, value_name = "PATH")]
     pub kernel_source: Option<PathBuf>,
 }

@@ -44,7 +44,7 @@ pub trait Xtask {
     fn run(self, ctx: &Context) -> anyhow::Result<ExitCode>;
 }
 
-/// Build, inspect, boot and test PODOS.
+/// Build, inspect, boot and test PODOS
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
@@ -116,6 +116,21 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_lines_end_without_a_full_stop() {
+        fn lines(command: &clap::Command, to: &mut Vec<String>) {
+            let helps = command.get_arguments().filter_map(clap::Arg::get_help);
+            let all = helps.chain(command.get_about());
+            to.extend(all.map(ToString::to_string));
+            command.get_subcommands().for_each(|verb| lines(verb, to));
+        }
+        let mut all = Vec::new();
+        lines(&Cli::command(), &mut all);
+        assert!(all.len() > 100);
+        let wrong: Vec<_> = all.iter().filter(|line| line.ends_with('.')).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
 
     /// The name of the one cluster is meant by all but who shows them all.

@@ -12,11 +12,11 @@ use anyhow::{Context as _, Result};
 use crate::context::Context;
 use crate::Xtask;
 
-/// Remove built images and their cluster keys; with `--cache` also everything kept between builds.
+/// Remove built images and their cluster keys; with `--cache` also everything kept between builds
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  cargo xtask clean --cache")]
 pub struct Clean {
-    /// Also remove the cache: build root, kernel source, built steps and logs.
+    /// Also remove the cache: build root, kernel source, built steps and logs
     #[arg(long)]
     cache: bool,
 }

@@ -17,7 +17,7 @@ use podos_harness::{Cluster as Running, DEFAULT_NAME};
 use crate::context::Context;
 use crate::Xtask;
 
-/// Boot a cluster on this machine, use it, and end it.
+/// Boot a cluster on this machine, use it, and end it
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
     cargo xtask cluster up --nodes 3\n  \

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::host::{self, Purpose};
 use crate::Xtask;
 
-/// Show which host tools are there, and the one command that installs the missing ones.
+/// Show which host tools are there, and the one command that installs the missing ones
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  cargo xtask doctor")]
 pub struct Doctor {}

@@ -16,7 +16,7 @@ use crate::engine::Run;
 use crate::steps::image::{INITRAMFS, KERNEL};
 use crate::{host, pipeline, Xtask};
 
-/// Build an image, with everything it needs, into target/images/PROFILE.
+/// Build an image, with everything it needs, into target/images/PROFILE
 #[derive(clap::Args)]
 #[command(
     mut_arg("profile", |arg| arg.default_value(NODE)),

@@ -13,11 +13,11 @@ use crate::steps::source::Source;
 use crate::steps::{build_root, source};
 use crate::{host, pipeline, Xtask};
 
-/// Record in podos.lock the kernel and the build root that are used now.
+/// Record in podos.lock the kernel and the build root that are used now
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask lock --dry-run\n  cargo xtask lock --update")]
 pub struct LockVerb {
-    /// First make both anew from what the archive has today.
+    /// First make both anew from what the archive has today
     #[arg(long)]
     update: bool,
     /// Say what is not as recorded, and write nothing

@@ -20,7 +20,7 @@ use crate::{host, pipeline, Xtask};
 
 pub use check::check;
 
-/// Prove the kernel patches, work on them in git, write them back.
+/// Prove the kernel patches, work on them in git, write them back
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  cargo xtask patches checkout && cd target/linux && git rebase -i podos-base"
@@ -32,20 +32,20 @@ pub struct Patches {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// Apply the series to a clean tree, without fuzz, and check every patch's message.
+    /// Apply the series to a clean tree, without fuzz, and check every patch's message
     #[command(after_help = "Example:\n  cargo xtask patches check --each")]
     Check {
-        /// Also compile the kernel after each patch (the first time this takes an hour).
+        /// Also compile the kernel after each patch (the first time this takes an hour)
         #[arg(long)]
         each: bool,
     },
-    /// Make a git tree of the kernel with one commit per patch.
+    /// Make a git tree of the kernel with one commit per patch
     #[command(after_help = "Example:\n  cargo xtask patches checkout target/linux")]
     Checkout {
         /// Where, must not be there yet; target/linux of the checkout if left out
         dir: Option<PathBuf>,
     },
-    /// Write the commits of such a tree back to linux-patches.
+    /// Write the commits of such a tree back to linux-patches
     #[command(after_help = "Example:\n  cargo xtask patches export target/linux")]
     Export {
         /// The tree that `checkout` made; target/linux of the checkout if left out

@@ -13,7 +13,7 @@ use crate::engine::run::State;
 use crate::engine::Run;
 use crate::{host, pipeline, Xtask};
 
-/// Show every step of an image, fresh or stale and why, without building anything.
+/// Show every step of an image, fresh or stale and why, without building anything
 #[derive(clap::Args)]
 #[command(
     mut_arg("profile", |arg| arg.default_value(NODE)),

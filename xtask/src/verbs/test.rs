@@ -28,16 +28,16 @@ use crate::engine::Run;
 use crate::{host, pipeline, verbs, Xtask};
 use tally::Tally;
 
-/// Run every check: format, lints, all tests, the patch series, the image, the cluster tests.
+/// Run every check: format, lints, all tests, the patch series, the image, the cluster tests
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask test --host-only\n  cargo xtask test --only recipes"
 )]
 pub struct Test {
-    /// Leave out what needs a kernel: patches, modules, image, cluster.
+    /// Leave out what needs a kernel: patches, modules, image, cluster
     #[arg(long)]
     host_only: bool,
-    /// Leave out what boots clusters.
+    /// Leave out what boots clusters
     #[arg(long)]
     no_cluster: bool,
     /// Only the parts with this in their names; what others would have built has to be there

@@ -19,25 +19,25 @@ use podos_proto_fuzz::{corpus, targets, Target, TARGETS};
 
 use coverage::Counters;
 
-/// Try inputs on everything in podos-proto that takes bytes from others.
+/// Try inputs on everything in podos-proto that takes bytes from others
 #[derive(Parser)]
 #[command(after_help = "Example:\n  cargo run -p podos-proto-fuzz -- circuit --seconds 600")]
 struct Options {
-    /// Which targets; all if none is named.
+    /// Which targets; all if none is named
     targets: Vec<String>,
-    /// How long, for each target.
+    /// How long, for each target
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// What decides all that chance decides.
+    /// What decides all that chance decides
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Try just this file, on one target.
+    /// Try just this file, on one target
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
-    /// Write what the protocol's own encoders make into the corpus.
+    /// Write what the protocol's own encoders make into the corpus
     #[arg(long)]
     write_corpus: bool,
-    /// List the targets.
+    /// List the targets
     #[arg(long)]
     list: bool,
 }

@@ -32,7 +32,7 @@ const ENDS: [i32; 6] = [
     libc::SIGTTOU,
 ];
 
-/// Use a node's serial console from this terminal. Ctrl-] leaves it.
+/// Use a node's serial console from this terminal; Ctrl-] leaves it
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  cargo xtask cluster console linus2\n\n\
     Ctrl-] leaves the console; every other key goes to the node. Without a terminal, standard \

@@ -10,7 +10,7 @@ use super::Name;
 use crate::context::Context;
 use crate::Xtask;
 
-/// End a cluster: no process, network or file of it stays.
+/// End a cluster: no process, network or file of it stays
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  cargo xtask cluster down")]
 pub struct Down {

@@ -17,7 +17,7 @@ use super::Name;
 use crate::context::Context;
 use crate::Xtask;
 
-/// Let something go wrong in a running cluster: a node, a link, or frames.
+/// Let something go wrong in a running cluster: a node, a link, or frames
 ///
 /// It holds until it is taken back, and is noted in the cluster's timeline.
 #[derive(clap::Args)]

@@ -11,7 +11,7 @@ use super::Name;
 use crate::context::Context;
 use crate::Xtask;
 
-/// Show the clusters that are up, and their nodes.
+/// Show the clusters that are up, and their nodes
 #[derive(clap::Args)]
 #[command(
     mut_arg("name", |arg| arg.default_value(None).help("Only the cluster of this name")),

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::engine::progress::duration;
 use crate::{verbs, Xtask};
 
-/// Boot a cluster in the background; returns when every node sees every other one.
+/// Boot a cluster in the background; returns when every node sees every other one
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask cluster up --nodes 3 --share ~/data\n  \
