@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use super::capture;
-
 /// Bytes of one of the two buffers.
 const HALF: usize = 2 << 20;
 
@@ -22,7 +20,7 @@ pub(super) struct Ring {
 impl Ring {
     /// Adds a frame; `at` is the time since 1970.
     pub(super) fn add(&mut self, at: Duration, frame: &[u8]) {
-        let (head, kept) = capture::record(at, frame);
+        let (head, kept) = podos_pcap::record(at, frame);
         if self.newer.len() + head.len() + kept.len() > HALF {
             std::mem::swap(&mut self.older, &mut self.newer);
             self.newer.clear();
@@ -33,7 +31,7 @@ impl Ring {
 
     /// A whole capture of what is kept.
     pub(super) fn capture(&self) -> Vec<u8> {
-        [&capture::HEADER[..], &self.older, &self.newer].concat()
+        [&podos_pcap::HEADER[..], &self.older, &self.newer].concat()
     }
 }
 
@@ -45,7 +43,7 @@ mod tests {
     fn numbers(capture: &[u8]) -> Vec<u32> {
         let word = |at: usize| u32::from_ne_bytes(capture[at..at + 4].try_into().unwrap());
         let mut numbers = Vec::new();
-        let mut at = capture::HEADER.len();
+        let mut at = podos_pcap::HEADER.len();
         while at < capture.len() {
             numbers.push(word(at + 16));
             at += 16 + word(at + 8) as usize;
@@ -57,7 +55,7 @@ mod tests {
     #[test]
     fn the_last_frames_are_kept_in_order_and_no_more_than_fit() {
         let mut ring = Ring::default();
-        assert_eq!(ring.capture(), capture::HEADER);
+        assert_eq!(ring.capture(), podos_pcap::HEADER);
         let mut frame = [0; 1514];
         let count = 3 * HALF as u32 / 1530;
         for number in 0..count {
