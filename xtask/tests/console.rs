@@ -8,12 +8,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{bail, Result};
 use rustix::fs::{flock, FlockOperation, Mode, OFlags};
-use rustix::process::{kill_process, Pid, Signal};
+use rustix::process::{kill_process, waitid, Pid, Signal, WaitId, WaitIdOptions};
 use rustix::pty::{grantpt, openpt, ptsname, unlockpt, OpenptFlags};
 use rustix::termios::{tcgetattr, LocalModes, Termios};
 
@@ -40,7 +41,8 @@ impl Silent {
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         fs::write(
             folder.join("config.json"),
-            r#"{"name": "silent", "topology": {}, "image": {"kernel": "/k", "initramfs": "/i"}}"#,
+            r#"{"name": "silent", "topology": {}, "images": {"other": {}, "usual":
+                {"kernel": "/k", "initramfs": "/i", "has_agent": true}}}"#,
         )?;
         let control = UnixListener::bind(folder.join("control"))?;
         std::thread::spawn(move || {
@@ -67,6 +69,8 @@ struct Attended {
     terminal: OwnedFd,
     before: Termios,
     child: Child,
+    /// What it says.
+    said: PathBuf,
 }
 
 impl Attended {
@@ -77,6 +81,7 @@ impl Attended {
         let name = ptsname(&master, Vec::new())?;
         let terminal = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
         let before = tcgetattr(&terminal)?;
+        let said = cluster.run.path().join("said");
         let mut words = ["setsid", "--ctty"].to_vec();
         words.extend(prefix);
         let child = Command::new(words[0])
@@ -86,13 +91,14 @@ impl Attended {
             .env("XDG_RUNTIME_DIR", cluster.run.path())
             .stdin(Stdio::from(terminal.try_clone()?))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(&said)?)
             .spawn()?;
         Ok(Self {
             master: File::from(master),
             terminal,
             before,
             child,
+            said,
         })
     }
 
@@ -104,6 +110,10 @@ impl Attended {
     fn until_raw(&self, raw: bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while self.is_raw()? != raw {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            if waitid(WaitId::Pid(Pid::from_child(&self.child)), options)?.is_some() {
+                bail!("it has ended: {}", fs::read_to_string(&self.said)?);
+            }
             if Instant::now() > deadline {
                 bail!(
                     "the terminal has not become {}",
@@ -116,8 +126,7 @@ impl Attended {
     }
 
     fn send(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.child.id())?;
-        Ok(kill_process(Pid::from_raw(pid).context("no pid")?, signal)?)
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
     /// How it ended; the terminal must be as it was.
