@@ -6,7 +6,7 @@
 //! kept in a cache; neither may be true of a key. It is made once, and later builds leave it alone,
 //! so that a new image joins the nodes that run the old one.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -16,6 +16,7 @@ use podos::{ClusterKey, Fingerprint, KeyFile};
 
 use crate::cpio::{Entry, Tree};
 use crate::engine::sandbox::SOURCE_DATE_EPOCH;
+use crate::fs;
 
 /// The key's file name beside an image.
 pub const KEY: &str = "cluster.key";

@@ -38,7 +38,7 @@ impl Context {
         if let Some(path) = &flags.kernel_source {
             let path = path
                 .canonicalize()
-                .with_context(|| format!("--kernel-source {}", path.display()))?;
+                .with_context(|| format!("cannot find {}", path.display()))?;
             flags.kernel_source = Some(path);
         }
         Ok(Context {

@@ -7,11 +7,12 @@
 mod build_root;
 mod profile;
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{anyhow, Context as _, Result};
+use anyhow::{anyhow, Result};
 use serde::de::DeserializeOwned;
+
+use crate::fs;
 
 pub use build_root::{BuildRootDefinition, KernelPackage};
 pub use profile::{Profile, NODE};
@@ -19,8 +20,7 @@ pub use profile::{Profile, NODE};
 /// Reads the definition `name` (a path in the checkout `root`).
 pub fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Result<T> {
     let path = root.join(name);
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(&path)?;
     parse(name, &text)
 }
 

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context as _, Result};
@@ -12,6 +11,7 @@ use xshell::{cmd, Shell};
 
 use crate::children;
 use crate::context::Context;
+use crate::fs;
 
 /// How a tool's presence is told.
 #[derive(Clone, Copy, Debug)]

@@ -7,13 +7,13 @@
 //! [`Lock::admit`] makes a [`Locked`] one of it, and later steps take nothing else.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Output;
+use crate::fs;
 
 /// The file's name in the checkout.
 pub const FILE: &str = "podos.lock";
@@ -126,7 +126,7 @@ impl Lock {
         match fs::read_to_string(&path) {
             Ok(text) => crate::definitions::parse(FILE, &text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -15,6 +15,7 @@ mod cpio;
 mod debian;
 mod definitions;
 mod engine;
+mod fs;
 mod git;
 mod host;
 mod kconfig;

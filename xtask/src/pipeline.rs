@@ -2,7 +2,6 @@
 
 //! The pipeline: which step follows which, from the build root to the image.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -13,6 +12,7 @@ use crate::context::Context;
 use crate::definitions::{BuildRootDefinition, Profile};
 use crate::engine::store::lock_file;
 use crate::engine::{Output, Run};
+use crate::fs;
 use crate::lock::{self, Lock, Locked};
 use crate::series;
 use crate::steps::build_root::BuildRoot;
@@ -224,16 +224,14 @@ pub fn deploy(ctx: &Context, profile: &Profile, image: &Output) -> Result<bool> 
         return Ok(false);
     }
     let parent = dir.parent().context("the image directory has no parent")?;
-    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    fs::create_dir_all(parent)?;
     let _lock = lock_file(&parent.join(".lock"), || {})?;
     let new = tempfile::Builder::new()
         .prefix(".tmp-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .tempdir_in(parent)?;
     for name in [KERNEL, INITRAMFS, MANIFEST] {
-        let to = new.path().join(name);
-        fs::copy(image.path(name), &to)
-            .with_context(|| format!("cannot write {}", to.display()))?;
+        fs::copy(image.path(name), new.path().join(name))?;
     }
     if let Some(fingerprint) = cluster_key::hand_over(&dir, new.path())? {
         let place = dir.join(cluster_key::KEY);
@@ -242,14 +240,13 @@ pub fn deploy(ctx: &Context, profile: &Profile, image: &Output) -> Result<bool> 
             place.display()
         );
     }
-    rustix::fs::syncfs(File::open(new.path())?)?;
+    rustix::fs::syncfs(fs::open(new.path())?)?;
     if dir.exists() {
         // The old image goes where the new one was, and away with it.
         renameat_with(CWD, new.path(), CWD, &dir, RenameFlags::EXCHANGE)
             .with_context(|| format!("cannot put the image at {}", dir.display()))?;
     } else {
-        fs::rename(new.keep(), &dir)
-            .with_context(|| format!("cannot put the image at {}", dir.display()))?;
+        fs::rename(new.keep(), &dir)?;
     }
     Ok(true)
 }

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
 
+use crate::fs;
 use crate::git::Git;
 
 /// The folder of the series in the checkout.
@@ -38,8 +38,7 @@ pub struct Touched {
 
 /// Reads the series of the checkout `root`.
 pub fn load(root: &Path) -> Result<Vec<Patch>> {
-    let list =
-        fs::read_to_string(root.join(SERIES)).with_context(|| format!("cannot read {SERIES}"))?;
+    let list = fs::read_to_string(root.join(SERIES))?;
     let mut patches: Vec<Patch> = Vec::new();
     for (index, line) in list.lines().enumerate() {
         let file = line.trim();
@@ -50,8 +49,7 @@ pub fn load(root: &Path) -> Result<Vec<Patch>> {
         if patches.iter().any(|patch| patch.file == file) {
             bail!("{place}: {file} is named twice");
         }
-        let text = fs::read_to_string(root.join(DIR).join(file))
-            .with_context(|| format!("{place}: cannot read {DIR}/{file}"))?;
+        let text = fs::read_to_string(root.join(DIR).join(file)).with_context(|| place.clone())?;
         patches.push(Patch {
             file: file.to_owned(),
             text,
@@ -185,7 +183,7 @@ pub fn apply(source: &Path, patches: &[Patch], dir: &Path) -> Result<Touched> {
         if fs::symlink_metadata(&from).is_ok() {
             let to = dir.join(path);
             fs::create_dir_all(to.parent().unwrap_or(dir))?;
-            fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+            fs::copy(&from, &to)?;
         }
     }
     let temp = tempfile::tempdir()?;
@@ -321,9 +319,9 @@ index 1111111..2222222 100644
         let dir = root.path().join(DIR);
         fs::create_dir(&dir)?;
         fs::write(dir.join("series"), "# order matters\n0001-a.patch\n")?;
-        let missing = load(root.path()).expect_err("no patch").to_string();
+        let missing = format!("{:#}", load(root.path()).expect_err("no patch"));
         assert!(
-            missing.starts_with("linux-patches/series:2: cannot read"),
+            missing.starts_with("linux-patches/series:2: cannot read "),
             "{missing}"
         );
         fs::write(dir.join("0001-a.patch"), GOOD)?;

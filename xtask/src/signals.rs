@@ -6,7 +6,6 @@
 //! `kill`, a terminal whose foreground we alone are. So while programs run, such a signal goes on to
 //! them; they come to their end in their own time, and then we come to ours by the same signal.
 
-use std::fs;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,6 +13,8 @@ use std::thread;
 use rustix::process::{kill_process_group, Pid, Signal};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{emulate_default_handler, raise};
+
+use crate::fs;
 
 /// What ends, or stops, a program that knows nothing of signals.
 const PASSED_ON: [i32; 5] = [

@@ -5,13 +5,13 @@
 mod definition;
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{bail, Result};
 use podos::Mode;
 use podos_init::config::{self, Config};
 
 use crate::context::Context;
+use crate::fs;
 use definition::Definition;
 
 /// The profile that users boot.
@@ -76,7 +76,7 @@ impl Profile {
     pub fn names(ctx: &Context) -> Result<Vec<String>> {
         let dir = ctx.path("images");
         let mut names = Vec::new();
-        for entry in fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        for entry in fs::read_dir(&dir)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             if let Some(stem) = name.strip_suffix(".toml") {
                 names.push(stem.to_owned());
@@ -148,8 +148,7 @@ fn read_with_included(ctx: &Context, name: &str, read: &mut Vec<String>) -> Resu
         );
     }
     let path = ctx.path(file(name));
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(&path)?;
     let definition = Definition::parse(&file(name), &text)?;
     definition.check_files(ctx.root(), &file(name), &text)?;
     read.push(name.to_owned());

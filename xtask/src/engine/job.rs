@@ -114,7 +114,7 @@ impl<'a> Job<'a> {
         let log = self.log.try_clone()?;
         let command = command.stdout_capture().stderr_file(log);
         let printed = children::succeed(what, &command)?;
-        String::from_utf8(printed).with_context(|| format!("{what}: output is not UTF-8"))
+        String::from_utf8(printed).with_context(|| format!("cannot read the output of {what}"))
     }
 }
 

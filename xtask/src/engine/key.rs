@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::store::Output;
+use crate::fs;
 use crate::git::Git;
 
 /// The inputs of a step by name. File contents count, paths outside the checkout and times do not.
@@ -151,7 +151,7 @@ pub fn list_files(root: &Path, dir: &str) -> Result<Vec<PathBuf>> {
 
 fn walk(root: &Path, dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let path = root.join(dir);
-    let entries = fs::read_dir(&path).with_context(|| format!("cannot list {}", path.display()))?;
+    let entries = fs::read_dir(&path)?;
     for entry in entries {
         let entry = entry?;
         let name = dir.join(entry.file_name());
@@ -167,8 +167,7 @@ fn walk(root: &Path, dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 /// Digest of a file's contents, marked when it is executable, or a symbolic link's target.
 fn digest_entry(path: &Path) -> Result<String> {
     use std::os::unix::fs::PermissionsExt;
-    let meta =
-        fs::symlink_metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let meta = fs::symlink_metadata(path)?;
     if meta.is_symlink() {
         return Ok(format!("-> {}", fs::read_link(path)?.display()));
     }
@@ -182,9 +181,8 @@ fn digest_entry(path: &Path) -> Result<String> {
 /// SHA-256 of a file's contents, in hex.
 pub fn digest_file(path: &Path) -> Result<String> {
     let mut hash = Sha256::new();
-    File::open(path)
-        .and_then(|mut file| io::copy(&mut file, &mut hash))
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let mut file = fs::open(path)?;
+    io::copy(&mut file, &mut hash).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(hex(&hash.finalize()))
 }
 

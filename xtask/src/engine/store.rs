@@ -6,7 +6,7 @@
 //! already inside, so a kill, an interrupt or a full disk leaves either all of it or nothing that
 //! could be taken for it. A lock per step keeps concurrent runs from doing the same work twice.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use super::key::{Inputs, Key};
 use crate::children;
+use crate::fs;
 
 const STAMP: &str = ".stamp.toml";
 const TEMP_PREFIX: &str = ".tmp-";
@@ -77,31 +78,27 @@ impl Store {
     /// The directory of a step's outputs, created when it is not there.
     fn step_dir(&self, step: &str) -> Result<PathBuf> {
         let dir = self.cache.join("store").join(step);
-        fs::create_dir_all(&dir)
-            .with_context(|| format!("cannot create the cache directory {}", dir.display()))?;
+        fs::create_dir_all(&dir)?;
         Ok(dir)
     }
 
     /// The log file of a step; the log before it is kept with the ending `.old`.
     pub fn new_log(&self, step: &str) -> Result<(PathBuf, File)> {
         let dir = self.cache.join("log");
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs::create_dir_all(&dir)?;
         let path = dir.join(format!("{step}.log"));
         match fs::rename(&path, dir.join(format!("{step}.log.old"))) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot rename {}", path.display()))
-            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        let file =
-            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let file = fs::create(&path)?;
         Ok((path, file))
     }
 
     /// A directory for trees that stay between builds and are no finished outputs.
     pub fn work_dir(&self, name: &str) -> Result<PathBuf> {
         let dir = self.cache.join("work").join(name);
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs::create_dir_all(&dir)?;
         Ok(dir)
     }
 
@@ -121,7 +118,7 @@ impl Store {
     /// compared with.
     pub fn used(&self, step: &'static str, variant: &str, inputs: &Inputs, out: &Output) {
         // Only advice for later runs: that a read-only cache cannot take it is no failure.
-        let _ = File::open(out.path(STAMP)).and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = fs::open(out.path(STAMP)).and_then(|file| file.set_modified(SystemTime::now()));
         let text = toml::to_string(inputs).unwrap_or_default();
         for last in self.last_files(step, variant) {
             if fs::read_to_string(&last).ok().as_deref() != Some(&text) {
@@ -188,18 +185,16 @@ impl Store {
             identity: identity.clone(),
             inputs: inputs.clone(),
         };
-        let text = toml::to_string(&stamp).context("cannot write the stamp")?;
-        fs::write(made.path().join(STAMP), text)
-            .with_context(|| format!("cannot write the stamp of step {step}"))?;
+        let text = toml::to_string(&stamp).context("cannot encode the stamp")?;
+        fs::write(made.path().join(STAMP), text)?;
         // All of it must be on the disk before the name says so, or a power cut could leave a
         // complete-looking output with holes.
-        let handle = File::open(made.path())?;
+        let handle = fs::open(made.path())?;
         rustix::fs::syncfs(&handle).context("cannot sync the cache to the disk")?;
         if fs::symlink_metadata(&dir).is_ok() {
             remove_output(&dir)?;
         }
-        fs::rename(made.path(), &dir)
-            .with_context(|| format!("cannot move the output to {}", dir.display()))?;
+        fs::rename(made.path(), &dir)?;
         // The directory is no longer temporary.
         let _ = made.keep();
         Ok(Output {
@@ -222,7 +217,7 @@ impl Store {
             identity: out.identity.clone(),
             inputs: inputs.clone(),
         };
-        let text = toml::to_string(&stamp).context("cannot write the stamp")?;
+        let text = toml::to_string(&stamp).context("cannot encode the stamp")?;
         // Between the rename and the new stamp the stamp's key is not that of the name, and
         // `find` takes it for no output.
         fs::rename(&out.dir, &dir)?;
@@ -255,8 +250,7 @@ impl Store {
 
 /// Takes an exclusive lock on `path`; calls `waiting` once when another process has it.
 pub fn lock_file(path: &Path, waiting: impl FnOnce()) -> Result<StepLock> {
-    let file =
-        File::create(path).with_context(|| format!("cannot create the lock {}", path.display()))?;
+    let file = fs::create(path)?;
     match flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => return Ok(StepLock { _file: file }),
         Err(rustix::io::Errno::WOULDBLOCK) => waiting(),
@@ -285,7 +279,7 @@ fn remove_output(dir: &Path) -> Result<()> {
     if fs::symlink_metadata(&doomed).is_ok() {
         remove_tree(&doomed)?;
     }
-    fs::rename(dir, &doomed).with_context(|| format!("cannot move {} away", dir.display()))?;
+    fs::rename(dir, &doomed)?;
     remove_tree(&doomed)
 }
 
@@ -295,7 +289,7 @@ pub fn remove_tree(dir: &Path) -> Result<()> {
         return Ok(());
     }
     children::output(&duct::cmd!("chmod", "-R", "u+rwX", dir)).context("cannot start chmod")?;
-    fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))
+    Ok(fs::remove_dir_all(dir)?)
 }
 
 #[cfg(test)]
@@ -408,7 +402,7 @@ mod tests {
         for (index, value) in ["a", "b", "c"].iter().enumerate() {
             let out = make(&store, value)?;
             let when = old + Duration::from_secs(index as u64);
-            File::open(out.path(STAMP))?.set_modified(when)?;
+            fs::open(out.path(STAMP))?.set_modified(when)?;
         }
         make(&store, "recent")?;
         let lock = store.lock(STEP, || {})?;

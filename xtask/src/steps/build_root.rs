@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
@@ -12,6 +11,7 @@ use anyhow::{bail, Context as _, Result};
 use crate::definitions::BuildRootDefinition;
 use crate::engine::key::digest_bytes;
 use crate::engine::{Inputs, Job, Key, Output, Sandbox, Step};
+use crate::fs;
 use crate::lock::{Lock, Unlocked};
 
 /// File of the output: package versions by name.
@@ -40,13 +40,8 @@ impl BuildRoot<'_> {
 
 /// The package versions of a finished build root.
 pub fn packages(out: &Path) -> Result<BTreeMap<String, String>> {
-    let path = out.join(PACKAGES);
-    let text = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "cannot read {}; `cargo xtask clean --cache`",
-            path.display()
-        )
-    })?;
+    let text = fs::read_to_string(out.join(PACKAGES))
+        .context("the cache is not whole; `cargo xtask clean --cache` empties it")?;
     Ok(toml::from_str(&text)?)
 }
 
@@ -172,8 +167,7 @@ impl BuildRoot<'_> {
     /// Adds the suite of the kernel's source: from the archive that the suite itself is from.
     fn add_backports(&self, root: &Path) -> Result<()> {
         let sources = root.join("etc/apt/sources.list");
-        let text = fs::read_to_string(&sources)
-            .with_context(|| format!("cannot read {}", sources.display()))?;
+        let text = fs::read_to_string(&sources)?;
         let (suite, extra) = (&self.definition.suite, &self.definition.kernel_source.suite);
         let line = backports_line(&text, suite, extra)
             .with_context(|| format!("{} has no line for {suite}", sources.display()))?;

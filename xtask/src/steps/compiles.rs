@@ -2,8 +2,6 @@
 
 //! The proof that the kernel compiles with the first patches of the series, and no later one.
 
-use std::fs;
-
 use anyhow::{bail, Result};
 
 use super::kernel::make;
@@ -11,6 +9,7 @@ use super::kernel_make;
 use super::kernel_tree::KernelTree;
 use crate::engine::key::digest_bytes;
 use crate::engine::{Inputs, Job, Output, Step};
+use crate::fs;
 use crate::series::{self, Patch};
 
 /// Makes nothing but the finding.

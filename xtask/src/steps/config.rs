@@ -2,15 +2,15 @@
 
 //! The kernel's configuration: allnoconfig with the profile's fragments, every request checked.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{bail, Result};
 
 use super::kernel_tree::KernelTree;
 use super::{jobs, kernel_make};
 use crate::engine::key::digest_file;
 use crate::engine::{Inputs, Job, Key, Output, Step};
+use crate::fs;
 use crate::kconfig::{self, Request};
 
 /// Makes `config`, the final configuration.
@@ -34,8 +34,7 @@ impl Config<'_> {
     fn requests(&self) -> Result<Vec<Request>> {
         let mut fragments = Vec::new();
         for name in &self.fragments {
-            let text = fs::read_to_string(self.checkout.join(name))
-                .with_context(|| format!("cannot read {name}"))?;
+            let text = fs::read_to_string(self.checkout.join(name))?;
             fragments.push(kconfig::parse_fragment(name, &text)?);
         }
         Ok(kconfig::merge(fragments))

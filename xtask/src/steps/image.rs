@@ -3,7 +3,6 @@
 //! The image: kernel and initramfs as they boot, and a manifest that says what they are made of.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -17,6 +16,7 @@ use crate::definitions::Profile;
 use crate::engine::key::digest_file;
 use crate::engine::sandbox::SOURCE_DATE_EPOCH;
 use crate::engine::{Inputs, Job, Output, Sandbox, Step};
+use crate::fs;
 use crate::lock::{KernelPin, Locked};
 
 /// The kernel's file name in an image.
@@ -138,7 +138,7 @@ impl Image<'_> {
         }
         for name in profile.modules.names() {
             let built = self.modules.path(format!("{name}.ko"));
-            let data = read(&built).with_context(|| {
+            let data = fs::read(&built).with_context(|| {
                 format!(
                     "images/{}.toml names a module {name}, and rust-kmods/Kbuild makes none",
                     profile.name
@@ -253,20 +253,16 @@ impl Step for Image<'_> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
 fn program(path: &Path) -> Result<Entry> {
     Ok(Entry::File {
-        data: read(path)?,
+        data: fs::read(path)?,
         executable: true,
     })
 }
 
 /// Adds everything below the folder `dir` at `place` of the tree.
 fn add_folder(tree: &mut Tree, dir: &Path, place: &str) -> Result<()> {
-    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+    for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let path = entry.path();
         let place = format!("{place}/{}", entry.file_name().to_string_lossy());
@@ -281,7 +277,7 @@ fn add_folder(tree: &mut Tree, dir: &Path, place: &str) -> Result<()> {
             tree.insert(
                 &place,
                 Entry::File {
-                    data: read(&path)?,
+                    data: fs::read(&path)?,
                     executable,
                 },
             );

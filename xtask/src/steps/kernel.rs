@@ -2,13 +2,12 @@
 
 //! The kernel: its boot image, and the tree that modules are built against.
 
-use std::fs;
-
 use anyhow::Result;
 
 use super::kernel_tree::KernelTree;
 use super::{jobs, kernel_make};
 use crate::engine::{Inputs, Job, Output, Step};
+use crate::fs;
 
 /// Makes `bzImage`, `System.map` and `devel/`.
 #[derive(Debug)]

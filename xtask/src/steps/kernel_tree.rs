@@ -9,14 +9,14 @@
 mod unfinished;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::store::{lock_file, remove_tree, StepLock};
 use crate::engine::{Job, Output, Sandbox};
+use crate::fs;
 
 /// What is in the tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,8 +105,7 @@ impl KernelTree {
     /// already keeps its time, and all that depends on it stays built.
     fn patch(&mut self, job: &mut Job<'_>, source: &Path, patched: &Path) -> Result<()> {
         let list = patched.join("touched");
-        let list =
-            fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+        let list = fs::read_to_string(&list)?;
         let now: BTreeSet<String> = list.lines().map(str::to_owned).collect();
         let all: BTreeSet<String> = self.state.touched.union(&now).cloned().collect();
         // A run that is killed from here on may have left any of them half-way.
@@ -150,9 +149,8 @@ impl KernelTree {
 
     fn save(&self) -> Result<()> {
         let new = self.state_file.with_extension("new");
-        fs::write(&new, toml::to_string(&self.state)?)
-            .and_then(|()| fs::rename(&new, &self.state_file))
-            .with_context(|| format!("cannot write {}", self.state_file.display()))
+        fs::write(&new, toml::to_string(&self.state)?)?;
+        Ok(fs::rename(&new, &self.state_file)?)
     }
 }
 
@@ -167,10 +165,10 @@ fn update(from: &Path, to: &Path) -> Result<bool> {
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent)?;
             }
-            fs::write(to, data).with_context(|| format!("cannot write {}", to.display()))?;
+            fs::write(to, data)?;
             fs::set_permissions(to, fs::metadata(from)?.permissions())?;
         }
-        None => fs::remove_file(to).with_context(|| format!("cannot remove {}", to.display()))?,
+        None => fs::remove_file(to)?,
     }
     Ok(true)
 }
@@ -179,12 +177,14 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(data) => Ok(Some(data)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use anyhow::Context as _;
+
     use super::*;
     use crate::engine::progress::Task;
     use crate::engine::store::Store;
@@ -235,7 +235,7 @@ mod tests {
 
         fn take(&self, files: &[(&str, Option<&str>)]) -> Result<KernelTree> {
             let scratch = tempfile::tempdir()?;
-            let log = fs::File::create(self.dir.path().join("log"))?;
+            let log = fs::create(self.dir.path().join("log"))?;
             let mut task = Task::start("trial", "a test");
             let mut job = Job::new(self.dir.path(), scratch, log, &mut task, &self.store, true);
             KernelTree::take(

@@ -3,7 +3,6 @@
 //! The modules, built against the kernel in one go.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
@@ -11,6 +10,7 @@ use anyhow::{bail, Context as _, Result};
 use super::{jobs, kernel_make, LINUX};
 use crate::engine::key::list_files;
 use crate::engine::{Inputs, Job, Output, Step};
+use crate::fs;
 
 /// The modules' folder in the checkout.
 const SOURCES: &str = "rust-kmods";
@@ -55,8 +55,7 @@ impl Modules<'_> {
             found = true;
             let to = place.join(name.strip_prefix(SOURCES)?);
             fs::create_dir_all(to.parent().context("a file without a folder")?)?;
-            fs::copy(self.checkout.join(name), &to)
-                .with_context(|| format!("cannot copy {}", name.display()))?;
+            fs::copy(self.checkout.join(name), &to)?;
         }
         if !found {
             bail!("no module sources in {SOURCES}");
@@ -98,8 +97,7 @@ impl Step for Modules<'_> {
             let path = entry?.path();
             if path.extension().is_some_and(|kind| kind == "ko") {
                 let name = path.file_name().context("a module without a name")?;
-                fs::copy(&path, job.out().join(name))
-                    .with_context(|| format!("cannot copy {}", path.display()))?;
+                fs::copy(&path, job.out().join(name))?;
             }
         }
         Ok(())

@@ -2,12 +2,12 @@
 
 //! The patch series applied: the files it touches, with their new contents.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
 
 use crate::engine::{Inputs, Job, Key, Output, Step};
+use crate::fs;
 use crate::series::{self, Patch};
 
 /// Makes `files/`, the patched files, and `touched`, the list of all that the series touches.

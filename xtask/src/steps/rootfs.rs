@@ -2,7 +2,6 @@
 
 //! The base system: the profile's overlays, busybox and its applets.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -10,6 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::definitions::Profile;
 use crate::engine::key::list_files;
 use crate::engine::{Inputs, Job, Output, Sandbox, Step};
+use crate::fs;
 
 /// Makes `overlay/` (files to go into the image as they are), `busybox`, and `applets`, the list of
 /// its applets.
@@ -69,14 +69,13 @@ impl Rootfs<'_> {
             let to = overlay.join(name.strip_prefix(from)?);
             fs::create_dir_all(to.parent().context("a file without a folder")?)?;
             if fs::symlink_metadata(&to).is_ok() {
-                fs::remove_file(&to).with_context(|| format!("cannot replace {}", to.display()))?;
+                fs::remove_file(&to)?;
             }
             let source = self.checkout.join(&name);
             if fs::symlink_metadata(&source)?.is_symlink() {
-                std::os::unix::fs::symlink(fs::read_link(&source)?, &to)?;
+                fs::symlink(fs::read_link(&source)?, &to)?;
             } else {
-                fs::copy(&source, &to)
-                    .with_context(|| format!("cannot copy {}", name.display()))?;
+                fs::copy(&source, &to)?;
             }
         }
         Ok(())

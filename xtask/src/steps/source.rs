@@ -2,7 +2,6 @@
 
 //! The kernel's source: the Debian package, or what `--kernel-source` names.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::definitions::KernelPackage;
 use crate::engine::key::{digest_bytes, digest_file, list_files};
 use crate::engine::{Inputs, Job, Key, Output, Sandbox, Step};
+use crate::fs;
 use crate::lock::{KernelPin, Lock, Unlocked};
 
 /// File of the output: what the source is.
@@ -54,13 +54,8 @@ impl Source<'_> {
 
 /// What a finished source is.
 pub fn pin(out: &Path) -> Result<KernelPin> {
-    let path = out.join(PIN);
-    let text = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "cannot read {}; `cargo xtask clean --cache`",
-            path.display()
-        )
-    })?;
+    let text = fs::read_to_string(out.join(PIN))
+        .context("the cache is not whole; `cargo xtask clean --cache` empties it")?;
     Ok(toml::from_str(&text)?)
 }
 
@@ -304,8 +299,7 @@ fn signature(path: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for name in list_files(path, ".")? {
         let file: PathBuf = path.join(&name);
-        let meta = fs::symlink_metadata(&file)
-            .with_context(|| format!("cannot read {}", file.display()))?;
+        let meta = fs::symlink_metadata(&file)?;
         hash.update(format!(
             "{}\0{} {} {} {}\n",
             name.display(),
@@ -321,8 +315,7 @@ fn signature(path: &Path) -> Result<String> {
 /// `VERSION.PATCHLEVEL.SUBLEVEL` of the kernel in `tree`.
 pub fn kernel_version(tree: &Path) -> Result<String> {
     let path = tree.join("Makefile");
-    let makefile = fs::read_to_string(&path)
-        .with_context(|| format!("no kernel source: cannot read {}", path.display()))?;
+    let makefile = fs::read_to_string(&path).context("no kernel source")?;
     let field = |name: &str| {
         makefile.lines().find_map(|line| {
             let (key, value) = line.split_once('=')?;

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use xshell::{cmd, Shell};
 
 use crate::engine::{Inputs, Job, Step};
+use crate::fs;
 use crate::program::cargo;
 use crate::workspace;
 

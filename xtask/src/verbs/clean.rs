@@ -2,14 +2,14 @@
 
 //! `cargo xtask clean`: a fresh start.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::context::Context;
+use crate::fs;
 use crate::Xtask;
 
 /// Remove built images and their cluster keys; with `--cache` also everything kept between builds
@@ -35,9 +35,7 @@ fn remove(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
         Ok(()) => println!("removed {}", dir.display()),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot remove {}", dir.display()))
-        }
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }

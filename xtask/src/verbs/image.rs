@@ -2,7 +2,6 @@
 
 //! `cargo xtask image`: a bootable image.
 
-use std::fs;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -13,6 +12,7 @@ use crate::context::Context;
 use crate::definitions::{Profile, NODE};
 use crate::engine::progress::duration;
 use crate::engine::Run;
+use crate::fs;
 use crate::steps::image::{INITRAMFS, KERNEL};
 use crate::{host, pipeline, Xtask};
 

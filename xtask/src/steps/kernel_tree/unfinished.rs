@@ -7,10 +7,11 @@
 //! not finished; without both files make starts it over, and keeps all the rest.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+
+use crate::fs;
 
 /// Endings of targets that always have a command file (an archive of the tools has none).
 const COMPILED: &[&str] = &["o", "so", "ko", "s", "elf", "bin"];
@@ -23,7 +24,7 @@ pub fn remove(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn remove_below(dir: &Path, removed: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+    for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let path = entry.path();
         let kind = entry.file_type()?;
@@ -55,8 +56,7 @@ fn remove_below(dir: &Path, removed: &mut Vec<PathBuf>) -> Result<()> {
             for doomed in [&path, &command] {
                 match fs::remove_file(doomed) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(error)
-                            .with_context(|| format!("cannot remove {}", doomed.display()))
+                        return Err(error.into())
                     }
                     _ => {}
                 }
@@ -78,7 +78,7 @@ fn is_compiled(path: &Path) -> bool {
 fn is_whole(command: &Path) -> Result<bool> {
     let text = match fs::read(command) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        other => other.with_context(|| format!("cannot read {}", command.display()))?,
+        other => other?,
     };
     let text = String::from_utf8_lossy(&text);
     let has = |start: &str| text.lines().any(|line| line.starts_with(start));
@@ -88,7 +88,6 @@ fn is_whole(command: &Path) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -99,10 +98,10 @@ mod tests {
     fn target(dir: &Path, name: &str, command: &str, lag: u64) -> Result<()> {
         let start = SystemTime::now() - Duration::from_secs(3600);
         fs::write(dir.join(name), "made")?;
-        File::open(dir.join(name))?.set_modified(start + Duration::from_secs(60))?;
+        fs::open(dir.join(name))?.set_modified(start + Duration::from_secs(60))?;
         let file = dir.join(format!(".{name}.cmd"));
         fs::write(&file, command)?;
-        File::open(file)?.set_modified(start + Duration::from_secs(lag))?;
+        fs::open(file)?.set_modified(start + Duration::from_secs(lag))?;
         Ok(())
     }
 

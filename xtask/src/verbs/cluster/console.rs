@@ -47,7 +47,7 @@ pub struct Console {
 impl Xtask for Console {
     fn run(self, _: &Context) -> Result<ExitCode> {
         // Before any thread is there to which they could go.
-        let signals = Signals::block(&ENDS).context("signals can't be taken over")?;
+        let signals = Signals::block(&ENDS).context("cannot take over signals")?;
         let cluster = self.name.find()?;
         let node = cluster.node_named(&self.node)?;
         let stream = node.attach_console()?;
@@ -70,10 +70,10 @@ fn attend(stream: UnixStream, name: &str, mut signals: Signals) -> Result<()> {
     if raw.is_some() || !is_terminal() {
         let typed = stream
             .try_clone()
-            .context("share the console's connection")?;
+            .context("cannot share the console's connection")?;
         std::thread::spawn(move || type_in(typed));
     }
-    let (ended, end) = UnixStream::pair().context("make a socket")?;
+    let (ended, end) = UnixStream::pair().context("cannot make a socket")?;
     let printer = std::thread::spawn(move || {
         let _end = end;
         print(stream)
@@ -85,24 +85,24 @@ fn attend(stream: UnixStream, name: &str, mut signals: Signals) -> Result<()> {
         ];
         match poll(&mut fds, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error).context("wait for the console"),
+            Err(error) => return Err(error).context("cannot wait for the console"),
         }
         if !fds[0].revents().is_empty() {
-            let signal = signals.wait().context("read a signal")?;
+            let signal = signals.wait().context("cannot read a signal")?;
             if is_ignored(signal) {
                 continue;
             }
             drop(raw.take());
             match Signal::from_named_raw(signal) {
                 Some(Signal::TSTP) => {
-                    kill_process(getpid(), Signal::STOP).context("stop")?;
+                    kill_process(getpid(), Signal::STOP).context("cannot stop")?;
                     raw = RawTerminal::enter()?;
                     continue;
                 }
                 // As if nothing had kept it from us: our end tells why.
                 Some(signal) => {
                     drop(signals);
-                    kill_process(getpid(), signal).context("end by a signal")?;
+                    kill_process(getpid(), signal).context("cannot end by a signal")?;
                 }
                 None => {}
             }
@@ -147,12 +147,12 @@ fn print(mut from: UnixStream) -> Result<()> {
                 match written {
                     // Who read it has left.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                    written => written.context("write what the console says")?,
+                    written => written.context("cannot write what the console says")?,
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
-            Err(error) => return Err(error).context("read the console"),
+            Err(error) => return Err(error).context("cannot read the console"),
         }
     }
 }
@@ -172,10 +172,10 @@ impl RawTerminal {
         if !is_terminal() || tcgetpgrp(&stdin).ok() != Some(getpgrp()) {
             return Ok(None);
         }
-        let before = tcgetattr(&stdin).context("read the terminal's settings")?;
+        let before = tcgetattr(&stdin).context("cannot read the terminal's settings")?;
         let mut raw = before.clone();
         raw.make_raw();
-        tcsetattr(&stdin, OptionalActions::Now, &raw).context("set the terminal raw")?;
+        tcsetattr(&stdin, OptionalActions::Now, &raw).context("cannot set the terminal raw")?;
         Ok(Some(Self(before)))
     }
 }

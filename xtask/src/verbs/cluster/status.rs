@@ -36,7 +36,8 @@ impl Xtask for Status {
             clusters.push(Cluster::find(&name)?.status()?);
         }
         if self.json {
-            let json = serde_json::to_string_pretty(&clusters).context("encode the status")?;
+            let json =
+                serde_json::to_string_pretty(&clusters).context("cannot encode the status")?;
             println!("{json}");
             return Ok(ExitCode::SUCCESS);
         }

@@ -3,7 +3,6 @@
 //! `patches checkout`.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
@@ -11,6 +10,7 @@ use anyhow::{bail, Context as _, Result};
 use super::BASE;
 use crate::children;
 use crate::context::Context;
+use crate::fs;
 use crate::git::Git;
 use crate::series::{self, Patch, PROJECT_EMAIL, PROJECT_NAME};
 
@@ -35,7 +35,7 @@ pub fn checkout(ctx: &Context, dir: &Path) -> Result<()> {
     let copy = duct::cmd!("cp", "-a", "--reflink=auto", source.path("tree"), &tree);
     children::succeed("cp", &copy).context("cannot copy the kernel source")?;
     make_repository(&tree, ctx.root(), &patches)?;
-    fs::rename(&tree, dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    fs::rename(&tree, dir)?;
     println!("{}: {} commits on {BASE}", dir.display(), patches.len());
     Ok(())
 }

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context as _, Result};
 
 use super::BASE;
 use crate::context::Context;
+use crate::fs;
 use crate::git::Git;
 use crate::series::{DIR, SERIES};
 
@@ -104,7 +104,7 @@ pub(super) fn write(root: &Path, patches: &BTreeMap<String, String>) -> Result<V
     for (name, text) in patches {
         let file = dir.join(name);
         if fs::read_to_string(&file).ok().as_deref() != Some(text) {
-            fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+            fs::write(&file, text)?;
             changes.push(format!("wrote {DIR}/{name}"));
         }
     }
@@ -122,7 +122,7 @@ pub(super) fn write(root: &Path, patches: &BTreeMap<String, String>) -> Result<V
     let lines: Vec<_> = comments.chain(patches.keys().map(String::as_str)).collect();
     let new = lines.join("\n") + "\n";
     if new != old {
-        fs::write(root.join(SERIES), new).with_context(|| format!("cannot write {SERIES}"))?;
+        fs::write(root.join(SERIES), new)?;
         changes.push(format!("wrote {SERIES}"));
     }
     Ok(changes)

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +12,7 @@ use anyhow::Result;
 use super::checkout::make_repository;
 use super::export::{format, write};
 use crate::engine::key::list_files;
+use crate::fs;
 use crate::git::Git;
 use crate::series::{self, DIR, SERIES};
 

@@ -3,12 +3,12 @@
 //! Compares what is in an image with what may be: `images/PROFILE.files`.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use anyhow::{bail, Context as _, Result};
 
 use crate::children;
 use crate::context::Context;
+use crate::fs;
 use crate::steps::image::INITRAMFS;
 
 /// Compares the built image of `profile` with its allowlist.
@@ -18,8 +18,7 @@ use crate::steps::image::INITRAMFS;
 /// What is in one and not in the other.
 pub fn check(ctx: &Context, profile: &str) -> Result<()> {
     let list = format!("images/{profile}.files");
-    let allowed =
-        fs::read_to_string(ctx.path(&list)).with_context(|| format!("cannot read {list}"))?;
+    let allowed = fs::read_to_string(ctx.path(&list))?;
     let image = ctx.image_dir(profile).join(INITRAMFS);
     // Another reader of archives than the one that wrote it.
     let options = "--options=mtree:!all,mtree:type,mtree:link";

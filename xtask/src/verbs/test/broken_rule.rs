@@ -4,12 +4,11 @@
 //! the simulation, its fuzz target, and two nodes. Without this, their silence would prove nothing,
 //! nor that they run the same code.
 
-use std::fs;
-
-use anyhow::{ensure, Context as _, Result};
+use anyhow::{ensure, Result};
 
 use super::copy::{self, Copy};
 use crate::context::Context;
+use crate::fs;
 
 /// Where the rule stands, and what takes its place: an OPEN that was seen before opens nothing.
 const FILE: &str = "rust-kmods/proto/src/endpoint/route.rs";
@@ -56,7 +55,7 @@ const NODES: Witness = Witness {
 pub fn check(ctx: &Context, with_nodes: bool) -> Result<()> {
     let copy = copy::of_tree(ctx)?;
     let path = copy.path().join(FILE);
-    let mut text = fs::read_to_string(&path).with_context(|| format!("cannot read {FILE}"))?;
+    let mut text = fs::read_to_string(&path)?;
     for (rule, broken) in BROKEN {
         ensure!(
             text.matches(rule).count() == 1,
@@ -64,7 +63,7 @@ pub fn check(ctx: &Context, with_nodes: bool) -> Result<()> {
         );
         text = text.replace(rule, broken);
     }
-    fs::write(&path, text).with_context(|| format!("cannot write the copy of {FILE}"))?;
+    fs::write(&path, text)?;
     notices(&copy, &SIMULATION)?;
     notices(&copy, &FUZZ_TARGET)?;
     if with_nodes {

@@ -3,12 +3,12 @@
 //! Checks that every file names its licence.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Result};
 
 use crate::engine::key::list_files;
+use crate::fs;
 
 const PERMISSIVE: &str = "SPDX-License-Identifier: MIT OR Apache-2.0";
 const KERNEL: &str = "SPDX-License-Identifier: GPL-2.0-only";

@@ -18,7 +18,8 @@ impl Show {
     pub(super) fn print(&self, cluster: &Cluster) -> Result<()> {
         let ports = cluster.switch()?.counters()?;
         if self.json {
-            let json = serde_json::to_string_pretty(&ports).context("encode the counters")?;
+            let json =
+                serde_json::to_string_pretty(&ports).context("cannot encode the counters")?;
             println!("{json}");
             return Ok(());
         }
