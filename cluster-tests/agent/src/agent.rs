@@ -189,7 +189,7 @@ impl Agent {
                 self.port = port;
                 self.port_changed();
             }
-            Err(error) => journal::say(&format!("the agent's port can't be used: {error}")),
+            Err(error) => journal::say(&format!("cannot use the agent's port: {error}")),
         }
     }
 
@@ -291,7 +291,7 @@ impl Agent {
         }
         match Running::start(command) {
             Ok(command) => drop(self.commands.insert(id, command)),
-            Err(error) => self.fail(id, "the command can't be started", &error),
+            Err(error) => self.fail(id, "cannot start the command", &error),
         }
     }
 

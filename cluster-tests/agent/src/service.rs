@@ -35,11 +35,11 @@ pub fn run() -> Result<()> {
         journal::say(&format!("the agent runs with ordinary priority: {error}"));
     }
     let signals = Signals::take_over(&SIGNALS);
-    let signals = signals.context("signals can't be taken through a descriptor")?;
-    let boot = BootReport::expect().context("the end of the boot can't be waited for")?;
+    let signals = signals.context("cannot take signals through a descriptor")?;
+    let boot = BootReport::expect().context("cannot wait for the end of the boot")?;
     let line = CommandLine::of_kernel();
     let agent = Agent::new(line.node.unwrap_or(0));
-    let agent = agent.context("the kernel's device events can't be listened to")?;
+    let agent = agent.context("cannot listen to the kernel's device events")?;
     let mut service = Service {
         signals,
         boot: Some(boot),
@@ -66,7 +66,7 @@ impl Service {
             self.agent.tick(Instant::now());
             if self.agent.take_poweroff() {
                 // As busybox's poweroff does.
-                kill_process(Pid::INIT, Signal::USR2).context("init can't be told to power off")?;
+                kill_process(Pid::INIT, Signal::USR2).context("cannot tell init to power off")?;
             }
             if self.ending && self.agent.is_idle() {
                 return Ok(());
@@ -79,12 +79,12 @@ impl Service {
                 }
             }
             reaper::reap(|pid, exit| self.agent.ended(pid, exit))
-                .context("children can't be reaped")?;
+                .context("cannot reap children")?;
         }
     }
 
     fn take_signals(&mut self) -> Result<()> {
-        for signal in self.signals.take().context("signals can't be taken")? {
+        for signal in self.signals.take().context("cannot take signals")? {
             match signal {
                 libc::SIGIO => self.agent.port_changed(),
                 libc::SIGTERM => self.ending = true,
@@ -99,9 +99,7 @@ impl Service {
         let Some(boot) = &self.boot else {
             return Ok(());
         };
-        let report = boot
-            .read()
-            .context("the report of the boot can't be read")?;
+        let report = boot.read().context("cannot read the report of the boot")?;
         if let Some(problems) = report {
             self.agent.ready(problems);
             self.boot = None;
@@ -125,6 +123,6 @@ impl Service {
             fd: watch.fd,
             events: watch.events,
         }));
-        watch::wait(&watches, self.agent.deadline()).context("descriptors can't be waited for")
+        watch::wait(&watches, self.agent.deadline()).context("cannot wait for descriptors")
     }
 }

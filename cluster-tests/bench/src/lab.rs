@@ -104,10 +104,10 @@ impl Lab {
 
     /// Keeps the consoles and what else was logged so far.
     pub fn keep_logs(&self, to: &Path) -> Result<()> {
-        fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
+        fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
         let timeline = to.join("timeline.log");
         fs::write(&timeline, self.cluster.timeline()?)
-            .with_context(|| format!("writing {}", timeline.display()))
+            .with_context(|| format!("cannot write {}", timeline.display()))
     }
 
     /// Fails if a kernel complained of something.
@@ -135,7 +135,7 @@ impl Drop for Background {
 /// User and system time of a process and of its threads.
 fn process_time(pid: u32) -> Result<Duration> {
     let path = format!("/proc/{pid}/stat");
-    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let ticks = ticks(&text).with_context(|| format!("{path} says {text}"))?;
     let per_second = rustix::param::clock_ticks_per_second();
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))

@@ -129,14 +129,15 @@ impl Report {
 
     /// Writes it as JSON.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self).context("the report as JSON")?;
+        let mut text =
+            serde_json::to_string_pretty(self).context("cannot put the report into JSON")?;
         text.push('\n');
-        fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Reads what [`Report::write`] wrote.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))
     }
 }

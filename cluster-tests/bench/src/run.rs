@@ -64,7 +64,7 @@ pub fn run(bench: &dyn Bench, options: &Options) -> Result<Report> {
     // An earlier run must not be taken for this one if this one comes to nothing.
     let before = folder.join(format!("{}.json", bench.name()));
     if before.exists() {
-        fs::remove_file(&before).with_context(|| format!("removing {}", before.display()))?;
+        fs::remove_file(&before).with_context(|| format!("cannot remove {}", before.display()))?;
     }
     let report = measure(bench, options)?;
     leave(&report, &folder)?;
@@ -180,7 +180,7 @@ pub fn profile(
 
 /// Writes JSON, Markdown and pictures.
 fn leave(report: &Report, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let file = |extension| folder.join(format!("{}.{extension}", report.bench));
     report.write(&file("json"))?;
     write(&file("md"), &markdown::page(report, ""))?;
@@ -220,10 +220,10 @@ pub fn publish(name: &str, from: Option<&Path>, root: &Path) -> Result<PathBuf> 
     );
     let path = root.join(DOCUMENT);
     let folder = root.join("docs").join(PICTURES);
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     pictures(&report, &folder)?;
     let before =
-        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let after = document::replace(&before, name, &markdown::page(&report, PICTURES))
         .with_context(|| path.display().to_string())?;
     write(&path, &after)?;
@@ -231,7 +231,7 @@ pub fn publish(name: &str, from: Option<&Path>, root: &Path) -> Result<PathBuf> 
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

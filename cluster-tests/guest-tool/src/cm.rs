@@ -100,7 +100,7 @@ impl To {
     /// An endpoint whose first message opens a circuit.
     fn connect(self) -> Result<Endpoint> {
         Endpoint::connect(self.argument())
-            .with_context(|| format!("{} (is podos_cmtest loaded?)", abi::DEVICE))
+            .with_context(|| format!("cannot open {} (is podos_cmtest loaded?)", abi::DEVICE))
     }
 }
 
@@ -116,8 +116,8 @@ fn parse_gpid(text: &str) -> Result<u64> {
 
 /// A listening endpoint; tells whoever started the verb that it is there.
 fn listen() -> Result<Endpoint> {
-    let endpoint =
-        Endpoint::listen().with_context(|| format!("{} (is podos_cmtest loaded?)", abi::DEVICE))?;
+    let endpoint = Endpoint::listen()
+        .with_context(|| format!("cannot open {} (is podos_cmtest loaded?)", abi::DEVICE))?;
     say("ready", 1);
     Ok(endpoint)
 }

@@ -62,23 +62,23 @@ fn hexadecimal(text: &str) -> Result<u64, std::num::ParseIntError> {
 impl Confine {
     pub fn run(&self) -> Result<()> {
         if self.no_new_privs {
-            thread::set_no_new_privs(true).context("no_new_privs")?;
+            thread::set_no_new_privs(true).context("cannot set no_new_privs")?;
         }
         if let Some(fence) = self.fence {
-            enter(fence).with_context(|| format!("{fence:?}"))?;
+            enter(fence).with_context(|| format!("cannot enter {fence:?}"))?;
         }
         let keep = self.keep.or(self.uid.and(Some(0)));
         if let Some(keep) = keep {
-            reduce_bounding_set(keep).context("the bounding set")?;
+            reduce_bounding_set(keep).context("cannot reduce the bounding set")?;
         }
         if let Some(id) = self.uid {
-            become_user(id).context("the user")?;
+            become_user(id).context("cannot become the user")?;
         }
         if let Some(keep) = keep {
-            keep_capabilities(keep, self.uid.is_some()).context("the capabilities")?;
+            keep_capabilities(keep, self.uid.is_some()).context("cannot keep the capabilities")?;
         }
         let (program, args) = self.args.split_first().context("a program")?;
-        Err(Command::new(program).args(args).exec()).context("the program")
+        Err(Command::new(program).args(args).exec()).context("cannot run the program")
     }
 }
 

@@ -28,7 +28,7 @@ impl Exchange {
         say("ready", 1);
         while Instant::now() < end {
             renameat_with(CWD, &self.first, CWD, &self.second, RenameFlags::EXCHANGE)
-                .context("renameat2")?;
+                .context("cannot exchange the files")?;
             exchanges += 1;
         }
         say("exchanges", exchanges);

@@ -44,10 +44,10 @@ impl Exhaust {
             current: descriptors,
             maximum: descriptors,
         };
-        setrlimit(Resource::Nofile, limit).context("raising the limit of open files")?;
+        setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")?;
         let uid = Uid::from_raw(self.uid);
         // This thread is the whole process.
-        set_thread_res_uid(uid, uid, uid).context("becoming the user")?;
+        set_thread_res_uid(uid, uid, uid).context("cannot become the user")?;
         let mut files = Vec::new();
         let opened = (0..self.count).try_for_each(|_| -> io::Result<()> {
             files.push(File::open(&self.path)?);

@@ -27,15 +27,17 @@ impl Gpids {
     pub fn run(&self) -> Result<()> {
         let children = Children::start(self.children)?;
         let mut census = Census::default();
-        for entry in fs::read_dir("/proc").context("/proc")? {
-            let name = entry.context("/proc")?.file_name();
+        for entry in fs::read_dir("/proc").context("cannot list /proc")? {
+            let name = entry.context("cannot list /proc")?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
                 continue;
             };
             match fs::read(format!("/proc/{pid}/gpid")) {
                 Ok(text) => census.enter(pid, &text),
                 Err(error) if has_ended(pid, &error) => {}
-                Err(error) => return Err(error).with_context(|| format!("the GPID of {pid}")),
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot read the GPID of {pid}"))
+                }
             }
         }
         let missing = children
@@ -69,7 +71,7 @@ impl Children {
             command.stdin(Stdio::piped()).stdout(Stdio::null());
             children
                 .0
-                .push(command.spawn().context("starting a process")?);
+                .push(command.spawn().context("cannot start a process")?);
         }
         Ok(children)
     }

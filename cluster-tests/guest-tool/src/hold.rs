@@ -40,7 +40,8 @@ impl Hold {
     }
 
     fn open(&self, number: usize) -> Result<File> {
-        File::open(&self.path).with_context(|| format!("open number {number}"))
+        File::open(&self.path)
+            .with_context(|| format!("cannot open {}, number {number}", self.path.display()))
     }
 
     fn open_at_once(&self) -> Result<Vec<File>> {

@@ -35,10 +35,10 @@ impl Map {
         options.read(true).write(self.shared);
         let file = options
             .open(&self.path)
-            .with_context(|| format!("opening {path}"))?;
+            .with_context(|| format!("cannot open {path}"))?;
         let len = file
             .metadata()
-            .with_context(|| format!("stat of {path}"))?
+            .with_context(|| format!("cannot stat {path}"))?
             .len();
         let len = usize::try_from(len).with_context(|| format!("{path} is too long to map"))?;
         let mapping = Mapping::new(&file, len, self.shared, self.execute);

@@ -40,11 +40,11 @@ impl Readers {
         let before = available()?;
         let mut files = Vec::new();
         for _ in 0..self.files {
-            let mut file = File::open(&self.path).context("opening the file")?;
+            let mut file = File::open(&self.path).context("cannot open the file")?;
             let mut piece = vec![0; 16 * 1024];
             let mut left = self.bytes;
             while left > 0 {
-                left = match file.read(&mut piece).context("reading the file")? {
+                left = match file.read(&mut piece).context("cannot read the file")? {
                     0 => 0,
                     read => left.saturating_sub(read),
                 };
@@ -71,12 +71,12 @@ fn raise_limit(files: usize) -> Result<()> {
     let wanted = files as u64 + 32;
     limit.current = limit.current.map(|current| current.max(wanted));
     limit.maximum = limit.maximum.map(|maximum| maximum.max(wanted));
-    setrlimit(Resource::Nofile, limit).context("raising the limit of open files")
+    setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")
 }
 
 /// KiB of memory that programs could have.
 fn available() -> Result<i64> {
-    let text = fs::read_to_string("/proc/meminfo").context("/proc/meminfo")?;
+    let text = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
     parse(&text).context("/proc/meminfo has no MemAvailable")
 }
 

@@ -67,11 +67,13 @@ impl Came {
 impl Relay {
     pub fn run(&self) -> Result<()> {
         let path = self.path.display();
-        let file = File::open(&self.path).with_context(|| format!("opening {path}"))?;
-        let len = file.metadata().with_context(|| format!("stat of {path}"))?;
+        let file = File::open(&self.path).with_context(|| format!("cannot open {path}"))?;
+        let len = file
+            .metadata()
+            .with_context(|| format!("cannot stat {path}"))?;
         let len = usize::try_from(len.len()).with_context(|| format!("{path} is too long"))?;
         let mapping =
-            Mapping::new(&file, len, false, false).with_context(|| format!("mapping {path}"))?;
+            Mapping::new(&file, len, false, false).with_context(|| format!("cannot map {path}"))?;
         let came = match self.protocol {
             Protocol::Tcp => self.tcp(mapping.bytes()),
             Protocol::Udp => self.udp(mapping.bytes()),
@@ -85,7 +87,8 @@ impl Relay {
     }
 
     fn tcp(&self, bytes: &[u8]) -> Result<Came> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("binding a socket")?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot bind a socket")?;
         let to = listener.local_addr()?;
         let pattern = Pattern::new(self.seed);
         let receive = move || -> io::Result<Came> {
@@ -100,17 +103,19 @@ impl Relay {
             }
         };
         let receiver = std::thread::spawn(receive);
-        let mut stream = TcpStream::connect(to).context("connecting")?;
+        let mut stream = TcpStream::connect(to).context("cannot connect")?;
         for piece in pieces(bytes, self.seed) {
-            stream.write_all(piece).context("writing to the stream")?;
+            stream
+                .write_all(piece)
+                .context("cannot write to the stream")?;
         }
         drop(stream);
         joined(receiver.join())
     }
 
     fn udp(&self, bytes: &[u8]) -> Result<Came> {
-        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("binding a socket")?;
-        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("binding a socket")?;
+        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot bind a socket")?;
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot bind a socket")?;
         sender.connect(receiver.local_addr()?)?;
         let (pattern, total) = (Pattern::new(self.seed), bytes.len() as u64);
         // One at a time, so that none is lost.
@@ -131,7 +136,7 @@ impl Relay {
         for piece in pieces(bytes, self.seed) {
             let (first, rest) = piece.split_at(piece.len() / 3);
             for (part, flags) in [(first, SendFlags::MORE), (rest, SendFlags::empty())] {
-                let sent = send(sender.as_fd(), part, flags).context("sending")?;
+                let sent = send(sender.as_fd(), part, flags).context("cannot send")?;
                 if sent != part.len() {
                     bail!("{sent} bytes of {} were sent", part.len());
                 }
@@ -147,7 +152,7 @@ impl Relay {
 
 fn joined(receiver: std::thread::Result<io::Result<Came>>) -> Result<Came> {
     match receiver {
-        Ok(came) => came.context("receiving"),
+        Ok(came) => came.context("cannot receive"),
         Err(_) => bail!("the receiver panicked"),
     }
 }

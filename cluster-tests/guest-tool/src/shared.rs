@@ -51,7 +51,7 @@ impl Shared {
     pub fn run(&self) -> Result<()> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
-        let file = options.open(&self.path).context("opening the file")?;
+        let file = options.open(&self.path).context("cannot open the file")?;
         let mut waiting = 0;
         for round in 1..=self.rounds {
             waiting += u32::from(kill_a_writer(&file)?);
@@ -80,15 +80,15 @@ impl Shared {
 
 /// Has somebody write until the kernel waits for room, and kills him; whether it came to that.
 fn kill_a_writer(file: &File) -> Result<bool> {
-    let shared = file.try_clone().context("sharing the file")?;
+    let shared = file.try_clone().context("cannot share the file")?;
     let mut writer = Command::new("/proc/self/exe")
         .arg("pour")
         .stdin(Stdio::from(shared))
         .spawn()
-        .context("starting the writer")?;
+        .context("cannot start the writer")?;
     let waits = until_it_waits(&writer);
-    writer.kill().context("killing the writer")?;
-    writer.wait().context("waiting for the writer's end")?;
+    writer.kill().context("cannot kill the writer")?;
+    writer.wait().context("cannot wait for the writer's end")?;
     waits
 }
 
@@ -97,7 +97,7 @@ fn until_it_waits(writer: &Child) -> Result<bool> {
     let deadline = Instant::now() + PATIENCE;
     let path = format!("/proc/{}/stat", writer.id());
     while Instant::now() < deadline {
-        let stat = fs::read_to_string(&path).context("the writer's state")?;
+        let stat = fs::read_to_string(&path).context("cannot read the writer's state")?;
         let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.get(..1));
         if state == Some("D") {
             return Ok(true);

@@ -35,14 +35,14 @@ impl Soak {
     pub fn run(&self) -> Result<()> {
         let mut out = io::stdout().lock();
         for line in io::stdin().lock().lines() {
-            let line = line.context("reading standard input")?;
+            let line = line.context("cannot read standard input")?;
             let words = line.split(' ').collect::<Vec<_>>();
             match perform(&words) {
                 Ok(found) => writeln!(out, "ok {}", hexadecimal(&found)),
                 Err(error) => writeln!(out, "errno {} {error}", report::number(&error)),
             }
             .and_then(|()| out.flush())
-            .context("answering")?;
+            .context("cannot answer")?;
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ impl Write {
         let start = Instant::now();
         let mut file = self
             .open()
-            .with_context(|| format!("opening {}", path.display()))?;
+            .with_context(|| format!("cannot open {}", path.display()))?;
         let pattern = Pattern::new(self.content.seed);
         let base = self.offset.unwrap_or(0);
         let mut buffer = self.content.buffer();
@@ -70,14 +70,15 @@ impl Write {
         while written < self.content.size {
             let piece = piece(&mut buffer, self.content.size - written);
             pattern.fill(base + written, piece);
-            file.write_all(piece)
-                .with_context(|| format!("writing {} at {}", path.display(), base + written))?;
+            file.write_all(piece).with_context(|| {
+                format!("cannot write {} at {}", path.display(), base + written)
+            })?;
             digest.update(&piece);
             written += piece.len() as u64;
         }
         if self.sync {
             file.sync_all()
-                .with_context(|| format!("fsync of {}", path.display()))?;
+                .with_context(|| format!("cannot sync {}", path.display()))?;
         }
         drop(file);
         say("bytes", written);
@@ -124,7 +125,8 @@ impl Check {
     }
 
     fn compare(&self, path: &Path) -> Result<(u64, Sha256)> {
-        let mut file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+        let mut file =
+            File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let pattern = Pattern::new(self.content.seed);
         // One byte more would be too much, and must be seen.
         let mut buffer = vec![0; self.content.buffer().len().max(1)];

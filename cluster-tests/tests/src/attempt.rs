@@ -64,7 +64,7 @@ pub fn attempt(
             let outcome = run(owned.as_deref(), test, terms_of_it);
             let _ = sender.send(Event::Ended(outcome));
         })
-        .context("starting a thread for the test")?;
+        .context("cannot start a thread for the test")?;
     let end = Ending {
         cluster: cluster.map(Arc::as_ref),
         events,

@@ -49,7 +49,7 @@ impl Record {
         replay: String,
     ) -> Result<Self> {
         let folder = folder(report, test);
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let record = Self {
             folder,
             test,
@@ -91,7 +91,7 @@ impl Record {
         }
         let reason = [&[reason.to_owned()][..], &missing].concat().join("\n");
         let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder).context("listing a record")? {
+        for entry in fs::read_dir(&self.folder).context("cannot list a record")? {
             let entry = entry?;
             let metadata = entry.metadata()?;
             // What is empty tells nothing.
@@ -112,7 +112,7 @@ impl Record {
     /// Takes the record away.
     pub fn passed(self) -> Result<()> {
         fs::remove_dir_all(&self.folder)
-            .with_context(|| format!("removing {}", self.folder.display()))
+            .with_context(|| format!("cannot remove {}", self.folder.display()))
     }
 
     fn captures(&self, cluster: &Cluster) -> Result<()> {
@@ -137,7 +137,7 @@ impl Record {
 
     fn put(&self, name: &str, text: &str) -> Result<()> {
         let path = self.folder.join(name);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 

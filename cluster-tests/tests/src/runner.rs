@@ -36,7 +36,7 @@ pub fn run(options: &Tests, root: &Path) -> Result<Counts> {
     }
     let root = root
         .canonicalize()
-        .with_context(|| format!("{}", root.display()))?;
+        .with_context(|| format!("cannot find {}", root.display()))?;
     let folder = options.report_dir.clone();
     let folder = folder.unwrap_or_else(|| root.join(FOLDER));
     let _lock = lock(&folder)?;
@@ -111,16 +111,16 @@ fn judge(session: &mut Session, tests: Vec<Test>) -> Counts {
 
 /// Makes the folder this run's own until the file is dropped.
 fn lock(folder: &Path) -> Result<File> {
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join("lock");
-    let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+    let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(Errno::WOULDBLOCK) => bail!(
             "another run is using {}: wait for its end, or give --report-dir",
             folder.display()
         ),
-        Err(error) => Err(error).with_context(|| format!("locking {}", path.display())),
+        Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 

@@ -53,7 +53,7 @@ impl Session {
         let failed = plan.folder.join(record::FOLDER);
         match fs::remove_dir_all(&failed) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("removing {}", failed.display()));
+                return Err(error).with_context(|| format!("cannot remove {}", failed.display()));
             }
             _ => {}
         }

@@ -19,7 +19,7 @@ pub struct Dissector {
 #[derive(Debug, thiserror::Error)]
 pub enum DissectorError {
     /// There is no tshark.
-    #[error("tshark can't be run; `cargo xtask doctor` says how it is installed")]
+    #[error("cannot run tshark; `cargo xtask doctor` says how it is installed")]
     Start(#[source] io::Error),
     /// It failed, or the dissector did.
     #[error("tshark on {capture}: {said}")]

@@ -45,7 +45,7 @@ impl Boot {
         let read = self.problems.read_to_string(&mut text);
         let mut problems: Vec<_> = text.lines().map(str::to_owned).collect();
         if let Err(error) = read {
-            problems.push(format!("the boot's problems can't be read: {error}"));
+            problems.push(format!("cannot read the boot's problems: {error}"));
         }
         if !exit.success() {
             problems.push(format!("the boot process ended early: {exit}"));

@@ -26,7 +26,7 @@ impl CommandLine {
         match fs::read_to_string("/proc/cmdline") {
             Ok(text) => Self::parse(&text),
             Err(error) => Self {
-                problems: vec![format!("/proc/cmdline can't be read: {error}")],
+                problems: vec![format!("cannot read /proc/cmdline: {error}")],
                 ..Self::default()
             },
         }

@@ -93,7 +93,7 @@ impl Config {
     pub fn read(file: &Path) -> Result<Self, String> {
         let place = file.display();
         let text = std::fs::read_to_string(file)
-            .map_err(|error| format!("{place} can't be read: {error}"))?;
+            .map_err(|error| format!("cannot read {place}: {error}"))?;
         toml::from_str(&text).map_err(|error| format!("{place} is wrong: {}", error.message()))
     }
 
@@ -194,7 +194,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("init.toml");
         let error = Config::read(&file).unwrap_err();
-        assert!(error.contains("init.toml can't be read"), "{error}");
+        assert!(
+            error.starts_with("cannot read ") && error.contains("init.toml: "),
+            "{error}"
+        );
         std::fs::write(&file, "[services.x]\ncomand = []\n").unwrap();
         let error = Config::read(&file).unwrap_err();
         assert!(

@@ -26,12 +26,12 @@ pub fn say(message: &str) {
 /// of lockdep and stalls are warnings, and the harness watches the console for them.
 pub fn restore_level() -> Result<(), String> {
     let levels =
-        fs::read_to_string(PRINTK).map_err(|error| format!("{PRINTK} can't be read: {error}"))?;
+        fs::read_to_string(PRINTK).map_err(|error| format!("cannot read {PRINTK}: {error}"))?;
     let Some(default) = default_level(&levels) else {
         return Err(format!("{PRINTK} holds `{}`, not levels", levels.trim()));
     };
     fs::write(PRINTK, format!("{default}\n"))
-        .map_err(|error| format!("{PRINTK} can't be set to {default}: {error}"))
+        .map_err(|error| format!("cannot set {PRINTK} to {default}: {error}"))
 }
 
 /// The last of the four levels: current, of messages without one, least, default.

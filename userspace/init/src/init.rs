@@ -33,8 +33,8 @@ pub fn run() -> Result<()> {
         console::say(problem);
     }
     let signals = Signals::take_over(&[&[libc::SIGCHLD], &power::SIGNALS[..]].concat());
-    let signals = signals.context("signals can't be taken through a descriptor")?;
-    let boot = Boot::start(&line, &config).context("the boot process can't be started")?;
+    let signals = signals.context("cannot take signals through a descriptor")?;
+    let boot = Boot::start(&line, &config).context("cannot start the boot process")?;
     let services = config.services.into_iter();
     let mut init = Init {
         problems: Some(problems),
@@ -63,12 +63,12 @@ impl Init {
         loop {
             self.start_what_is_due();
             self.wait()?;
-            let pending = self.signals.take().context("signals can't be taken")?;
+            let pending = self.signals.take().context("cannot take signals")?;
             // Of several the last one that is known: they come in the order of their numbers.
             if let Some(power) = pending.into_iter().filter_map(Power::asked_by).next_back() {
                 return Ok(power);
             }
-            reaper::reap(|pid, exit| self.ended(pid, exit)).context("children can't be reaped")?;
+            reaper::reap(|pid, exit| self.ended(pid, exit)).context("cannot reap children")?;
         }
     }
 
@@ -94,7 +94,7 @@ impl Init {
             let mut problems = self.problems.take().unwrap_or_default();
             problems.extend(boot.finish(exit));
             if let Err(error) = boot_report::write(&problems) {
-                console::say(&format!("{} can't be written: {error}", boot_report::FILE));
+                console::say(&format!("cannot write {}: {error}", boot_report::FILE));
             }
         }
     }
@@ -118,7 +118,7 @@ impl Init {
             events: PollFlags::IN,
         };
         let deadline = self.services.iter().filter_map(Service::deadline).min();
-        watch::wait(&[signals], deadline).context("descriptors can't be waited for")?;
+        watch::wait(&[signals], deadline).context("cannot wait for descriptors")?;
         Ok(())
     }
 }

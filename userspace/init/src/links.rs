@@ -25,13 +25,13 @@ pub fn bring_up(node: Option<u32>, network: Option<&Network>) -> Vec<String> {
             problems.push(format!("{what}: {error}"));
         }
     };
-    attempt("lo can't be brought up", links.up("lo"));
+    attempt("cannot bring up lo", links.up("lo"));
     for rail in 0..RAILS {
         let name = format!("eth{rail}");
         match links.up(&name) {
             // Without the first there is no cluster; how many more there are is the user's choice.
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) && rail > 0 => {}
-            done => attempt(&format!("{name} can't be brought up"), done),
+            done => attempt(&format!("cannot bring up {name}"), done),
         }
     }
     if let Some((node, Network { interface, subnet })) = node.zip(network) {

@@ -15,9 +15,9 @@ pub const CM: &str = "podos_cm";
 /// the kernel to say.
 pub fn load(directory: &str, name: &str, parameters: &str) -> Result<(), String> {
     let path = format!("{directory}/{name}.ko");
-    let file = File::open(&path).map_err(|error| format!("{path} can't be opened: {error}"))?;
+    let file = File::open(&path).map_err(|error| format!("cannot open {path}: {error}"))?;
     let given = CString::new(parameters)
-        .map_err(|_| format!("the parameters of {name} can't be given to the kernel"))?;
+        .map_err(|_| format!("cannot give the parameters of {name} to the kernel"))?;
     match finit_module(&file, &given, 0) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(format!(

@@ -52,7 +52,7 @@ pub fn mount_base() -> Vec<String> {
     let folder = Path::new(boot_report::FILE).parent();
     if let Some(Err(error)) = folder.map(fs::create_dir_all) {
         problems.push(format!(
-            "the folder of {} can't be made: {error}",
+            "cannot make the folder of {}: {error}",
             boot_report::FILE
         ));
     }
@@ -77,7 +77,7 @@ pub fn release() -> Vec<String> {
     let targets = lasting(&mounts).into_iter();
     let unmounted = targets.map(|target| {
         unmount(target, UnmountFlags::empty())
-            .map_err(|error| format!("{target} can't be unmounted: {error}"))
+            .map_err(|error| format!("cannot unmount {target}: {error}"))
     });
     unmounted.filter_map(Result::err).collect()
 }
@@ -105,7 +105,7 @@ impl Mount<'_> {
         } = *self;
         fs::create_dir_all(target)
             .and_then(|()| Ok(mount(source, target, kind, flags, data)?))
-            .map_err(|error| format!("{source} can't be mounted at {target} ({kind}): {error}"))
+            .map_err(|error| format!("cannot mount {source} at {target} ({kind}): {error}"))
     }
 }
 

@@ -11,10 +11,10 @@ use rustix::system::sethostname;
 pub fn set_name(node: u32) -> Result<(), String> {
     let name = format!("linus{node}");
     sethostname(name.as_bytes())
-        .map_err(|error| format!("the host name can't be set to {name}: {error}"))?;
+        .map_err(|error| format!("cannot set the host name to {name}: {error}"))?;
     fs::create_dir_all("/etc")
         .and_then(|()| fs::write("/etc/hostname", format!("{name}\n")))
-        .map_err(|error| format!("/etc/hostname can't be written: {error}"))
+        .map_err(|error| format!("cannot write /etc/hostname: {error}"))
 }
 
 /// Has `podosd` give the kernel this node's host id and boot sequence number.
@@ -37,7 +37,7 @@ fn podosd(arguments: &[String]) -> Result<(), String> {
         .args(arguments)
         .stdin(Stdio::null())
         .status()
-        .map_err(|error| format!("/usr/sbin/podosd can't be run for `{line}`: {error}"))?;
+        .map_err(|error| format!("cannot run /usr/sbin/podosd for `{line}`: {error}"))?;
     if status.success() {
         return Ok(());
     }

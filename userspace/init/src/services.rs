@@ -88,7 +88,7 @@ impl Service {
             }
             Err(error) => {
                 self.state = State::Due(now + self.next_pause());
-                self.say(format!("service {} can't be started: {error}", self.name))
+                self.say(format!("cannot start service {}: {error}", self.name))
             }
         }
     }
@@ -198,7 +198,10 @@ mod tests {
         assert_eq!(service.deadline(), None);
         service.turn_on(now);
         let said = service.tick(now).unwrap();
-        assert!(said.contains("it can't be started: No such file"), "{said}");
+        assert!(
+            said.contains("cannot start service it: No such file"),
+            "{said}"
+        );
         let mut pauses = vec![];
         for _ in 0..10 {
             let next = service.deadline().unwrap();

@@ -87,7 +87,7 @@ pub struct KnownKey {
 #[non_exhaustive]
 pub enum CmError {
     /// A file can't be read.
-    #[error("{path} can't be read (is the podos_cm module loaded?)")]
+    #[error("cannot read {path} (is the podos_cm module loaded?)")]
     Read {
         /// Which.
         path: PathBuf,

@@ -104,7 +104,7 @@ impl Command {
             return Ok(Cow::Borrowed(&self.program));
         }
         let path = std::path::absolute(name)
-            .map_err(|_| Error::BadCommand("the program's path can't be made a full one"))?;
+            .map_err(|_| Error::BadCommand("cannot find the program's full path"))?;
         let mut program = self.program.clone();
         program.args[0] = path.into_os_string();
         Ok(Cow::Owned(program))

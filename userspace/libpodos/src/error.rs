@@ -15,7 +15,7 @@ pub enum Error {
     BadNodeName(String),
 
     /// A command holds something that the interface has no room for.
-    #[error("the command can't be sent: {0}")]
+    #[error("cannot send the command: {0}")]
     BadCommand(&'static str),
 
     /// A [`crate::Command`] was started before it was told where.
@@ -54,7 +54,7 @@ pub enum Error {
     },
 
     /// The program could not be started on the node.
-    #[error("{program} can't be run on {node}")]
+    #[error("cannot run {program} on {node}")]
     Exec {
         /// The node's name.
         node: String,

@@ -46,7 +46,7 @@ pub struct NodeState {
 #[derive(Debug, thiserror::Error)]
 pub enum SstError {
     /// A file or directory of the table can't be read.
-    #[error("{path} can't be read (is the podos_rm module loaded?)")]
+    #[error("cannot read {path} (is the podos_rm module loaded?)")]
     Read {
         /// Which.
         path: PathBuf,

@@ -34,7 +34,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let circuits = Cm::at(podos::CM_DIRECTORY, &arguments.debug).circuits()?;
     let text = if arguments.json {
-        json(&circuits).context("the table can't be put into JSON")?
+        json(&circuits).context("cannot put the table into JSON")?
     } else {
         table(&circuits)
     };

@@ -20,6 +20,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .pid
         .unwrap_or_else(std::os::unix::process::parent_id);
     let gpid = podos::gpid_of(Some(pid))
-        .with_context(|| format!("the GPID of process {pid} can't be read"))?;
+        .with_context(|| format!("cannot read the GPID of process {pid}"))?;
     output::print(format_args!("{gpid}\n"))
 }

@@ -144,7 +144,7 @@ fn json(keys: &[podos::KnownKey]) -> Result<String> {
             used: key.used,
         })
         .collect();
-    let text = serde_json::to_string_pretty(&keys).context("the list can't be put into JSON")?;
+    let text = serde_json::to_string_pretty(&keys).context("cannot put the list into JSON")?;
     Ok(text + "\n")
 }
 

@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let states = podos::system_state(&arguments.sst)?;
     warn_of_namesake();
     let text = if arguments.json {
-        json(&states).context("the table can't be put into JSON")?
+        json(&states).context("cannot put the table into JSON")?
     } else {
         table(&states)
     };

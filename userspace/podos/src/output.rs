@@ -30,7 +30,7 @@ impl Error for NoReader {}
 pub fn print(text: impl Display) -> Result<()> {
     let mut out = io::stdout().lock();
     let written = write!(out, "{text}").and_then(|()| out.flush());
-    unread(written).context("standard output can't be written")
+    unread(written).context("cannot write standard output")
 }
 
 /// Tells a reader that has left from what else can go wrong with an output of ours.
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn only_a_reader_that_left_is_no_error_to_tell() {
         let errno = |errno| unread(Err(io::Error::from_raw_os_error(errno))).unwrap_err();
-        let left = errno(libc::EPIPE).context("standard output can't be written");
+        let left = errno(libc::EPIPE).context("cannot write standard output");
         assert!(left.downcast_ref::<NoReader>().is_some());
         for error in [
             errno(libc::ENOSPC),

@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let cm = Cm::at(&arguments.cm, podos::DEBUG_DIRECTORY);
     let (rails, peers) = (cm.rails()?, cm.peers()?);
     let text = if arguments.json {
-        json(&rails, &peers).context("the tables can't be put into JSON")?
+        json(&rails, &peers).context("cannot put the tables into JSON")?
     } else {
         tables(&rails, &peers)
     };

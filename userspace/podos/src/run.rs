@@ -130,7 +130,7 @@ fn code_of_error(error: &anyhow::Error) -> u8 {
 }
 
 fn remotely(arguments: &Arguments) -> Result<ExitStatus> {
-    let mut signals = Signals::block(&FORWARDED).context("signals can't be taken over")?;
+    let mut signals = Signals::block(&FORWARDED).context("cannot take over signals")?;
     let child = arguments.command().spawn()?;
     child.remote().set_nonblocking(true)?;
     Session::new(child).serve(&mut signals)
@@ -171,12 +171,12 @@ impl Session {
             }
             match poll(&mut fds, None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error).context("waiting for the streams"),
+                Err(error) => return Err(error).context("cannot wait for the streams"),
             }
             let events: Vec<_> = fds.iter().map(PollFd::revents).collect();
             drop(fds);
             if !events[1].is_empty() {
-                self.signal(signals.wait().context("reading a signal")?)?;
+                self.signal(signals.wait().context("cannot read a signal")?)?;
             }
             if events.get(2).is_some_and(|e| !e.is_empty()) {
                 self.read_input();
@@ -243,9 +243,9 @@ impl Session {
         };
         match record {
             Some(Record::Stdout(data)) => unread(write(&mut io::stdout().lock(), data))
-                .context("standard output can't be written")?,
+                .context("cannot write standard output")?,
             Some(Record::Stderr(data)) => unread(write(&mut io::stderr().lock(), data))
-                .context("standard error can't be written")?,
+                .context("cannot write standard error")?,
             Some(Record::Exit(_)) => {}
             None => return Ok(true),
         }

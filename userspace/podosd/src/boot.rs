@@ -24,7 +24,7 @@ pub fn set_node(host: u32, boot: Option<u16>) -> Result<()> {
     let boot = match boot {
         Some(boot) => boot,
         None if is_persistent(Path::new(COUNTER)) => count(Path::new(COUNTER))
-            .with_context(|| format!("the boot counter {COUNTER} can't be advanced"))?,
+            .with_context(|| format!("cannot advance the boot counter {COUNTER}"))?,
         None => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             from_clock(now.unwrap_or_default().as_secs())

@@ -131,7 +131,7 @@ impl Directories {
     /// The host id to which the kernel has attached `path`.
     fn attached(&self, path: &Path) -> Result<Option<u32>> {
         let list = fs::read_to_string(&self.kernel.attach)
-            .with_context(|| format!("{} can't be read", self.kernel.attach.display()))?;
+            .with_context(|| format!("cannot read {}", self.kernel.attach.display()))?;
         let mut hosts = list.lines().filter_map(|line| {
             let (host, at) = line.split_once(' ')?;
             (Path::new(at) == path).then(|| host.parse().ok())?
@@ -142,7 +142,7 @@ impl Directories {
     fn take_away(&self, node: Node) -> Result<()> {
         let path = self.path(node);
         if node == self.own {
-            return fs::remove_file(&path).context("the link can't be removed");
+            return fs::remove_file(&path).context("cannot remove the link");
         }
         match write(&self.kernel.detach, &format!("{}\n", path.display())) {
             // Somebody has done it, or the module has given it back as it went.
@@ -154,7 +154,7 @@ impl Directories {
         // The node's tree stays mounted for a moment after it was used. One that is in use stays,
         // and the directory under it; one that is not mounted is as wanted.
         let _ = unmount(&path, UnmountFlags::NOFOLLOW);
-        fs::remove_dir(&path).context("the directory can't be removed")
+        fs::remove_dir(&path).context("cannot remove the directory")
     }
 }
 
@@ -162,7 +162,7 @@ impl Directories {
 fn made(result: io::Result<()>, path: &Path, is_as_wanted: impl Fn() -> bool) -> Result<()> {
     match result {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && is_as_wanted() => Ok(()),
-        other => other.with_context(|| format!("{} can't be made", path.display())),
+        other => other.with_context(|| format!("cannot make {}", path.display())),
     }
 }
 

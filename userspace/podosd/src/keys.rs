@@ -126,7 +126,7 @@ impl Sources {
         let place = self.config.display();
         let text = match fs::read_to_string(&self.config) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Mode::Aead),
-            other => other.with_context(|| format!("{place} can't be read"))?,
+            other => other.with_context(|| format!("cannot read {place}"))?,
         };
         let config: Config =
             toml::from_str(&text).map_err(|e| anyhow!("{place}: {}", e.message()))?;
@@ -138,7 +138,7 @@ impl Sources {
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ fn load_from(config: &Path, cm: &Cm) -> Result<()> {
     let place = config.display();
     let text = match fs::read_to_string(config) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.with_context(|| format!("{place} can't be read"))?,
+        other => other.with_context(|| format!("cannot read {place}"))?,
     };
     let lines = lines(&text).with_context(|| format!("{place} is wrong"))?;
     cm.set_rail_devices(&lines)

@@ -47,11 +47,11 @@ pub enum Event {
 impl Watch {
     /// Watches the table in `sst`.
     pub fn new(sst: &Path) -> Result<Self> {
-        let signals = Signals::block(&[libc::SIGTERM, libc::SIGINT])
-            .context("signals can't be taken over")?;
+        let signals =
+            Signals::block(&[libc::SIGTERM, libc::SIGINT]).context("cannot take over signals")?;
         let path = sst.join("generation");
         let generation = open(&path)
-            .with_context(|| format!("{} can't be opened: is podos_rm loaded?", path.display()))?;
+            .with_context(|| format!("cannot open {}: is podos_rm loaded?", path.display()))?;
         Ok(Self {
             path,
             generation: Some(generation),
@@ -63,9 +63,9 @@ impl Watch {
     /// all that was wanted `is_done`, that it is time to try again.
     pub fn wait(&mut self, is_done: bool) -> Result<Event> {
         loop {
-            let woken = self.poll().context("waiting for news of the cluster")?;
+            let woken = self.poll().context("cannot wait for news of the cluster")?;
             if woken {
-                self.signals.wait().context("reading a signal")?;
+                self.signals.wait().context("cannot read a signal")?;
                 return Ok(Event::Ended);
             }
             match self.generation.as_mut().map(Generation::advance) {

@@ -148,7 +148,7 @@ impl Running {
             Some(errno) => Frame::Failed {
                 errno,
                 message: format!(
-                    "{} can't be run: {}",
+                    "cannot run {}: {}",
                     self.name,
                     io::Error::from_raw_os_error(errno)
                 ),

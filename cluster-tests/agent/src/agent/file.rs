@@ -108,7 +108,7 @@ impl Reading {
     fn failure(&self, error: io::Error) -> Frame {
         Frame::Failed {
             errno: error.raw_os_error().unwrap_or(libc::EIO),
-            message: format!("{} can't be read: {error}", self.path.display()),
+            message: format!("cannot read {}: {error}", self.path.display()),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Key {
         let mut bytes = [0; 32];
         File::open("/dev/urandom")
             .and_then(|mut file| file.read_exact(&mut bytes))
-            .context("drawing a cluster key from /dev/urandom")?;
+            .context("cannot draw a cluster key from /dev/urandom")?;
         let mut text = String::new();
         for byte in bytes {
             let _ = write!(text, "{byte:02x}");
@@ -57,7 +57,7 @@ pub fn load(lab: &Lab, hosts: &[u32], mode: CmMode, key: &Key, others: &[&str]) 
         command.stdin(format!("add {}\n", key.0)).succeed()?;
         Ok(())
     })
-    .with_context(|| format!("loading CM in mode {}", mode_name(mode)))
+    .with_context(|| format!("cannot load CM in mode {}", mode_name(mode)))
 }
 
 /// Has CM spread new circuits over the rails so (`single`, `round-robin`, `load`, `stripe`).

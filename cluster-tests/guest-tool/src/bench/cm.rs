@@ -94,7 +94,7 @@ pub struct KernelRtt {
 
 impl KernelRtt {
     pub fn run(&self) -> Result<()> {
-        let endpoint = Endpoint::open().context("opening the test module's device")?;
+        let endpoint = Endpoint::open().context("cannot open the test module's device")?;
         let mut samples = Samples::with_capacity((self.count / BATCH) as usize + 1);
         let mut left = self.count;
         while left > 0 {

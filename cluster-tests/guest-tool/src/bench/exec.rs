@@ -71,13 +71,16 @@ impl Exec {
 
     fn by_gipc(&self) -> Result<Vec<u8>> {
         let node = PathBuf::from(format!("/linus{}", self.host));
-        let mut circuit = Circuit::open(&node, false).context("open")?;
-        circuit.use_records().context("records")?;
+        let mut circuit = Circuit::open(&node, false).context("cannot open the circuit")?;
+        circuit.use_records().context("cannot have records")?;
         circuit
             .write_all(&command(&self.args, &[], None))
-            .context("write")?;
+            .context("cannot write to the circuit")?;
         let (mut status, mut said, mut buffer) = (None, Vec::new(), [0; 4096]);
-        while let Some(piece) = circuit.read(&mut buffer).context("read")? {
+        while let Some(piece) = circuit
+            .read(&mut buffer)
+            .context("cannot read from the circuit")?
+        {
             match piece {
                 Piece::Exit(ended) => status = Some(ended),
                 Piece::Stdout(more) => said.extend_from_slice(more),

@@ -59,7 +59,7 @@ impl Load {
             match rail.send(&frame) {
                 Ok(()) => sent += 1,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => dropped += 1,
-                Err(error) => return Err(error).context("sending a frame"),
+                Err(error) => return Err(error).context("cannot send a frame"),
             }
             due += gaps.next();
         }

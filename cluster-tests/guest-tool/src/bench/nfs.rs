@@ -53,8 +53,9 @@ impl Export {
             "{dir}: a name that the kernel's caches would need escapes for"
         );
         if !Path::new(CONTROL).join("threads").exists() {
-            mount("nfsd", CONTROL, "nfsd", MountFlags::empty(), None)
-                .with_context(|| format!("mounting {CONTROL}: has the kernel an NFS server?"))?;
+            mount("nfsd", CONTROL, "nfsd", MountFlags::empty(), None).with_context(|| {
+                format!("cannot mount {CONTROL}: has the kernel an NFS server?")
+            })?;
         }
         for host in &self.to {
             let address = tcp::address(*host)?;
@@ -109,7 +110,7 @@ impl Mount {
             MountFlags::empty(),
             data.as_c_str(),
         )
-        .with_context(|| format!("mounting {source} with {options}"))?;
+        .with_context(|| format!("cannot mount {source} with {options}"))?;
         let options = options_of(&self.dir, &fs::read_to_string("/proc/mounts")?)?;
         for wanted in ["vers=4.2", "proto=tcp"] {
             ensure!(
@@ -144,7 +145,7 @@ fn control(name: &str, text: &str) -> Result<()> {
 
 /// In one write, which is one command.
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("writing {:?} to {}", text, path.display()))
+    fs::write(path, text).with_context(|| format!("cannot write {:?} to {}", text, path.display()))
 }
 
 fn wait_for(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {

@@ -29,7 +29,7 @@ impl Line {
             .stdin(input)
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("starting {:?}", self.command))
+            .with_context(|| format!("cannot start {:?}", self.command))
     }
 
     /// Waits for its good end.
@@ -110,8 +110,9 @@ impl Echo {
         for done in 0..self.warm_up + self.count {
             answer.fill(0);
             let start = Instant::now();
-            to.write_all(&message).context("writing to it")?;
-            from.read_exact(&mut answer).context("reading from it")?;
+            to.write_all(&message).context("cannot write to it")?;
+            from.read_exact(&mut answer)
+                .context("cannot read from it")?;
             if done >= self.warm_up {
                 samples.add(start.elapsed());
             }

@@ -34,10 +34,10 @@ pub struct Serve {}
 
 impl Serve {
     pub fn run(&self) -> Result<()> {
-        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).context("listening")?;
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).context("cannot listen")?;
         say("ready", 1);
         loop {
-            let (stream, _) = listener.accept().context("accepting a client")?;
+            let (stream, _) = listener.accept().context("cannot accept a client")?;
             thread::spawn(move || {
                 // Its client sees that nothing comes, and what is wrong is told here.
                 if let Err(error) = serve(stream) {

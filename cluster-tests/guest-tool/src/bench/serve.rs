@@ -29,7 +29,7 @@ impl Serve {
         let listener = self
             .transport
             .listen(self.host)
-            .with_context(|| format!("listening for {:?}", self.transport))?;
+            .with_context(|| format!("cannot listen for {:?}", self.transport))?;
         say("ready", 1);
         std::thread::scope(|scope| {
             let listener = &*listener;
@@ -50,7 +50,7 @@ impl Serve {
 fn accept(listener: &dyn Listener) -> Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
-        let mut channel = listener.accept().context("accepting a client")?;
+        let mut channel = listener.accept().context("cannot accept a client")?;
         // A client that goes away in the middle is its own trouble, and is told there.
         if let Err(error) = serve(&mut *channel, &mut buffer) {
             eprintln!("podos-testtool: a client: {error}");

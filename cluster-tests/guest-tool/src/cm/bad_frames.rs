@@ -165,12 +165,12 @@ fn frames(source: [u8; 6]) -> Vec<(&'static str, Vec<u8>)> {
 impl BadFrames {
     pub fn run(&self) -> Result<()> {
         let name = &self.interface;
-        let rail = Rail::open(name).with_context(|| format!("interface {name}"))?;
+        let rail = Rail::open(name).with_context(|| format!("cannot open interface {name}"))?;
         let source = rail.address()?;
         for (reason, frame) in frames(source) {
             for _ in 0..self.count {
                 rail.send(&frame)
-                    .with_context(|| format!("a frame that is `{reason}` on {name}"))?;
+                    .with_context(|| format!("cannot send a frame that is `{reason}` on {name}"))?;
             }
             say("sent", reason);
         }

@@ -23,10 +23,11 @@ pub struct EchoServer {}
 impl EchoServer {
     pub fn run(&self) -> Result<()> {
         let listener = listen()?;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll_create")?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("cannot make an epoll")?;
         let watch = |endpoint: &Endpoint, number: u64| {
             let data = epoll::EventData::new_u64(number);
-            epoll::add(&epoll, endpoint, data, epoll::EventFlags::IN).context("epoll_ctl")
+            epoll::add(&epoll, endpoint, data, epoll::EventFlags::IN)
+                .context("cannot watch a circuit")
         };
         watch(&listener, LISTENER)?;
         let mut circuits = BTreeMap::new();
@@ -34,11 +35,12 @@ impl EchoServer {
         let mut buffer = vec![0; abi::MAX_MESSAGE];
         let mut events = Vec::with_capacity(64);
         loop {
-            epoll::wait(&epoll, spare_capacity(&mut events), None).context("epoll_wait")?;
+            epoll::wait(&epoll, spare_capacity(&mut events), None)
+                .context("cannot wait for circuits")?;
             for event in events.drain(..) {
                 let number = event.data.u64();
                 if number == LISTENER {
-                    let circuit = listener.accept().context("accept")?;
+                    let circuit = listener.accept().context("cannot accept a circuit")?;
                     let number = numbers.next().context("too many circuits")?;
                     watch(&circuit, number)?;
                     circuits.insert(number, circuit);

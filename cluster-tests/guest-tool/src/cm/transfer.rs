@@ -44,7 +44,7 @@ impl Send {
         let mut seed = [0; 8];
         File::open("/dev/urandom")
             .and_then(|mut random| random.read_exact(&mut seed))
-            .context("reading /dev/urandom")?;
+            .context("cannot read /dev/urandom")?;
         let pattern = Pattern::new(u64::from_ne_bytes(seed));
         let circuit = self.to.connect()?;
         let mut progress = Progress::default();
@@ -94,7 +94,7 @@ pub struct Recv {
 
 impl Recv {
     pub fn run(&self) -> Result<()> {
-        let circuit = listen()?.accept().context("accept")?;
+        let circuit = listen()?.accept().context("cannot accept a circuit")?;
         let mut progress = Progress::default();
         let start = Instant::now();
         let result = self.read_all(&circuit, &mut progress);

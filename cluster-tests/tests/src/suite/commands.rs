@@ -392,7 +392,7 @@ fn unwritten(lab: &Lab<'_>) -> Result<()> {
         let line = format!("{command} > /dev/full");
         let output = node.try_sh(&line)?;
         ensure!(
-            !output.exit.success() && output.stderr.contains("standard output can't be written"),
+            !output.exit.success() && output.stderr.contains("cannot write standard output"),
             "`{line}` ended with {}: {}",
             output.exit,
             output.stderr

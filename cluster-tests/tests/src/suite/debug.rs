@@ -156,7 +156,7 @@ fn starve(node: Machine<'_>, module: &str, odds: u32) -> Result<()> {
          echo 0 > {DEBUGFS}/fail_page_alloc/min-order\n\
          for kind in failslab fail_page_alloc; do echo 100 > {DEBUGFS}/$kind/probability; done\n"
     ))
-    .with_context(|| format!("making allocations of {module} fail"))
+    .with_context(|| format!("cannot make allocations of {module} fail"))
     .map(drop)
 }
 

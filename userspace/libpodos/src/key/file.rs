@@ -28,7 +28,7 @@ pub struct KeyFile {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It can't be read.
-    #[error("{path} can't be read")]
+    #[error("cannot read {path}")]
     Read {
         /// Which file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum KeyFileError {
         path: PathBuf,
     },
     /// It can't be written.
-    #[error("{path} can't be written")]
+    #[error("cannot write {path}")]
     Write {
         /// Which file.
         path: PathBuf,

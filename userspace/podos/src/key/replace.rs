@@ -213,7 +213,7 @@ mod tests {
         fn step(&self, step: &str, change: impl FnOnce(&mut Keys)) -> Result<()> {
             let step = format!("{step} {}", self.1);
             if self.0.fails_at.borrow().as_ref() == Some(&step) {
-                bail!("{} can't be reached", self.1);
+                bail!("cannot reach {}", self.1);
             }
             self.0.log.borrow_mut().push(step);
             change(self.0.rings.borrow_mut().get_mut(&self.1).unwrap());
@@ -311,7 +311,7 @@ mod tests {
             *fake.fails_at.borrow_mut() = Some(step.to_owned());
             let error = format!("{:#}", fake.replace(&new, &[]).unwrap_err());
             assert!(
-                error.contains(state) && error.contains("linus2 can't be"),
+                error.contains(state) && error.contains("cannot reach linus2"),
                 "{error}"
             );
             assert!(!error.contains(&new.reveal()), "{error}");

@@ -40,7 +40,7 @@ impl LocalRing {
         }
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("{} can't be made", folder.display()))?;
+                .with_context(|| format!("cannot make {}", folder.display()))?;
         }
         Ok(file.replace(path)?)
     }
@@ -95,7 +95,7 @@ impl RemoteRing {
             .args(arguments)
             .on(node.to_string())
             .spawn()
-            .with_context(|| format!("{node} can't be reached"))?;
+            .with_context(|| format!("cannot reach {node}"))?;
         let context = || format!("`podos key {verb}` on {node}");
         // A program that fails at once takes no input; its own words tell more than that.
         let _ = child.write_input(input.as_bytes());

@@ -25,7 +25,7 @@ const AUTHORIZED: &str = "root/.ssh/authorized_keys";
 pub fn prepare(share: &Path) -> Result<Vec<(String, String)>> {
     let tree = share.join(TREE);
     if tree.exists() {
-        fs::remove_dir_all(&tree).with_context(|| format!("removing {}", tree.display()))?;
+        fs::remove_dir_all(&tree).with_context(|| format!("cannot remove {}", tree.display()))?;
     }
     for name in PROGRAMS {
         let program = find(name)?;
@@ -62,7 +62,7 @@ pub fn serve(lab: &Lab) -> Result<Background> {
         node.shell(&install)?;
         Ok(())
     })
-    .context("putting ssh on the nodes")?;
+    .context("cannot put ssh on the nodes")?;
     let server = ["-F", "-E", "-s", "-P", "/tmp/dropbear.pid", "-r"];
     let host_key = format!("/{HOST_KEY}");
     let server = lab.background(SERVER, "dropbear", &[&server[..], &[&host_key]].concat())?;
@@ -98,7 +98,7 @@ fn find(name: &str) -> Result<PathBuf> {
 fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     let said = run(Command::new("ldd").arg(program))?;
     parse_ldd(&String::from_utf8_lossy(&said.stdout))
-        .with_context(|| format!("ldd {}", program.display()))
+        .with_context(|| format!("cannot tell the libraries of {}", program.display()))
 }
 
 /// `NAME => /PATH (ADDRESS)`, or `/PATH (ADDRESS)`; what the kernel itself brings has no path.
@@ -144,7 +144,9 @@ fn make_key(path: &Path) -> Result<String> {
 }
 
 fn run(command: &mut Command) -> Result<Output> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {command:?}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),

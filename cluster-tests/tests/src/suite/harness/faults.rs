@@ -132,12 +132,12 @@ pub fn partition(lab: &Lab<'_>) -> Result<()> {
 pub fn capture(lab: &Lab<'_>) -> Result<()> {
     let (one, switch) = (lab.node(1)?, lab.switch()?);
     until_hears(one, 2)?;
-    let folder = tempfile::tempdir().context("making a folder for the capture")?;
+    let folder = tempfile::tempdir().context("cannot make a folder for the capture")?;
     let file = folder.path().join("rail0.pcap");
     switch.capture(0, &file)?;
     one.sh("ping -c 3 -i 0.2 -s 333 -q 10.80.0.2")?;
     switch.end_capture(0)?;
-    let capture = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+    let capture = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let frames = pcap::frames(&capture)?;
     let echo = |frame: &&[u8]| frame.len() == 14 + 20 + 8 + 333 && frame[12..14] == [8, 0];
     ensure_eq!(

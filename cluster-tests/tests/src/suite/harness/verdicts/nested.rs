@@ -105,7 +105,7 @@ impl Nested {
         };
         let read = |file: &str| {
             let path = self.record(&test).join(file);
-            fs::read(&path).with_context(|| format!("reading {}", path.display()))
+            fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
         };
         let record = serde_json::from_slice::<Value>(&read("record.json")?)?;
         ensure_eq!(record["verdict"], "failed", "verdict of {name}");
@@ -169,7 +169,7 @@ impl Nested {
     /// Checks what the JUnit file says of a test that failed.
     fn is_reported(&self, test: &Test, failure: &Failure) -> Result<()> {
         let path = self.folder.join("junit.xml");
-        let text = fs::read_to_string(&path).context("reading the report")?;
+        let text = fs::read_to_string(&path).context("cannot read the report")?;
         let document = Document::parse(&text).context("the report is no XML")?;
         let (subject, name) = test.name.split_once('.').unwrap_or_default();
         let mut cases = document.descendants().filter(|node| {

@@ -10,9 +10,9 @@ use crate::check::ensure_eq;
 use crate::support::Lab;
 
 pub fn exit_status(lab: &Lab<'_>) -> Result<()> {
-    let folder = tempfile::tempdir().context("making a folder for a report")?;
+    let folder = tempfile::tempdir().context("cannot make a folder for a report")?;
     let nothing = folder.path().join("no-image");
-    let program = std::env::current_exe().context("finding our own executable")?;
+    let program = std::env::current_exe().context("cannot find our own executable")?;
     let output = Command::new(&program)
         .args(["gpid.", "--seed", &lab.seed().to_string()])
         .arg("--report-dir")
@@ -20,7 +20,7 @@ pub fn exit_status(lab: &Lab<'_>) -> Result<()> {
         .arg("--image-dir")
         .arg(&nothing)
         .output()
-        .with_context(|| format!("running {}", program.display()))?;
+        .with_context(|| format!("cannot run {}", program.display()))?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure_eq!(output.status.code(), Some(1), "the status of a run: {said}");
     for part in [
