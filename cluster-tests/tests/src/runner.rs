@@ -132,7 +132,46 @@ fn new_seed() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::ensure;
+
     use super::*;
+    use crate::terms::tests::some;
+    use crate::test::HOST;
+
+    #[test]
+    fn every_verdict_is_counted_and_none_ends_the_run() {
+        let passes = Test {
+            name: "host.passes",
+            setting: HOST,
+            limit: None,
+            run: |_| Ok(()),
+        };
+        let fails = Test {
+            name: "host.fails",
+            run: |_| bail!("it is wrong"),
+            ..passes
+        };
+        let late = Test {
+            name: "host.passes_late",
+            run: |lab| {
+                ensure!(lab.nodes().is_empty());
+                Ok(())
+            },
+            ..passes
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let plan = Plan {
+            folder: dir.path(),
+            prefix: "unit",
+            keep: false,
+            within: Duration::from_secs(3600),
+            terms: Arc::new(some()),
+        };
+        let tests = vec![passes, fails, late];
+        let mut session = Session::begin(&plan, &tests).unwrap();
+        let counts = judge(&mut session, tests);
+        assert_eq!(counts.to_string(), "2 passed, 1 failed");
+    }
 
     #[test]
     fn one_run_at_a_time_has_a_folder() {

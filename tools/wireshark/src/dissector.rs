@@ -97,6 +97,8 @@ impl Dissector {
         tshark
             .env("WIRESHARK_CONFIG_DIR", self.settings.path())
             .env("HOME", self.settings.path())
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC")
             .arg("-X")
             .arg(script)
             .args(["-n", "-Y", filter, "-r"])

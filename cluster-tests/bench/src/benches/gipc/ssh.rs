@@ -38,7 +38,8 @@ pub fn prepare(share: &Path) -> Result<Vec<(String, String)>> {
     make_key(&tree.join(HOST_KEY))?;
     let public = make_key(&tree.join(CLIENT_KEY))?;
     let authorized = tree.join(AUTHORIZED);
-    fs::write(&authorized, public).with_context(|| authorized.display().to_string())?;
+    fs::write(&authorized, public)
+        .with_context(|| format!("cannot write {}", authorized.display()))?;
     let said = run(Command::new(find("dropbear")?).arg("-V"))?;
     let version = String::from_utf8_lossy(&said.stderr).trim().to_owned();
     Ok(vec![("ssh".to_owned(), version)])
@@ -145,6 +146,7 @@ fn make_key(path: &Path) -> Result<String> {
 
 fn run(command: &mut Command) -> Result<Output> {
     let output = command
+        .env("LC_ALL", "C.UTF-8")
         .output()
         .with_context(|| format!("cannot run {command:?}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
