@@ -9,12 +9,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{ExitStatus, Output};
+use std::process::{Command, ExitStatus, Output};
 
 use anyhow::{ensure, Context as _, Result};
 use duct::{Expression, Handle};
 use rustix::pipe::{pipe_with, PipeFlags};
-use rustix::process::{waitid, Pid, WaitId, WaitIdOptions};
+use rustix::process::{
+    getpid, getppid, set_parent_process_death_signal, waitid, Pid, Signal, WaitId, WaitIdOptions,
+};
 
 use crate::signals;
 
@@ -74,6 +76,22 @@ fn read_lines(from: File, mut see: impl FnMut(&str)) -> io::Result<()> {
     Ok(())
 }
 
+/// Has a program told to end when we are killed without a chance to pass a signal on. That goes by
+/// the thread that starts it, which waits for it.
+fn end_with_us(command: &mut Command) {
+    let us = getpid();
+    let prepare = move || -> io::Result<()> {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+        // We may have died before the line above.
+        match getppid() == Some(us) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    };
+    // SAFETY: `prepare` makes system calls only: it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
 /// The programs of an expression, under way.
 struct Running {
     handle: Handle,
@@ -84,6 +102,7 @@ impl Running {
     fn start(program: &Expression) -> io::Result<Self> {
         let program = program.stdin_null().unchecked().before_spawn(|command| {
             command.process_group(0);
+            end_with_us(command);
             Ok(())
         });
         signals::for_groups(|| {
@@ -116,12 +135,12 @@ mod tests {
     use std::fs;
     use std::os::unix::process::ExitStatusExt;
     use std::path::{Path, PathBuf};
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Child, Stdio};
     use std::thread;
     use std::time::{Duration, Instant};
 
     use duct::cmd;
-    use rustix::process::{kill_process, test_kill_process_group, Signal};
+    use rustix::process::{kill_process, kill_process_group, test_kill_process_group};
 
     use super::*;
 
@@ -221,6 +240,22 @@ mod tests {
             for group in groups {
                 until(|| test_kill_process_group(group).is_err())?;
             }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_we_run_ends_when_we_are_killed() -> Result<()> {
+        let mut verb = Verb::start(&[])?;
+        let groups = verb.groups()?;
+        verb.send(Signal::KILL)?;
+        verb.child.wait()?;
+        for name in ["one.ended", "other.ended"] {
+            until(|| verb.file(name).exists())?;
+        }
+        for group in groups {
+            // What they started themselves has nobody to tell it.
+            let _ = kill_process_group(group, Signal::KILL);
         }
         Ok(())
     }
