@@ -98,16 +98,20 @@ pub fn symlink(target: impl AsRef<Path>, path: impl AsRef<Path>) -> io::Result<(
 pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
     let (from, to) = (from.as_ref(), to.as_ref());
     let copied = std::fs::copy(from, to).map(drop);
-    let what = format_args!("copy {} to {}", from.display(), to.display());
-    named(copied, what)
+    named(
+        copied,
+        format_args!("copy {} to {}", from.display(), to.display()),
+    )
 }
 
 /// `std::fs::rename`.
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
     let (from, to) = (from.as_ref(), to.as_ref());
     let renamed = std::fs::rename(from, to);
-    let what = format_args!("rename {} to {}", from.display(), to.display());
-    named(renamed, what)
+    named(
+        renamed,
+        format_args!("rename {} to {}", from.display(), to.display()),
+    )
 }
 
 /// `std::fs::remove_file`.
@@ -128,8 +132,10 @@ pub fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 pub fn set_permissions(path: impl AsRef<Path>, permissions: Permissions) -> io::Result<()> {
     let path = path.as_ref();
     let set = std::fs::set_permissions(path, permissions);
-    let what = format_args!("set the permissions of {}", path.display());
-    named(set, what)
+    named(
+        set,
+        format_args!("set the permissions of {}", path.display()),
+    )
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ fn guest(text: &str) -> Vec<u8> {
 fn cluster(name: &str, folder: &Path, kernel: &[u8]) -> Result<Up, Failed> {
     fs::write(folder.join("bzImage"), kernel)?;
     fs::write(folder.join("initramfs.cpio.zst"), "nothing to unpack")?;
+    fs::write(folder.join("manifest.toml"), "services = [\"agent\"]")?;
     let name = format!("{name}-{}", std::process::id());
     let topology = Topology {
         memory_mib: 64,
