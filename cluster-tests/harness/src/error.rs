@@ -137,7 +137,7 @@ pub enum Error {
         reason: String,
     },
     /// The machine lacks something, or an operation on it failed.
-    #[error("{what}: {source}")]
+    #[error("cannot {what}: {source}")]
     Io {
         /// What was tried, and on what.
         what: String,

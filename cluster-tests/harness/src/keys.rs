@@ -47,7 +47,7 @@ pub(crate) fn make(folder: &Path, topology: &Topology) -> Result<()> {
     DirBuilder::new()
         .mode(0o700)
         .create(folder)
-        .context(|| format!("mkdir {}", folder.display()))?;
+        .context(|| format!("make the folder {}", folder.display()))?;
     for node in &topology.nodes {
         if topology.key_of(*node) == &NodeKey::Image {
             continue;

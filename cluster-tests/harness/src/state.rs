@@ -99,7 +99,8 @@ impl StateDir {
                     continue;
                 }
                 Err(error) => {
-                    return Err(error).context(|| format!("mkdir {}", self.path.display()))
+                    return Err(error)
+                        .context(|| format!("make the folder {}", self.path.display()))
                 }
             }
             // Another `up` may have seen the folder before it was locked, and taken it for stale.
@@ -199,7 +200,7 @@ fn base() -> Result<PathBuf> {
 fn make_private(path: &Path) -> Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(error).context(|| format!("mkdir {}", path.display()));
+            return Err(error).context(|| format!("make the folder {}", path.display()));
         }
         _ => {}
     }

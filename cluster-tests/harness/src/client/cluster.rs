@@ -89,13 +89,13 @@ impl Cluster {
         if let Some(share) = &mut topology.share {
             *share = share
                 .canonicalize()
-                .context(|| format!("--share {}", share.display()))?;
+                .context(|| format!("find the folder of --share, {}", share.display()))?;
         }
         for key in topology.keys.values_mut() {
             if let NodeKey::File(file) = key {
                 *file = file
                     .canonicalize()
-                    .context(|| format!("key {}", file.display()))?;
+                    .context(|| format!("find the key file {}", file.display()))?;
             }
         }
         let state = StateDir::of(&up.name)?;

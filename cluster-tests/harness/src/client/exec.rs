@@ -435,7 +435,7 @@ impl Session {
 
     fn lost(&self, error: io::Error) -> Error {
         self.call.reason(Error::Io {
-            what: format!("session with the agent of {}", self.node),
+            what: format!("talk to the agent of {}", self.node),
             source: error,
         })
     }

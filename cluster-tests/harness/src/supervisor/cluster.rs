@@ -238,9 +238,10 @@ impl Cluster {
         );
         let listener = Arc::clone(self);
         let heard = move |frame| listener.heard(id, sequence, frame);
-        let agent =
-            AgentPort::start(started.agent, heard).context(|| format!("agent of {name}"))?;
-        let monitor = Qmp::new(started.monitor).context(|| format!("monitor of {name}"))?;
+        let agent = AgentPort::start(started.agent, heard)
+            .context(|| format!("reach the agent of {name}"))?;
+        let monitor =
+            Qmp::new(started.monitor).context(|| format!("reach the monitor of {name}"))?;
         let monitor = Arc::new(monitor);
         self.unplug(&monitor, id);
         let vm = Vm::new(started.pid, started.process, agent, monitor);
