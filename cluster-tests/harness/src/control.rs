@@ -10,6 +10,7 @@ mod status;
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use podos_switch::{Faults, PortCounters, Rate, Selector};
 use serde::de::DeserializeOwned;
@@ -30,6 +31,20 @@ pub enum WaitFor {
     Agents,
     /// Every node is whole, and sees every other one alive.
     Alive,
+}
+
+impl FromStr for WaitFor {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "agents" => Ok(Self::Agents),
+            "alive" => Ok(Self::Alive),
+            _ => Err(format!(
+                "one can't wait for `{name}`; there are agents, alive"
+            )),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -290,6 +305,14 @@ mod tests {
         let answer = receive::<Answer>(&mut stream).unwrap();
         assert!(matches!(answer, Answer::Refused(Refusal::NodeDown(node)) if node == "linus3"));
         assert!(receive::<Answer>(&mut stream).is_err());
+    }
+
+    #[test]
+    fn what_is_waited_for_is_read() {
+        assert_eq!("agents".parse(), Ok(WaitFor::Agents));
+        assert_eq!("alive".parse(), Ok(WaitFor::Alive));
+        let error = "ever".parse::<WaitFor>().unwrap_err();
+        assert!(error.contains("agents, alive"), "{error}");
     }
 
     #[test]

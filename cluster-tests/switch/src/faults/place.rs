@@ -3,6 +3,7 @@
 //! Where a fault is.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,21 @@ pub enum Direction {
     Sent,
     /// What the node is sent.
     Received,
+}
+
+impl FromStr for Direction {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "sent" => Ok(Self::Sent),
+            "received" => Ok(Self::Received),
+            "both" => Ok(Self::Both),
+            _ => Err(format!(
+                "there is no direction `{name}`; there are sent, received, both"
+            )),
+        }
+    }
 }
 
 impl Direction {
@@ -115,6 +131,21 @@ impl fmt::Display for Selector {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directions_are_read() {
+        for (name, direction) in [
+            ("sent", Direction::Sent),
+            ("received", Direction::Received),
+            ("both", Direction::Both),
+        ] {
+            assert_eq!(name.parse(), Ok(direction));
+        }
+        assert!("up"
+            .parse::<Direction>()
+            .unwrap_err()
+            .contains("sent, received"));
+    }
 
     #[test]
     fn a_place_takes_what_fits_all_of_it() {

@@ -132,16 +132,7 @@ impl Xtask for Fault {
     }
 }
 
-/// Which ports are meant.
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Way {
-    /// What the node sends
-    Sent,
-    /// What the node is sent
-    Received,
-    Both,
-}
-
+/// Which ports are meant
 #[derive(clap::Args)]
 struct Place {
     /// Only on this rail
@@ -150,9 +141,9 @@ struct Place {
     /// Only at this node: linus2, or 2
     #[arg(long)]
     node: Option<String>,
-    /// Only this way
-    #[arg(long, default_value = "both")]
-    direction: Way,
+    /// Only what the node sends, or is sent
+    #[arg(long, value_name = "sent|received|both", default_value = "both")]
+    direction: Direction,
 }
 
 impl Place {
@@ -162,11 +153,7 @@ impl Place {
         Ok(Selector {
             rail: self.rail,
             node: node.map(|node| node.id()),
-            direction: match self.direction {
-                Way::Sent => Direction::Sent,
-                Way::Received => Direction::Received,
-                Way::Both => Direction::Both,
-            },
+            direction: self.direction,
         })
     }
 }

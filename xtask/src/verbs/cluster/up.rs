@@ -77,14 +77,8 @@ pub struct Up {
     memory_mib: Option<u32>,
     /// When to return: once all agents answer, whatever failed on their nodes, or once all nodes
     /// are whole and see each other alive
-    #[arg(long, default_value = "alive")]
-    wait: Wait,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Wait {
-    Agents,
-    Alive,
+    #[arg(long, value_name = "agents|alive", default_value = "alive")]
+    wait: WaitFor,
 }
 
 impl Xtask for Up {
@@ -100,10 +94,7 @@ impl Xtask for Up {
         let image = self.folder.or_of(ctx.root(), &topology.image());
         let started = Instant::now();
         let cluster = Cluster::up(&podos_harness::Up {
-            wait: match self.wait {
-                Wait::Agents => WaitFor::Agents,
-                Wait::Alive => WaitFor::Alive,
-            },
+            wait: self.wait,
             lifetime: Lifetime::Background,
             keep_logs: Some(ctx.path("target/cluster").join(self.name.get())),
             ..podos_harness::Up::new(self.name.get(), image, topology)
