@@ -70,11 +70,9 @@ pub fn agent(lab: &Lab<'_>) -> Result<()> {
         limit: SOON,
         run: |lab| {
             let two = lab.node(2)?;
-            // The agent is init, which no signal stops.
-            two.sh("mkdir /tmp/cgroup && mount -t cgroup2 none /tmp/cgroup")?;
-            two.sh("mkdir /tmp/cgroup/ice && echo 1 > /tmp/cgroup/ice/cgroup.procs")?;
-            let freeze = "echo 1 > /tmp/cgroup/ice/cgroup.freeze";
-            let _freeze = two.harness().command("sh").args(["-c", freeze]).spawn()?;
+            // A command's parent is the agent.
+            let stop = "kill -STOP $PPID";
+            let _stop = two.harness().command("sh").args(["-c", stop]).spawn()?;
             two.harness().command("true").limit(FOR_EVER).run()?;
             loop {
                 two.sh("true")?;

@@ -24,7 +24,7 @@ pub fn exit_status(lab: &Lab<'_>) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stdout);
     ensure_eq!(output.status.code(), Some(1), "the status of a run: {said}");
     for part in [
-        "no-image/bzImage is missing",
+        "no-image/manifest.toml is missing",
         "cargo xtask cluster-test gpid.node_is_set_once --seed ",
         "\n0 passed, 3 failed",
     ] {
