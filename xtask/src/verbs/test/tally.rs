@@ -47,10 +47,10 @@ impl Tally {
     /// Takes a line of output: the result line of cargo test and libtest, or the summary of
     /// nextest. Others count nothing.
     pub fn read_line(&mut self, line: &str) {
-        let line = line.trim();
+        // nextest shows what failed tests have printed, indented: their own counts among it.
         let counts = match line.strip_prefix("test result: ") {
             Some(rest) => rest,
-            None if line.starts_with("Summary [") => line,
+            None if line.trim().starts_with("Summary [") => line,
             None => return,
         };
         let words: Vec<_> = counts
@@ -96,6 +96,9 @@ mod tests {
         );
         let mixed = "Summary [ 2.0s] 9/12 tests run: 5 passed (1 slow), 2 failed, 1 timed out, 1 exec failed, 0 skipped";
         assert_eq!(tally(mixed), Tally::new(5, 4));
+        // What a test that failed has printed is shown, and no count of this run.
+        let shown = "    test result: FAILED. 0 passed; 1 failed; 0 ignored\n";
+        assert_eq!(tally(&format!("{shown}{mixed}")), Tally::new(5, 4));
     }
 
     #[test]
