@@ -171,10 +171,9 @@ pub fn rust_project(
     let Some((root, kernel)) = base.root.as_ref().map(Locked::output).zip(kernel) else {
         return Ok(None);
     };
-    let kernel_output = &kernel;
     let project = run.step(Some(RustProject {
         root,
-        kernel: kernel_output,
+        kernel: &kernel,
     }))?;
     Ok(project.map(|project| (root.clone(), kernel, project)))
 }

@@ -6,7 +6,6 @@
 //! kernel's, which its own build lists, and ours, which Kbuild does.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,7 +17,7 @@ use crate::definitions::{Profile, NODE};
 use crate::engine::Run;
 use crate::steps::rust_project::FILE;
 use crate::steps::LINUX;
-use crate::{host, pipeline, Xtask};
+use crate::{fs, host, pipeline, Xtask};
 
 const KMODS: &str = "rust-kmods";
 
@@ -39,18 +38,14 @@ impl Xtask for RustAnalyzer {
         let profile = Profile::load(ctx, NODE)?;
         let parts = pipeline::rust_project(&mut Run::build(ctx, NODE), &profile)?;
         let (root, kernel, project) = parts.context("a building pass left a step out")?;
-        let text = fs::read_to_string(project.path(FILE))
-            .with_context(|| format!("cannot read {}", project.path(FILE).display()))?;
+        let text = fs::read_to_string(project.path(FILE))?;
         let (devel, root) = (kernel.path("devel"), root.path("root"));
         let mut project: Value = serde_json::from_str(&text).context("cannot parse it")?;
         relocate(&mut project, &devel, &root);
-        let kbuild = ctx.path(KMODS).join("Kbuild");
-        let kbuild = fs::read_to_string(&kbuild)
-            .with_context(|| format!("cannot read {}", kbuild.display()))?;
+        let kbuild = fs::read_to_string(ctx.path(KMODS).join("Kbuild"))?;
         add(&mut project, &crates(&kbuild)?, &ctx.path(KMODS))?;
         let place = ctx.path(KMODS).join(FILE);
-        fs::write(&place, serde_json::to_string_pretty(&project)?)
-            .with_context(|| format!("cannot write {}", place.display()))?;
+        fs::write(&place, serde_json::to_string_pretty(&project)?)?;
         println!(
             "{KMODS}/{FILE} is written; rust-analyzer.linkedProjects = \
              [\"Cargo.toml\", \"{KMODS}/{FILE}\"]"

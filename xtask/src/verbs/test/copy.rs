@@ -2,7 +2,6 @@
 
 //! A copy of this tree, for checks that change it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Instant;
@@ -14,6 +13,7 @@ use crate::children;
 use crate::context::Context;
 use crate::engine::key::list_files;
 use crate::engine::progress::duration;
+use crate::fs;
 
 /// A copy, which goes with the value. What cargo builds of it is kept beside what it builds of the
 /// tree, so that the next copy need not begin anew.
@@ -38,9 +38,8 @@ pub fn of_tree(ctx: &Context) -> Result<Copy> {
         }
         let target = copy.path().join(&file);
         let folder = target.parent().context("a file is in a folder")?;
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::copy(ctx.root().join(&file), &target))
-            .with_context(|| format!("cannot copy {}", file.display()))?;
+        fs::create_dir_all(folder)?;
+        fs::copy(ctx.root().join(&file), &target)?;
     }
     Ok(copy)
 }

@@ -7,13 +7,13 @@
 //! file, `in=FILE after="LINE"` goes behind that line, `run` are commands that have to succeed.
 //! All files are put in place first, then the commands run.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, ensure, Context as _, Result};
 
 use super::copy;
 use crate::context::Context;
+use crate::fs;
 
 const PAGE: &str = "CONTRIBUTING.md";
 
@@ -38,7 +38,7 @@ enum Step<'a> {
 ///
 /// The step that could not be followed, and why.
 pub fn check(ctx: &Context) -> Result<()> {
-    let page = fs::read_to_string(ctx.path(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
+    let page = fs::read_to_string(ctx.path(PAGE))?;
     let steps = steps(&page)?;
     let copy = copy::of_tree(ctx)?;
     for step in &steps {
@@ -105,18 +105,14 @@ fn follow(root: &Path, step: Step<'_>) -> Result<()> {
             let path = root.join(file);
             ensure!(!path.exists(), "{PAGE}: {file} is there already");
             let folder = path.parent().context("a file is in a folder")?;
-            fs::create_dir_all(folder)
-                .and_then(|()| fs::write(&path, text))
-                .with_context(|| format!("cannot write {file}"))
+            fs::create_dir_all(folder)?;
+            Ok(fs::write(&path, text)?)
         }
         Step::Insert { file, after, text } => {
             let path = root.join(file);
-            let old = fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
-            fs::write(
-                &path,
-                inserted(&old, after, text).with_context(|| format!("{PAGE}: {file}"))?,
-            )
-            .with_context(|| format!("cannot write {file}"))
+            let old = fs::read_to_string(&path)?;
+            let new = inserted(&old, after, text).with_context(|| format!("{PAGE}: {file}"))?;
+            Ok(fs::write(&path, new)?)
         }
     }
 }

@@ -5,8 +5,8 @@
 use anyhow::{ensure, Result};
 use podos_harness::WaitFor;
 
-use super::load_modules;
 use super::transfer::Transfer;
+use super::{load_module, load_modules};
 use crate::check::ensure_eq;
 use crate::support::{Lab, Machine};
 use crate::test::{Test, NAMESAKES, TIMELESS};
@@ -43,7 +43,7 @@ fn namesakes(lab: &Lab<'_>) -> Result<()> {
     lab.node(3)?.kill()?;
     one.until("cat /linus2/etc/hostname")?;
     second.sh("echo first > /tmp/who")?;
-    load_module_of(one, second)?;
+    [one, second].into_iter().try_for_each(load_module)?;
     let transfer = Transfer::start(one, second, BYTES, "stripe")?;
     lab.cluster()?.node(3)?.start()?;
     lab.cluster()?.wait(WaitFor::Agents)?;
@@ -62,10 +62,6 @@ fn namesakes(lab: &Lab<'_>) -> Result<()> {
     // Machine 3 was killed once, which may have been linus2 until then.
     ensure!(lost.parse::<u32>()? <= 1, "linus2 was lost {lost} times");
     Ok(())
-}
-
-fn load_module_of(one: Machine<'_>, other: Machine<'_>) -> Result<()> {
-    [one, other].into_iter().try_for_each(super::load_module)
 }
 
 /// A node without a clock or a disk boots with the number that it had before.
