@@ -64,12 +64,20 @@ pub trait Bench: Sync {
     }
     /// Prepares the nodes.
     fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>>;
+    /// Whether it has measurements that are counts of instructions, for which it gets a cluster of
+    /// its own whose processors are counted.
+    fn counts(&self) -> bool {
+        false
+    }
+    /// Prepares the nodes for those.
+    fn start_counting<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
+        self.start(lab, effort)
+    }
     /// The cases that can be profiled.
     fn profiled(&self) -> Vec<String> {
         Vec::new()
     }
-    /// Prepares the nodes for one of [`Bench::profiled`], of which each call of what comes back
-    /// does about a second's worth.
+    /// Prepares the nodes for one of [`Bench::profiled`].
     fn repeat<'a>(&self, lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
         let _ = lab;
         bail!(
@@ -79,8 +87,15 @@ pub trait Bench: Sync {
     }
 }
 
-/// A case again and again; tells what it measured.
-pub type Repeat<'a> = Box<dyn FnMut() -> Result<String> + 'a>;
+/// A case, as often as it is told to.
+pub struct Repeat<'a> {
+    /// What it consists of, for example `round trip`.
+    pub unit: &'static str,
+    /// Repetitions that tell what one takes.
+    pub count: u32,
+    /// Repeats it; how many units that were.
+    pub run: Box<dyn FnMut(u32) -> Result<f64> + 'a>,
+}
 
 /// A bench on a cluster that is up.
 pub trait Session {

@@ -7,7 +7,6 @@ extern crate podos_terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
@@ -47,10 +46,9 @@ fn go(asked: &Bench) -> Result<ExitCode> {
         }
         Some(Verb::Profile(profile)) => {
             let chosen = run::select(std::slice::from_ref(&profile.name), false)?;
-            let time = Duration::from_secs(profile.seconds);
             let image = profile.folder.or_of(&root, profile.profile.name());
             for bench in chosen {
-                let text = run::profile(bench, &profile.case, time, &image, &root)?;
+                let text = run::profile(bench, &profile.case, &image, &root)?;
                 println!("{text}");
             }
         }

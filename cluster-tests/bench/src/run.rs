@@ -4,12 +4,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{bail, ensure, Context, Result};
-use podos_harness::build_guest_tool;
+use podos_harness::{build_counter, build_guest_tool, Topology};
 
-use crate::bench::{Bench, Effort};
+use crate::bench::{Bench, Effort, Session};
 use crate::lab::Lab;
 use crate::machine::{versions, Machine};
 use crate::measure::Measurements;
@@ -22,7 +22,9 @@ const FOLDER: &str = "target/bench";
 const DOCUMENT: &str = "docs/performance.md";
 const PICTURES: &str = "performance/";
 /// Functions in a profile.
-const PROFILE_LINES: usize = 40;
+const PROFILE_LINES: usize = 60;
+/// Rounds in which instructions are counted, at most: they differ little.
+const COUNTED_ROUNDS: usize = 3;
 
 /// How benches are run.
 #[derive(Clone, Debug)]
@@ -81,48 +83,31 @@ fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
     let rounds = options.rounds.unwrap_or(effort.pick(bench.rounds(), 1));
     let machine = Machine::here("");
     let logs = folder.join(format!("{}-consoles", bench.name()));
-    let lab = Lab::up(
-        bench.name(),
-        &options.image,
-        bench.topology(),
-        &share,
-        &logs,
-    )?;
+    let up = |topology| Lab::up(bench.name(), &options.image, topology, &share, &logs);
     let mut versions = versions(&options.podos);
     versions.extend(peers);
+    let mut all = Measurements::default();
+
+    let lab = up(bench.topology())?;
     let release = lab.node(1)?.shell("uname -r")?;
     versions.insert("kernel of the nodes".into(), release.trim().to_owned());
-    let mut all = Measurements::default();
-    let done = (|| {
-        let mut session = bench
-            .start(&lab, effort)
-            .context("before the first round")?;
-        for round in 0..rounds {
-            let start = Instant::now();
-            session
-                .round(round, &mut all)
-                .with_context(|| format!("round {}", round + 1))?;
-            lab.check_consoles()?;
-            let seconds = start.elapsed().as_secs();
-            eprintln!(
-                "{}: round {} of {rounds}: {seconds} s",
-                bench.name(),
-                round + 1
-            );
-        }
-        anyhow::Ok(())
-    })();
-    if let Err(error) = done {
-        // What was measured until then may tell why.
-        lab.keep_logs(&logs)?;
-        all.fail(rounds - 1, "the run", format!("{error:#}"));
+    let accelerator = lab.accelerator()?;
+    let session = bench.start(&lab, effort);
+    go(bench.name(), &lab, session, rounds, &logs, &mut all)?;
+    drop(lab);
+    if bench.counts() {
+        let lab = up(counting(bench, &options.root)?)?;
+        let name = format!("{}, instructions", bench.name());
+        let session = bench.start_counting(&lab, effort);
+        go(&name, &lab, session, rounds.min(COUNTED_ROUNDS), &logs, &mut all)?;
     }
+
     let about = About {
         bench: bench.name().into(),
         quick: effort == Effort::Quick,
         rounds,
         machine: Machine {
-            accelerator: lab.accelerator()?,
+            accelerator,
             ..machine
         },
         versions,
@@ -136,12 +121,49 @@ fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
     Ok(Report::of(about, &shown, &all))
 }
 
-/// Samples what the nodes do while a case is repeated for so long; a table for each node, which is
-/// also left as a file.
+/// Measures for so many rounds. What fails is told with what was measured until then.
+fn go(
+    name: &str,
+    lab: &Lab,
+    session: Result<Box<dyn Session + '_>>,
+    rounds: usize,
+    logs: &Path,
+    all: &mut Measurements,
+) -> Result<()> {
+    let done = || {
+        let mut session = session.context("before the first round")?;
+        for round in 0..rounds {
+            let start = Instant::now();
+            session
+                .round(round, all)
+                .with_context(|| format!("round {}", round + 1))?;
+            lab.check_consoles()?;
+            let seconds = start.elapsed().as_secs();
+            eprintln!("{name}: round {} of {rounds}: {seconds} s", round + 1);
+        }
+        anyhow::Ok(())
+    };
+    if let Err(error) = done() {
+        // What was measured until then may tell why.
+        lab.keep_logs(logs)?;
+        all.fail(rounds - 1, "the run", format!("{error:#}"));
+    }
+    Ok(())
+}
+
+/// The bench's cluster, with processors that are counted.
+fn counting(bench: &dyn Bench, root: &Path) -> Result<Topology> {
+    Ok(Topology {
+        counter: Some(build_counter(root)?),
+        ..bench.topology()
+    })
+}
+
+/// Counts what the nodes execute for one unit of a case; a table for each node, which is also left
+/// as a file.
 pub fn profile(
     bench: &dyn Bench,
     case: &str,
-    time: Duration,
     image: &Path,
     root: &Path,
 ) -> Result<String> {
@@ -150,27 +172,16 @@ pub fn profile(
     build_guest_tool(root, &share)?;
     bench.prepare(&share)?;
     let logs = folder.join(format!("{}-consoles", bench.name()));
-    let topology = bench.topology();
+    let topology = counting(bench, root)?;
     let hosts = topology.nodes.clone();
     let lab = Lab::up(bench.name(), image, topology, &share, &logs)?;
     let mut repeat = bench.repeat(&lab, case)?;
-    // What is translated and cached for the first time is not what is asked for.
-    repeat()?;
-    let mut measured = Vec::new();
-    let tallies = profile::sample(&lab, &hosts, || {
-        let start = Instant::now();
-        while start.elapsed() < time {
-            measured.push(repeat()?);
-        }
-        Ok(())
-    })?;
+    let tallies = profile::per_unit(&lab, &hosts, &mut repeat)?;
+    let unit = repeat.unit;
     drop(repeat);
-    let mut text = format!("# Profile of bench {}, {case}\n\n", bench.name());
-    measured
-        .iter()
-        .for_each(|line| text += &format!("    {line}\n"));
+    let mut text = format!("# Bench {}, {case}: instructions per {unit}\n", bench.name());
     for (host, tally) in hosts.iter().zip(tallies) {
-        text += &format!("\n## linus{host}, {} samples\n\n", tally.total());
+        text += &format!("\n## linus{host}\n\n");
         text += &tally.table(PROFILE_LINES);
     }
     let name = format!("{}-profile-{}.md", bench.name(), case.replace('/', "-"));

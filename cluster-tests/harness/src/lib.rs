@@ -43,14 +43,14 @@ mod trouble;
 
 pub use accel::Accelerator;
 pub use client::{
-    nemesis, Cluster, Dialogue, Exec, Expectation, Firmware, FirmwareReport, Lifetime, Node,
-    Output, Running, Switch, Up, Watch,
+    nemesis, Cluster, Dialogue, Exec, Expectation, Firmware, FirmwareReport, Instructions, Lifetime,
+    Node, Output, Running, Switch, Up, Watch,
 };
 pub use control::{LinkStatus, NodeState, NodeStatus, Status, WaitFor, WayStatus};
 pub use error::{Error, Result};
 pub use podos_agent_proto::Exit;
 pub use podos_switch::{Chance, Counters, Direction, Faults, PortCounters, Rate, Selector};
-pub use programs::{build_firmware, build_guest_tool};
+pub use programs::{build_counter, build_firmware, build_guest_tool};
 pub use state::{list as list_clusters, DEFAULT_NAME};
 pub use topology::{node_name, CmMode, Kernel, Net, NodeKey, Rail, Topology, LAB, MAX_NODES};
 pub use trouble::Trouble;

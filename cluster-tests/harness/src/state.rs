@@ -74,6 +74,11 @@ impl StateDir {
         self.path.join(format!("{node}.console.log"))
     }
 
+    /// Where a node's executed instructions are counted.
+    pub(crate) fn counts(&self, node: &str) -> PathBuf {
+        self.path.join(format!("{node}.counts"))
+    }
+
     /// Folder of the nodes' cluster keys.
     pub(crate) fn keys(&self) -> PathBuf {
         self.path.join("keys")

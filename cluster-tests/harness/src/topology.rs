@@ -125,6 +125,11 @@ pub struct Topology {
     /// A folder of this machine, read-write at `/mnt/host` on every node.
     #[serde(with = "crate::paths::optional")]
     pub share: Option<PathBuf>,
+    /// Plugin of QEMU that counts what the nodes' processors execute (see
+    /// [`Node::instructions`](crate::Node::instructions)), which are emulated then, whatever the machine
+    /// has.
+    #[serde(with = "crate::paths::optional")]
+    pub counter: Option<PathBuf>,
     /// Words added to every node's kernel command line.
     pub kernel_args: Vec<String>,
 }
@@ -152,6 +157,7 @@ impl Topology {
             cm_mode: CmMode::Aead,
             keys: BTreeMap::new(),
             share: None,
+            counter: None,
             kernel_args: Vec::new(),
         }
     }

@@ -73,7 +73,7 @@ pub enum Verb {
         #[arg(long, value_name = "JSON")]
         from: Option<PathBuf>,
     },
-    /// Tell where the time of a case goes, on both sides
+    /// Tell what the nodes execute for a case, function by function
     Profile(Profiling),
 }
 
@@ -90,9 +90,6 @@ pub struct Profiling {
     pub name: String,
     /// The case
     pub case: String,
-    /// How long to repeat it, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10)]
-    pub seconds: u64,
     /// Profile of the image that the nodes boot.
     #[command(flatten)]
     pub profile: Profile,

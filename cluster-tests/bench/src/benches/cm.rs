@@ -7,6 +7,7 @@
 
 mod contest;
 mod curves;
+mod instructions;
 mod session;
 
 use anyhow::Result;
@@ -46,7 +47,9 @@ impl Bench for Cm {
     }
 
     fn rows(&self, _effort: Effort) -> Vec<RowSpec> {
-        contest::rows()
+        let mut rows = contest::rows();
+        rows.extend(instructions::rows());
+        rows
     }
 
     fn figures(&self, effort: Effort) -> Vec<FigureSpec> {
@@ -65,6 +68,10 @@ impl Bench for Cm {
                  measured at {paper} Mbit/s and show what the paper's do: of ten sets the slowest \
                  and the fastest are left out, and the mean is taken of the others."
             ),
+            "Instructions are counted by a plugin of QEMU, on nodes that are emulated. The floor is \
+             what CM `open`, TCP, UDP and TIPC have in common, at least: of each function, what \
+             the one takes that takes least of it."
+                .into(),
             "UDP has no connections: its set-up is a new socket and a first answer, and on the \
              shaped rail it sends as much as the rail carries."
                 .into(),
@@ -73,6 +80,14 @@ impl Bench for Cm {
 
     fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
         Ok(Box::new(session::CmSession::start(lab, effort)?))
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
+
+    fn start_counting<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
+        Ok(Box::new(instructions::Counting::start(lab, effort)?))
     }
 
     fn profiled(&self) -> Vec<String> {

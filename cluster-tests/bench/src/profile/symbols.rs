@@ -4,6 +4,9 @@
 
 use super::tally::Place;
 
+/// Where the kernel's half of the addresses begins.
+const KERNEL: u64 = 1 << 63;
+
 /// The functions of a kernel and its modules, by address.
 #[derive(Debug, Default)]
 pub struct Symbols(Vec<Symbol>);
@@ -26,8 +29,14 @@ impl Symbols {
         Self(symbols)
     }
 
-    /// The function that an address of the kernel lies in.
+    /// What an address lies in.
     pub fn find(&self, address: u64) -> Place {
+        if address < KERNEL {
+            return Place::User;
+        }
+        if address == u64::MAX {
+            return Place::Unknown;
+        }
         let behind = self.0.partition_point(|symbol| symbol.address <= address);
         match behind.checked_sub(1).map(|index| &self.0[index]) {
             None => Place::Unknown,
@@ -83,6 +92,8 @@ mod tests {
         assert_eq!(find(0xffff_ffff_8100_001f), "second ");
         assert_eq!(find(0xffff_ffff_8100_0020), "third ");
         assert_eq!(find(0xffff_ffff_a000_0001), "podos_cm::show podos_cm");
-        assert_eq!(find(7), "Unknown");
+        assert_eq!(find(7), "User");
+        assert_eq!(find(1 << 63), "Unknown");
+        assert_eq!(find(u64::MAX), "Unknown");
     }
 }

@@ -171,6 +171,10 @@ impl Cluster {
         self.state.path()
     }
 
+    pub(crate) fn state(&self) -> &StateDir {
+        &self.state
+    }
+
     /// The node with this host id.
     pub fn node(&self, id: u32) -> Result<Node<'_>> {
         self.node_named(&id.to_string())

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::client::cluster::Cluster;
 use crate::client::exec::{Exec, Output, Session};
+use crate::client::instructions::Instructions;
 use crate::control::{Answer, NodeFault, Request};
 use crate::error::{IoContext, Result};
 use crate::topology::node_name;
@@ -55,6 +56,12 @@ impl<'a> Node<'a> {
         self.cluster
             .folder()
             .join(format!("{}.console.log", self.name()))
+    }
+
+    /// What its processor has executed since it was booted, in a cluster with a
+    /// [`counter`](crate::Topology::counter). It goes on meanwhile.
+    pub fn instructions(&self) -> Result<Instructions> {
+        Instructions::read(&self.cluster.state().counts(&self.name()))
     }
 
     /// A command to run there.

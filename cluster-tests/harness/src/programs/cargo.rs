@@ -12,8 +12,10 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// A program, and how it is built.
 pub(crate) struct Program {
-    /// The package's name, and the program's.
+    /// The package's name.
     pub(crate) package: &'static str,
+    /// The file that cargo makes of it.
+    pub(crate) file: &'static str,
     /// Where cargo works: a folder in `target`, so that programs with other flags stay what they are.
     pub(crate) folder: &'static str,
     /// What cargo is told besides.
@@ -48,7 +50,7 @@ impl Program {
             .status()
             .context(what)?;
         match status.success() {
-            true => Ok(folder.join(TARGET).join("release").join(self.package)),
+            true => Ok(folder.join(TARGET).join("release").join(self.file)),
             false => Err(io::Error::other(status.to_string())).context(what),
         }
     }

@@ -9,6 +9,7 @@ use crate::error::Result;
 
 const FIRMWARE: Program = Program {
     package: "podos-firmware",
+    file: "podos-firmware",
     folder: "firmware",
     args: &["--features", "machine", "--bin", "podos-firmware"],
     // It lies at a fixed place in memory.

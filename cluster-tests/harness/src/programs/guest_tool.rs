@@ -10,6 +10,7 @@ use crate::error::{IoContext, Result};
 
 const TOOL: Program = Program {
     package: "podos-testtool",
+    file: "podos-testtool",
     folder: "guest-tool",
     args: &[],
     // The image has no libraries.

@@ -133,10 +133,14 @@ impl Cluster {
             running: 0,
             links: Links::new(&config.topology),
         };
+        let accelerator = match config.topology.counter {
+            Some(_) => Accelerator::Tcg,
+            None => Accelerator::detect(),
+        };
         Ok(Arc::new(Self {
             config,
             state,
-            accelerator: Accelerator::detect(),
+            accelerator,
             network,
             events,
             log,
@@ -224,6 +228,7 @@ impl Cluster {
             key: keys::file(&self.state.keys(), self.images(), self.topology(), id),
             tsc_khz: tsc::khz(),
             snapshot,
+            counts: self.state.counts(&name),
         };
         let plugs = self.network.plugs(id);
         let plugs = plugs.context(|| format!("plug {name} into its rails"))?;

@@ -41,6 +41,8 @@ pub(crate) struct Boot {
     pub tsc_khz: Option<u32>,
     /// What it goes on from, in place of booting.
     pub snapshot: Option<PathBuf>,
+    /// Where executed instructions are counted, if they are.
+    pub counts: PathBuf,
 }
 
 /// The connected sockets that a QEMU inherits.
@@ -118,6 +120,13 @@ pub(crate) fn arguments(config: &Config, boot: &Boot, sockets: &Sockets) -> Vec<
         let mut file = OsString::from(format!("name={},file=", keys::NAME));
         file.push(option_value(key));
         args.extend(["-fw_cfg".into(), file]);
+    }
+    if let Some(counter) = &config.topology.counter {
+        let mut plugin = OsString::from("file=");
+        plugin.push(option_value(counter));
+        plugin.push(",counts=");
+        plugin.push(option_value(&boot.counts));
+        args.extend(["-plugin".into(), plugin]);
     }
     if let Some(snapshot) = &boot.snapshot {
         args.extend(["-incoming".into(), from_file(snapshot)]);
@@ -252,7 +261,10 @@ mod tests {
 
     #[test]
     fn a_node_is_told_who_it_is() {
-        let topology = Topology::nodes(3).share(OsStr::from_bytes(b"/srv/a,b \xff"));
+        let topology = Topology {
+            counter: Some("/t/libpodos_counter.so".into()),
+            ..Topology::nodes(3).share(OsStr::from_bytes(b"/srv/a,b \xff"))
+        };
         let config = Config {
             name: "t".into(),
             topology,
@@ -265,6 +277,7 @@ mod tests {
             key: Some("/run/ke,ys/cluster".into()),
             tsc_khz: Some(2_600_000),
             snapshot: Some("/run/it's/memory".into()),
+            counts: "/run/podos,t/linus2.counts".into(),
         };
         let mut sockets = Sockets {
             agent: 10,
@@ -280,6 +293,10 @@ mod tests {
         assert!(has(&["-append", line]));
         assert!(has(&["-incoming", r"exec:cat <'/run/it'\''s/memory'"]));
         assert!(has(&["-device", "vmgenid,guid=auto"]));
+        assert!(has(&[
+            "-plugin",
+            "file=/t/libpodos_counter.so,counts=/run/podos,,t/linus2.counts"
+        ]));
         assert!(has(&[
             "-device",
             "virtio-net-pci,netdev=rail2,mac=52:54:00:50:02:02,host_mtu=1500,romfile="

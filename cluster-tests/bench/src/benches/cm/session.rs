@@ -117,6 +117,27 @@ impl<'a> CmSession<'a> {
         Ok(answers.number::<f64>("median_ns")? / 1e3)
     }
 
+    /// Repeats a case; how many units that were.
+    fn repeat(&self, case: &Profiled, who: Who, count: u32) -> Result<f64> {
+        let count = count.to_string();
+        let what = [case.args, &[case.often, &count]].concat();
+        let answers = self.client(who, case.verb, "single", &what)?;
+        match case.unit {
+            "MB" => Ok(answers.number::<f64>("received_bytes")? / 1e6),
+            _ => answers.number("count"),
+        }
+    }
+
+    /// Round trips of 64 bytes whose cost is asked for, not their time.
+    pub fn round_trips(&self, who: Who) -> Repeat<'_> {
+        let [case, ..] = &PROFILED;
+        Repeat {
+            unit: case.unit,
+            count: case.count,
+            run: Box::new(move |count| self.repeat(case, who, count)),
+        }
+    }
+
     /// In µs.
     fn set_up(&self, who: Who) -> Result<f64> {
         let what = ["--count", self.effort.pick("400", "40"), "--warm-up"];
@@ -167,15 +188,50 @@ impl<'a> CmSession<'a> {
     }
 }
 
-/// The cases that can be profiled, and how many of them are about a second's worth.
-const PROFILED: [(&str, &[&str]); 4] = [
-    ("round-trip-64", &["rtt", "--size", "64", "--count", "2000"]),
-    (
-        "round-trip-1400",
-        &["rtt", "--size", "1400", "--count", "2000"],
-    ),
-    ("set-up", &["setup", "--count", "500"]),
-    ("stream", &["stream", "--millis", "1000"]),
+/// A case that can be profiled: its name, the tool's verb with its arguments, the one that says how
+/// often, and what it is repeated of.
+struct Profiled {
+    name: &'static str,
+    verb: &'static str,
+    args: &'static [&'static str],
+    often: &'static str,
+    unit: &'static str,
+    count: u32,
+}
+
+const PROFILED: [Profiled; 4] = [
+    Profiled {
+        name: "round-trip-64",
+        verb: "rtt",
+        args: &["--size", "64"],
+        often: "--count",
+        unit: "round trip",
+        count: 1000,
+    },
+    Profiled {
+        name: "round-trip-1400",
+        verb: "rtt",
+        args: &["--size", "1400"],
+        often: "--count",
+        unit: "round trip",
+        count: 1000,
+    },
+    Profiled {
+        name: "set-up",
+        verb: "setup",
+        args: &[],
+        often: "--count",
+        unit: "set-up",
+        count: 200,
+    },
+    Profiled {
+        name: "stream",
+        verb: "stream",
+        args: &[],
+        often: "--millis",
+        unit: "MB",
+        count: 1000,
+    },
 ];
 
 /// `round-trip-64/open` and so on.
@@ -183,17 +239,17 @@ pub fn profiled() -> Vec<String> {
     let whos = || MODES.map(Who::Cm).into_iter().chain(PEERS);
     let cases = PROFILED.iter();
     cases
-        .flat_map(|(case, _)| whos().map(move |who| format!("{case}/{}", who.word())))
+        .flat_map(|case| whos().map(move |who| format!("{}/{}", case.name, who.word())))
         .collect()
 }
 
 /// See [`Bench::repeat`](crate::bench::Bench::repeat).
 pub fn repeat<'a>(lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
     let parts = case.split_once('/').and_then(|(case, who)| {
-        let (_, args) = PROFILED.iter().find(|(name, _)| *name == case)?;
-        Some((*args, Who::find(who)?))
+        let profiled = PROFILED.iter().find(|profiled| profiled.name == case)?;
+        Some((profiled, Who::find(who)?))
     });
-    let (args, who) = parts.with_context(|| {
+    let (case, who) = parts.with_context(|| {
         let cases = profiled().join(", ");
         format!("there is no case `{case}` to profile; there are: {cases}")
     })?;
@@ -202,12 +258,15 @@ pub fn repeat<'a>(lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
         Who::Cm(mode) => Some(session.load(mode)?),
         _ => None,
     };
-    Ok(Box::new(move || {
-        // It serves for as long as the case is repeated.
-        let _server = &server;
-        let answers = session.client(who, args[0], "single", &args[1..])?;
-        Ok(answers.to_string())
-    }))
+    Ok(Repeat {
+        unit: case.unit,
+        count: case.count,
+        run: Box::new(move |count| {
+            // It serves for as long as the case is repeated.
+            let _server = &server;
+            session.repeat(case, who, count)
+        }),
+    })
 }
 
 impl Session for CmSession<'_> {

@@ -68,8 +68,14 @@ impl<'a> GipcSession<'a> {
                 line.insert(options, "--from-here".into());
                 self.launch(&line)
             }
-            Case::Exec => self.exec(who),
-            Case::Echo => self.echo(who),
+            Case::Exec => {
+                let count = self.effort.pick("60", "5");
+                median(&self.exec(who, count)?, 1e6)
+            }
+            Case::Echo => {
+                let count = self.effort.pick("500", "20");
+                median(&self.echo(who, count)?, 1e3)
+            }
             Case::Output => self.output(who),
         }
     }
@@ -81,21 +87,18 @@ impl<'a> GipcSession<'a> {
         median(&self.tool(&what, line)?, 1e6)
     }
 
-    /// In ms.
-    fn exec(&self, who: Who) -> Result<f64> {
+    fn exec(&self, who: Who, count: &str) -> Result<Answers> {
         let way = match who {
             Who::Gipc(_) => "gipc",
             _ => "rexec",
         };
-        let (host, count) = (SERVER.to_string(), self.effort.pick("60", "5"));
+        let host = SERVER.to_string();
         let what = ["exec", way, &host, "--says", SAYS, "--count", count, "--"];
-        median(&self.tool(&what, &PROGRAM.map(str::to_owned))?, 1e6)
+        self.tool(&what, &PROGRAM.map(str::to_owned))
     }
 
-    /// In µs.
-    fn echo(&self, who: Who) -> Result<f64> {
-        let what = ["echo", "--count", self.effort.pick("500", "20"), "--"];
-        median(&self.tool(&what, &who.line(&["/bin/cat"]))?, 1e3)
+    fn echo(&self, who: Who, count: &str) -> Result<Answers> {
+        self.tool(&["echo", "--count", count, "--"], &who.line(&["/bin/cat"]))
     }
 
     /// In Mbit/s.
@@ -141,9 +144,22 @@ pub fn repeat<'a>(lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
     if let Who::Gipc(mode) = who {
         session.load(mode)?;
     }
-    Ok(Box::new(move || {
-        Ok(session.measure(case, who)?.to_string())
-    }))
+    let (unit, count) = match case {
+        Case::Echo => ("round trip", 500),
+        _ => ("program", 20),
+    };
+    Ok(Repeat {
+        unit,
+        count,
+        run: Box::new(move |count| {
+            let count = count.to_string();
+            let answers = match case {
+                Case::Echo => session.echo(who, &count)?,
+                _ => session.exec(who, &count)?,
+            };
+            answers.number("count")
+        }),
+    })
 }
 
 /// The middle, in so many ns.

@@ -14,6 +14,7 @@ use crate::benches::load::{paper_rate, Load};
 use crate::benches::stack::{self, mode_name, Key, SERVICES};
 use crate::lab::Lab;
 use crate::measure::Measurements;
+use crate::profile::IN_ALL;
 
 /// The directory that is served, at the server.
 pub const SERVED: &str = "/srv/bench";
@@ -255,10 +256,10 @@ impl<'a> PdfsSession<'a> {
     }
 }
 
-/// Sizes of fetches that can be profiled, in KB, and how many are about a second's worth.
-const PROFILED: [(usize, usize); 2] = [(10, 100), (1000, 5)];
+/// Sizes of fetches that can be profiled, in KB, and how many files the short repetition fetches.
+const PROFILED: [(usize, u32); 2] = [(10, 200), (1000, 10)];
 
-fn profiled_cases() -> impl Iterator<Item = (String, usize, usize, Who)> {
+fn profiled_cases() -> impl Iterator<Item = (String, usize, u32, Who)> {
     let whos = MODES.map(Who::Pdfs).into_iter().chain([Who::Nfs]);
     whos.flat_map(|who| {
         PROFILED.map(|(size, count)| (format!("fetch-{size}/{}", who.word()), size, count, who))
@@ -270,8 +271,8 @@ pub fn profiled() -> Vec<String> {
     profiled_cases().map(|(name, ..)| name).collect()
 }
 
-/// See [`Bench::repeat`](crate::bench::Bench::repeat). The server makes new files each time, which
-/// is its own programs' time in the profile.
+/// See [`Bench::repeat`](crate::bench::Bench::repeat). Every file is new to the client, and there
+/// before anything is counted.
 pub fn repeat<'a>(lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
     let found = profiled_cases().find(|(name, ..)| name == case);
     let (_, size, count, who) = found.with_context(|| {
@@ -282,12 +283,17 @@ pub fn repeat<'a>(lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
     if let Who::Pdfs(mode) = who {
         session.load(mode)?;
     }
-    Ok(Box::new(move || {
-        let made = session.make(count, size * KB)?;
-        let time = session.fetch(who, &made)?;
-        session.remove(&made)?;
-        Ok(format!("{time:.3} ms"))
-    }))
+    let mut made = session.make((count * IN_ALL) as usize, size * KB)?;
+    Ok(Repeat {
+        unit: "file",
+        count,
+        run: Box::new(move |count| {
+            made.count = count as usize;
+            session.fetch(who, &made)?;
+            made.first += made.count;
+            Ok(f64::from(count))
+        }),
+    })
 }
 
 /// The middle of what the guest's tool says under a name.
