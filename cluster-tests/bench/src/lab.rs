@@ -110,10 +110,10 @@ impl Lab {
             .with_context(|| format!("cannot write {}", timeline.display()))
     }
 
-    /// Fails if a kernel complained of something.
+    /// Fails if a kernel raised an alarm.
     pub fn check_consoles(&self) -> Result<()> {
-        let troubles = self.cluster.take_troubles()?;
-        let told: Vec<_> = troubles.iter().map(|t| t.to_string()).collect();
+        let alarms = self.cluster.take_alarms()?;
+        let told: Vec<_> = alarms.iter().map(|t| t.to_string()).collect();
         ensure!(told.is_empty(), "{}", told.join("; "));
         Ok(())
     }

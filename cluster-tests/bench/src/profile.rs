@@ -26,11 +26,7 @@ pub const IN_ALL: u32 = 2 + LONGER;
 ///
 /// The case is repeated [`Repeat::count`] times and [`LONGER`] times as often; the difference is what counts.
 /// So what a repetition begins and ends with is in neither.
-pub fn per_unit(
-    lab: &Lab,
-    hosts: &[u32],
-    repeat: &mut Repeat<'_>,
-) -> Result<Vec<Tally>> {
+pub fn per_unit(lab: &Lab, hosts: &[u32], repeat: &mut Repeat<'_>) -> Result<Vec<Tally>> {
     let count = repeat.count;
     let nodes = hosts
         .iter()
@@ -58,7 +54,9 @@ pub fn per_unit(
 
 fn now(nodes: &[Counted<'_>]) -> Result<Vec<Instructions>> {
     let nodes = nodes.iter();
-    nodes.map(|counted| Ok(counted.node.instructions()?)).collect()
+    nodes
+        .map(|counted| Ok(counted.node.instructions()?))
+        .collect()
 }
 
 /// A node whose processor is counted.

@@ -99,7 +99,14 @@ fn measure(bench: &dyn Bench, options: &Options) -> Result<Report> {
         let lab = up(counting(bench, &options.root)?)?;
         let name = format!("{}, instructions", bench.name());
         let session = bench.start_counting(&lab, effort);
-        go(&name, &lab, session, rounds.min(COUNTED_ROUNDS), &logs, &mut all)?;
+        go(
+            &name,
+            &lab,
+            session,
+            rounds.min(COUNTED_ROUNDS),
+            &logs,
+            &mut all,
+        )?;
     }
 
     let about = About {
@@ -161,12 +168,7 @@ fn counting(bench: &dyn Bench, root: &Path) -> Result<Topology> {
 
 /// Counts what the nodes execute for one unit of a case; a table for each node, which is also left
 /// as a file.
-pub fn profile(
-    bench: &dyn Bench,
-    case: &str,
-    image: &Path,
-    root: &Path,
-) -> Result<String> {
+pub fn profile(bench: &dyn Bench, case: &str, image: &Path, root: &Path) -> Result<String> {
     let folder = root.join(FOLDER);
     let share = folder.join("share");
     build_guest_tool(root, &share)?;
@@ -179,7 +181,10 @@ pub fn profile(
     let tallies = profile::per_unit(&lab, &hosts, &mut repeat)?;
     let unit = repeat.unit;
     drop(repeat);
-    let mut text = format!("# Bench {}, {case}: instructions per {unit}\n", bench.name());
+    let mut text = format!(
+        "# Bench {}, {case}: instructions per {unit}\n",
+        bench.name()
+    );
     for (host, tally) in hosts.iter().zip(tallies) {
         text += &format!("\n## linus{host}\n\n");
         text += &tally.table(PROFILE_LINES);

@@ -117,7 +117,10 @@ mod tests {
         let again = counts.counter(0xffff_ffff_8100_0000);
         assert_eq!(first.as_ptr(), again.as_ptr());
         add(again, 5);
-        assert_eq!(read(file.path()), [(0xffff_ffff_8100_0000, 10), (0x40_0000, 2)]);
+        assert_eq!(
+            read(file.path()),
+            [(0xffff_ffff_8100_0000, 10), (0x40_0000, 2)]
+        );
     }
 
     #[test]

@@ -9,9 +9,6 @@
 //! A block that an interrupt cuts short counts as a whole, and one processor is all that a node may
 //! have: what QEMU adds is not atomic.
 
-#[macro_use]
-extern crate podos_terminal;
-
 mod counts;
 // A test has no QEMU around it, whose functions it could call.
 #[cfg(not(test))]
@@ -43,8 +40,8 @@ fn start<'a>(
     let path = path.ok_or("it takes one argument: counts=FILE")?;
     // SAFETY: The bytes are the end of an OsStr, behind ASCII.
     let path = Path::new(unsafe { OsStr::from_encoded_bytes_unchecked(path) });
-    let counts = Counts::create(path)
-        .map_err(|error| format!("cannot map {}: {error}", path.display()))?;
+    let counts =
+        Counts::create(path).map_err(|error| format!("cannot map {}: {error}", path.display()))?;
     COUNTS
         .set(Mutex::new(counts))
         .map_err(|_| "it is loaded twice".to_owned())
@@ -54,7 +51,9 @@ fn start<'a>(
 fn counter(address: u64) -> Option<Counter> {
     let counts = COUNTS.get()?;
     // A panic inside leaves a table that is whole.
-    let mut counts = counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut counts = counts
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     Some(counts.counter(address))
 }
 

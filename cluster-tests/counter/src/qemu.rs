@@ -63,7 +63,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
     // SAFETY: As the caller promises.
     let processors = unsafe { (*info).max_vcpus };
     if let Err(why) = crate::start(processors, arguments) {
-        eprintln!("podos-counter: {why}");
+        podos_terminal::eprintln!("podos-counter: {why}");
         return 1;
     }
     // SAFETY: `id` is the one that QEMU gave, and `translated` is there as long as the plugin is.
@@ -74,8 +74,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
 /// Has QEMU add a block's instructions whenever it executes it.
 extern "C" fn translated(_: u64, tb: *mut QemuPluginTb) {
     // SAFETY: QEMU hands out a block for the time of this call.
-    let (address, instructions) =
-        unsafe { (qemu_plugin_tb_vaddr(tb), qemu_plugin_tb_n_insns(tb)) };
+    let (address, instructions) = unsafe { (qemu_plugin_tb_vaddr(tb), qemu_plugin_tb_n_insns(tb)) };
     let Some(counter) = crate::counter(address) else {
         return;
     };

@@ -2,7 +2,7 @@
 
 //! A running cluster from the outside: what a program that uses it has in its hands.
 
-mod alarm;
+mod cancellation;
 mod cluster;
 mod exec;
 mod firmware;

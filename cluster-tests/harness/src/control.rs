@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use status::{LinkStatus, NodeState, NodeStatus, Status, WayStatus};
 
+use crate::alarm::Alarm;
 use crate::error::Error;
-use crate::trouble::Trouble;
 
 /// Longest message, in bytes: a status of 254 nodes is far shorter.
 const LIMIT: u32 = 1 << 20;
@@ -58,16 +58,16 @@ pub(crate) enum Request {
     /// On a connection that holds: the cluster outlives it.
     Release,
     Status,
-    /// Forget the complaints of kernels so far; they come back in the answer.
-    TakeTroubles,
-    /// After the answer comes another one, with the next complaint that nobody expects.
+    /// Forget the alarms of kernels so far; they come back in the answer.
+    TakeAlarms,
+    /// After the answer comes another one, with the next alarm that nobody expects.
     Watch,
-    /// Complaints of a node with this in them are expected until this connection ends.
+    /// Alarms of a node with this in them are expected until this connection ends.
     Expect {
         node: u32,
         pattern: String,
     },
-    /// On a connection that expects: the complaints that met it so far.
+    /// On a connection that expects: the alarms that met it so far.
     Seen,
     /// Have all nodes print what their tasks do.
     Stacks,
@@ -158,7 +158,7 @@ impl Request {
             Self::Hold
                 | Self::Release
                 | Self::Status
-                | Self::TakeTroubles
+                | Self::TakeAlarms
                 | Self::Stacks
                 | Self::Terminate
                 | Self::KillAll
@@ -217,7 +217,7 @@ pub(crate) enum SwitchRequest {
 pub(crate) enum Answer {
     Done,
     Status(Box<Status>),
-    Troubles(Vec<Trouble>),
+    Alarms(Vec<Alarm>),
     Lines(Vec<String>),
     Ports(Vec<PortCounters>),
     Returned(serde_json::Value),
@@ -241,7 +241,7 @@ pub(crate) struct FirmwareState {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Refusal {
     NodeDown(String),
-    Trouble(Box<Trouble>),
+    Alarm(Box<Alarm>),
     NotReady(String),
     Other(String),
 }
@@ -256,7 +256,7 @@ impl Refusal {
         let cluster = cluster.to_owned();
         match self {
             Self::NodeDown(node) => Error::NodeDown(node),
-            Self::Trouble(trouble) => Error::Trouble(trouble),
+            Self::Alarm(alarm) => Error::Alarm(alarm),
             Self::NotReady(reason) => Error::NotReady { cluster, reason },
             Self::Other(reason) => Error::Supervisor { cluster, reason },
         }

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::trouble::Trouble;
+use crate::alarm::Alarm;
 
 /// The harness's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -104,18 +104,18 @@ pub enum Error {
         /// What happened instead, and what can be done.
         reason: String,
     },
-    /// A kernel complained on its console.
+    /// A kernel raised an alarm on its console.
     #[error("{0}")]
-    Trouble(Box<Trouble>),
+    Alarm(Box<Alarm>),
     /// Whoever had the cluster wants nothing more of it.
     #[error("given up: {0}")]
     GivenUp(String),
     /// What was expected of a kernel did not come.
-    #[error("the kernel of {node} did not complain of `{pattern}` within {seconds} s")]
-    NoTrouble {
+    #[error("the kernel of {node} raised no alarm with `{pattern}` within {seconds} s")]
+    NoAlarm {
         /// The node.
         node: String,
-        /// What was to be in the complaint.
+        /// What was to be in the alarm.
         pattern: String,
         /// The limit.
         seconds: u64,

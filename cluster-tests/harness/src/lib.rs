@@ -26,6 +26,7 @@
 pub mod terminal;
 
 mod accel;
+mod alarm;
 mod bridges;
 mod client;
 mod clock;
@@ -39,12 +40,12 @@ mod programs;
 mod state;
 pub mod supervisor;
 mod topology;
-mod trouble;
 
 pub use accel::Accelerator;
+pub use alarm::Alarm;
 pub use client::{
-    nemesis, Cluster, Dialogue, Exec, Expectation, Firmware, FirmwareReport, Instructions, Lifetime,
-    Node, Output, Running, Switch, Up, Watch,
+    nemesis, Cluster, Dialogue, Exec, Expectation, Firmware, FirmwareReport, Instructions,
+    Lifetime, Node, Output, Running, Switch, Up, Watch,
 };
 pub use control::{LinkStatus, NodeState, NodeStatus, Status, WaitFor, WayStatus};
 pub use error::{Error, Result};
@@ -53,4 +54,3 @@ pub use podos_switch::{Chance, Counters, Direction, Faults, PortCounters, Rate, 
 pub use programs::{build_counter, build_firmware, build_guest_tool};
 pub use state::{list as list_clusters, DEFAULT_NAME};
 pub use topology::{node_name, CmMode, Kernel, Net, NodeKey, Rail, Topology, LAB, MAX_NODES};
-pub use trouble::Trouble;

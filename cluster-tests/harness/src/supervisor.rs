@@ -7,8 +7,8 @@
 //! every connection, console and agent port has a thread of its own.
 
 mod agent;
+mod alarms;
 mod cluster;
-mod complaints;
 mod console;
 mod ending;
 mod events;

@@ -123,15 +123,15 @@ fn panic_on_console() -> Result<(), Failed> {
     )?;
     let started = Instant::now();
     match Cluster::up(&up) {
-        Err(Error::Trouble(trouble)) => {
-            ensure(trouble.line == line, &trouble.line)?;
+        Err(Error::Alarm(alarm)) => {
+            ensure(alarm.line == line, &alarm.line)?;
             ensure(
-                trouble.tail == ["one", line, "two"],
-                &format!("{:?}", trouble.tail),
+                alarm.tail == ["one", line, "two"],
+                &format!("{:?}", alarm.tail),
             )?;
-            let log = fs::read_to_string(&trouble.console)?;
+            let log = fs::read_to_string(&alarm.console)?;
             ensure(
-                trouble.console.starts_with(folder.path()),
+                alarm.console.starts_with(folder.path()),
                 "the console was not kept",
             )?;
             ensure(log.contains(line), &log)?;

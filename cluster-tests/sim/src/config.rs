@@ -16,7 +16,7 @@ const ACQUAINTANCES: u32 = 256;
 
 /// How much goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Trouble {
+pub enum Faults {
     /// Nothing.
     None,
     /// Frames are lost, doubled, late and damaged.
@@ -45,7 +45,7 @@ pub struct Config {
     /// Whether there are segments too long for a frame of some rail, which go in pieces.
     pub pieces: bool,
     /// What goes wrong in that time.
-    pub trouble: Trouble,
+    pub faults: Faults,
     /// How frames are protected. With a key each frame to all is checked by each of its receivers
     /// with real cryptography, which a thousand nodes make slow.
     pub mode: Protection,
@@ -56,7 +56,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A cluster of this many nodes in all sorts of trouble.
+    /// A cluster of this many nodes in all sorts of faults.
     pub fn new(nodes: u32, seed: u64) -> Self {
         Self {
             seed,
@@ -66,7 +66,7 @@ impl Config {
             load: 4 * SECONDS,
             circuits: Self::usual_circuits(nodes),
             pieces: true,
-            trouble: Trouble::All,
+            faults: Faults::All,
             mode: Protection::Open,
             sabotage: None,
             follow: None,
@@ -126,7 +126,7 @@ impl Config {
             "circuits",
             self.circuits.to_string(),
         );
-        add(self.trouble == usual.trouble, "trouble", name(self.trouble));
+        add(self.faults == usual.faults, "faults", name(self.faults));
         add(self.mode == usual.mode, "mode", name(self.mode));
         add(
             self.pieces == usual.pieces,

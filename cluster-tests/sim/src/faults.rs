@@ -6,7 +6,7 @@ use podos_random::{mix, SplitMix64};
 
 use crate::clock::{Nanos, MILLIS, SECONDS};
 use crate::config::Protection;
-use crate::config::{Config, Trouble};
+use crate::config::{Config, Faults};
 use crate::network::{Port, Weather};
 use crate::random;
 
@@ -47,10 +47,10 @@ pub struct Fault {
 }
 
 /// What the rails do to frames all the time.
-pub fn usual_weather(trouble: Trouble) -> Weather {
-    match trouble {
-        Trouble::None => Weather::default(),
-        Trouble::Frames | Trouble::All => Weather {
+pub fn usual_weather(faults: Faults) -> Weather {
+    match faults {
+        Faults::None => Weather::default(),
+        Faults::Frames | Faults::All => Weather {
             loss: 10_000,
             duplicates: 10_000,
             damage: 2_000,
@@ -62,7 +62,7 @@ pub fn usual_weather(trouble: Trouble) -> Weather {
 
 /// The plan of a simulation.
 pub fn plan(config: &Config) -> Vec<Fault> {
-    if config.trouble != Trouble::All {
+    if config.faults != Faults::All {
         return Vec::new();
     }
     let mut random = random::of(config.seed, 2);

@@ -35,7 +35,7 @@ pub mod traffic;
 pub mod user;
 pub mod world;
 
-pub use config::{Config, Protection, Trouble};
+pub use config::{Config, Faults, Protection};
 pub use judge::Violation;
 pub use report::Report;
 pub use sabotage::Sabotage;

@@ -15,7 +15,7 @@ use podos_proto::sst::SstSlot;
 use podos_proto::tgroup::MAX_RAILS;
 use podos_sim::clock::MILLIS;
 use podos_sim::Protection;
-use podos_sim::{Config, Sabotage, Trouble};
+use podos_sim::{Config, Faults, Sabotage};
 
 /// Most memory that a simulation's tables may take, in GiB, unless told otherwise.
 const MEMORY: u64 = 8;
@@ -50,7 +50,7 @@ struct Options {
     pieces: Option<bool>,
     /// What goes wrong
     #[arg(long, value_enum)]
-    trouble: Option<Trouble>,
+    faults: Option<Faults>,
     /// How frames are protected
     #[arg(long, value_enum)]
     mode: Option<Protection>,
@@ -81,7 +81,7 @@ impl Options {
             config.load = load * MILLIS;
         }
         config.circuits = self.circuits.unwrap_or(config.circuits);
-        config.trouble = self.trouble.unwrap_or(config.trouble);
+        config.faults = self.faults.unwrap_or(config.faults);
         config.pieces = self.pieces.unwrap_or(config.pieces);
         config.mode = self.mode.unwrap_or(config.mode);
         config.sabotage = self.sabotage;

@@ -40,7 +40,7 @@ pub struct World {
 impl World {
     /// The world of this simulation, before anything happened.
     pub fn new(config: &Config) -> Self {
-        let usual_weather = faults::usual_weather(config.trouble);
+        let usual_weather = faults::usual_weather(config.faults);
         let network = Network::new(config.nodes, config.rails, usual_weather, config.seed);
         let mut ether = Ether::new(config, network);
         let faults = faults::plan(config);

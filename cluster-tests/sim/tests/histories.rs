@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Clusters of all sizes live through all sorts of trouble, and the protocol keeps its promises.
+//! Clusters of all sizes live through all sorts of faults, and the protocol keeps its promises.
 
 use podos_sim::clock::SECONDS;
-use podos_sim::{run, Config, Protection, Report, Trouble};
+use podos_sim::{run, Config, Faults, Protection, Report};
 
 /// Runs a simulation that must go well.
 fn lives(config: &Config) -> Report {
@@ -21,7 +21,7 @@ fn a_thousand_nodes() {
     };
     let report = lives(&config);
     println!("{report}");
-    // The trouble was real, and most was well all the same.
+    // The faults were real, and most was well all the same.
     assert!(report.outcome("peer down") > 10, "{report}");
     assert!(report.outcome("complete") > 3_000, "{report}");
 }
@@ -46,19 +46,19 @@ fn eight_rails() {
 }
 
 #[test]
-fn without_trouble_everything_arrives() {
+fn without_faults_everything_arrives() {
     let report = lives(&Config {
-        trouble: Trouble::None,
+        faults: Faults::None,
         ..Config::new(30, 2)
     });
-    for trouble in [
+    for outcome in [
         "peer down",
         "timed out",
         "no circuit",
         "no host",
         "protocol",
     ] {
-        assert_eq!(report.outcome(trouble), 0, "{report}");
+        assert_eq!(report.outcome(outcome), 0, "{report}");
     }
     assert_eq!(report.drops.len(), 0, "{report}");
 }
@@ -67,12 +67,12 @@ fn without_trouble_everything_arrives() {
 fn lost_frames_alone_break_no_circuit() {
     for seed in 1..=20 {
         let report = lives(&Config {
-            trouble: Trouble::Frames,
+            faults: Faults::Frames,
             ..Config::new(8, seed)
         });
         // An abort whose reset is lost is found out by the next frame, which finds no circuit.
-        for trouble in ["peer down", "timed out", "no host"] {
-            assert_eq!(report.outcome(trouble), 0, "{report}");
+        for outcome in ["peer down", "timed out", "no host"] {
+            assert_eq!(report.outcome(outcome), 0, "{report}");
         }
         assert!(report.drops.contains_key("check sequence"), "{report}");
     }
@@ -113,7 +113,7 @@ fn a_long_life() {
 fn each_node_hears_of_all_others_and_tells_them_little() {
     let frames = |nodes| {
         let report = lives(&Config {
-            trouble: Trouble::None,
+            faults: Faults::None,
             circuits: 0,
             ..Config::new(nodes, 1)
         });

@@ -2,7 +2,7 @@
 
 //! One test on its cluster, in a thread of its own, so that it can be ended.
 //!
-//! A kernel that complains ends it at once: all its calls into the harness fail. One that takes
+//! A kernel's alarm ends it at once: all its calls into the harness fail. One that takes
 //! too long is asked what it does, then ended step by step, each a little harder than the last.
 
 use std::any::Any;
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{anyhow, Context, Error, Result};
-use podos_harness::{Cluster, Trouble};
+use podos_harness::{Alarm, Cluster};
 use rustix::process::Signal;
 
 use crate::helpers::Helpers;
@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What a test's thread and its cluster tell.
 enum Event {
     Ended(Result<()>),
-    Trouble,
+    Alarm,
 }
 
 /// How a test ended.
@@ -54,7 +54,7 @@ pub fn attempt(
     let told = sender.clone();
     let watch = cluster.map(|cluster| {
         // Nobody hears it when the test has ended in the meantime.
-        cluster.watch(move |_| drop(told.send(Event::Trouble)))
+        cluster.watch(move |_| drop(told.send(Event::Alarm)))
     });
     let watch = watch.transpose()?;
     let (owned, terms_of_it) = (cluster.cloned(), Arc::clone(terms));
@@ -73,8 +73,8 @@ pub fn attempt(
     };
     let end = end.wait(limit)?;
     drop(watch);
-    let troubles = cluster.map_or(Ok(Vec::new()), |cluster| cluster.take_troubles())?;
-    verdict(end, troubles.first())
+    let alarms = cluster.map_or(Ok(Vec::new()), |cluster| cluster.take_alarms())?;
+    verdict(end, alarms.first())
 }
 
 fn run(cluster: Option<&Cluster>, test: Test, terms: Arc<Terms>) -> Result<()> {
@@ -100,7 +100,7 @@ impl Ending<'_> {
                 outcome: Some(outcome),
                 passed: None,
             }),
-            Ok(Event::Trouble) => Ok(End {
+            Ok(Event::Alarm) => Ok(End {
                 outcome: self.outcome().or_else(|| self.kill()),
                 passed: None,
             }),
@@ -150,7 +150,7 @@ impl Ending<'_> {
         loop {
             match self.events.recv_timeout(limit) {
                 Ok(Event::Ended(outcome)) => return Some(outcome),
-                Ok(Event::Trouble) => {}
+                Ok(Event::Alarm) => {}
                 Err(_) => return None,
             }
         }
@@ -158,10 +158,10 @@ impl Ending<'_> {
 }
 
 /// Puts together why a test failed, the most important reason first.
-fn verdict(end: End, trouble: Option<&Trouble>) -> Result<()> {
+fn verdict(end: End, alarm: Option<&Alarm>) -> Result<()> {
     let mut reasons = Vec::new();
-    if let Some(trouble) = trouble {
-        reasons.push(trouble.to_string());
+    if let Some(alarm) = alarm {
+        reasons.push(alarm.to_string());
     }
     if let Some(limit) = end.passed {
         let seconds = limit.as_secs_f64();
@@ -184,9 +184,9 @@ fn verdict(end: End, trouble: Option<&Trouble>) -> Result<()> {
 
 /// Whether a test only says that its calls were ended, as they were.
 fn is_echo(error: &Error) -> bool {
-    use podos_harness::Error::{GivenUp, Trouble};
+    use podos_harness::Error::{Alarm, GivenUp};
     let mut causes = error.chain();
-    causes.any(|cause| matches!(cause.downcast_ref(), Some(GivenUp(_) | Trouble(_))))
+    causes.any(|cause| matches!(cause.downcast_ref(), Some(GivenUp(_) | Alarm(_))))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -212,21 +212,21 @@ mod tests {
 
     #[test]
     fn the_reasons_come_in_order_and_once() {
-        let trouble = Trouble {
+        let alarm = Alarm {
             node: "linus2".into(),
             line: "BUG: x".into(),
             console: "/c".into(),
             tail: vec!["BUG: x".into()],
         };
         let end = |outcome, passed| End { outcome, passed };
-        let text = |end, trouble| verdict(end, trouble).unwrap_err().to_string();
+        let text = |end, alarm| verdict(end, alarm).unwrap_err().to_string();
         assert!(verdict(end(Some(Ok(())), None), None).is_ok());
         let plain = text(end(Some(Err(anyhow!("wrong"))), None), None);
         assert_eq!(plain, "wrong");
-        let echo = podos_harness::Error::Trouble(Box::new(trouble.clone()));
-        let troubled = text(end(Some(Err(echo.into())), None), Some(&trouble));
-        assert_eq!(troubled.matches("BUG: x").count(), 2, "{troubled}");
-        let late = text(end(None, Some(Duration::from_secs(3))), Some(&trouble));
+        let echo = podos_harness::Error::Alarm(Box::new(alarm.clone()));
+        let alarmed = text(end(Some(Err(echo.into())), None), Some(&alarm));
+        assert_eq!(alarmed.matches("BUG: x").count(), 2, "{alarmed}");
+        let late = text(end(None, Some(Duration::from_secs(3))), Some(&alarm));
         let order = ["BUG: x", "within 3 s", "left behind"].map(|part| late.find(part));
         assert!(
             order.iter().all(Option::is_some) && order.is_sorted(),

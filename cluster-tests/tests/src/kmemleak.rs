@@ -58,7 +58,7 @@ fn nothing_is_lost(lab: &Lab<'_>) -> Result<()> {
     let nodes = lab.nodes().into_iter().filter(|node| runs(node.host()));
     let nodes = nodes.collect::<Vec<_>>();
     // It says so on the console as well, but not which; that comes below.
-    let says = |node: &Machine<'_>| lab.expect_trouble(node.host(), "new suspected memory leaks");
+    let says = |node: &Machine<'_>| lab.expect_alarm(node.host(), "new suspected memory leaks");
     let _says = nodes.iter().map(says).collect::<Result<Vec<_>>>()?;
     // Every object that changed since the last scan gets one more chance, and none that is less
     // than 5 s old is suspected.

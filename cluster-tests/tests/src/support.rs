@@ -65,10 +65,10 @@ impl<'a> Lab<'a> {
         self.cluster.context("the test's setting has no nodes")
     }
 
-    /// Declares that a node is about to complain on purpose, until the value is dropped (see
-    /// [`Cluster::expect_trouble`]).
-    pub fn expect_trouble(&self, host: u32, pattern: &str) -> Result<Expectation<'a>> {
-        Ok(self.cluster()?.expect_trouble(host, pattern)?)
+    /// Declares that a node is about to raise an alarm on purpose, until the value is dropped (see
+    /// [`Cluster::expect_alarm`]).
+    pub fn expect_alarm(&self, host: u32, pattern: &str) -> Result<Expectation<'a>> {
+        Ok(self.cluster()?.expect_alarm(host, pattern)?)
     }
 
     /// What all that is drawn by lot comes from.

@@ -19,7 +19,7 @@ pub struct Test {
     /// How long it may take under KVM with an ordinary kernel, if [`LIMIT`] is not enough: no
     /// measure of how fast it should be, but of when nothing good can come any more.
     pub limit: Option<Duration>,
-    /// It passes if this is `Ok` and no kernel complains.
+    /// It passes if this is `Ok` and no kernel raises an alarm.
     pub run: fn(&Lab<'_>) -> Result<()>,
 }
 

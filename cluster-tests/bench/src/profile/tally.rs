@@ -43,7 +43,9 @@ impl Tally {
 
     /// A share of so many.
     pub fn each(mut self, count: f64) -> Self {
-        self.0.values_mut().for_each(|instructions| *instructions /= count);
+        self.0
+            .values_mut()
+            .for_each(|instructions| *instructions /= count);
         self
     }
 
@@ -54,7 +56,10 @@ impl Tally {
         };
         let least = first.0.iter().filter_map(|(place, instructions)| {
             let least = others.iter().try_fold(*instructions, |least, other| {
-                other.0.get(place).map(|instructions| least.min(*instructions))
+                other
+                    .0
+                    .get(place)
+                    .map(|instructions| least.min(*instructions))
             })?;
             Some((place.clone(), least))
         });
@@ -68,10 +73,13 @@ impl Tally {
 
     /// Instructions of the modules whose names begin so.
     pub fn of_modules(&self, prefix: &str) -> f64 {
-        let ours = self.0.iter().filter_map(|(place, instructions)| match place {
-            Place::Kernel { module, .. } if module.starts_with(prefix) => Some(instructions),
-            _ => None,
-        });
+        let ours = self
+            .0
+            .iter()
+            .filter_map(|(place, instructions)| match place {
+                Place::Kernel { module, .. } if module.starts_with(prefix) => Some(instructions),
+                _ => None,
+            });
         ours.sum()
     }
 
@@ -100,15 +108,18 @@ impl Tally {
 
     /// The functions, with their modules.
     fn functions(&self) -> BTreeMap<String, f64> {
-        let functions = self.0.iter().filter_map(|(place, instructions)| match place {
-            Place::Kernel { function, module } if module.is_empty() => {
-                Some((format!("`{function}`"), *instructions))
-            }
-            Place::Kernel { function, module } => {
-                Some((format!("`{function}` [{module}]"), *instructions))
-            }
-            _ => None,
-        });
+        let functions = self
+            .0
+            .iter()
+            .filter_map(|(place, instructions)| match place {
+                Place::Kernel { function, module } if module.is_empty() => {
+                    Some((format!("`{function}`"), *instructions))
+                }
+                Place::Kernel { function, module } => {
+                    Some((format!("`{function}` [{module}]"), *instructions))
+                }
+                _ => None,
+            });
         functions.collect()
     }
 }
@@ -177,7 +188,10 @@ mod tests {
         let long = tally(&[(Place::User, 70.0), (kernel("exec", ""), 5.0)]);
         let short = tally(&[(Place::User, 20.0), (kernel("exec", ""), 5.0)]);
         let each = long.less(&short).each(10.0);
-        assert_eq!(each, tally(&[(Place::User, 5.0), (kernel("exec", ""), 0.0)]));
+        assert_eq!(
+            each,
+            tally(&[(Place::User, 5.0), (kernel("exec", ""), 0.0)])
+        );
     }
 
     #[test]

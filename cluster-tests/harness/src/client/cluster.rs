@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use podos_switch::{Rate, Selector};
 
-use crate::client::alarm::Alarm;
+use crate::alarm::Alarm;
+use crate::client::cancellation::Cancellation;
 use crate::client::node::Node;
 use crate::client::spawn;
 use crate::client::switch::Switch;
@@ -23,7 +24,6 @@ use crate::image::Images;
 use crate::keys;
 use crate::state::{self, Lock, StateDir};
 use crate::topology::{node_name, Net, NodeKey, Topology};
-use crate::trouble::Trouble;
 
 /// How long a supervisor may take to tidy up when it is asked to end.
 const DOWN_WITHIN: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ pub struct Cluster {
     images: Option<Images>,
     /// The supervisor ends the cluster when this connection ends.
     hold: Option<UnixStream>,
-    alarm: Arc<Alarm>,
+    cancellation: Arc<Cancellation>,
 }
 
 impl Cluster {
@@ -110,7 +110,7 @@ impl Cluster {
             topology,
             images: Some(images),
             hold: None,
-            alarm: Arc::default(),
+            cancellation: Arc::default(),
         };
         let started = spawn::supervisor(&cluster.state, lock, &config).and_then(|()| {
             cluster.hold = Some(cluster.hold()?);
@@ -146,7 +146,7 @@ impl Cluster {
             topology: config.topology,
             images: Some(config.images),
             hold: None,
-            alarm: Arc::default(),
+            cancellation: Arc::default(),
         })
     }
 
@@ -221,10 +221,10 @@ impl Cluster {
         self.request(&Request::Wait { until })
     }
 
-    /// What kernels complained of since the last call, or since the start.
-    pub fn take_troubles(&self) -> Result<Vec<Trouble>> {
-        match self.ask(&Request::TakeTroubles)? {
-            (Answer::Troubles(troubles), _) => Ok(troubles),
+    /// The kernels' alarms since the last call, or since the start.
+    pub fn take_alarms(&self) -> Result<Vec<Alarm>> {
+        match self.ask(&Request::TakeAlarms)? {
+            (Answer::Alarms(alarms), _) => Ok(alarms),
             (other, _) => Err(self.odd(&other)),
         }
     }
@@ -289,7 +289,7 @@ impl Cluster {
                     topology,
                     images: None,
                     hold: None,
-                    alarm: Arc::default(),
+                    cancellation: Arc::default(),
                 }
                 .end()
                 .map(|()| true)
@@ -304,8 +304,8 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn alarm(&self) -> &Arc<Alarm> {
-        &self.alarm
+    pub(crate) fn cancellation(&self) -> &Arc<Cancellation> {
+        &self.cancellation
     }
 
     /// Asks, and gives back the connection for what may follow.
@@ -313,9 +313,9 @@ impl Cluster {
         if request.is_for_report() {
             return self.ask_anyway(self.connect()?, request);
         }
-        self.alarm.check()?;
+        self.cancellation.check()?;
         let stream = self.connect()?;
-        let call = self.alarm.call(&stream)?;
+        let call = self.cancellation.call(&stream)?;
         let asked = self.ask_anyway(stream, request);
         asked.map_err(|error| call.reason(error))
     }
@@ -405,9 +405,9 @@ impl Cluster {
             text.replace(&*self.state.path().to_string_lossy(), &to.to_string_lossy())
         };
         match error {
-            Error::Trouble(mut trouble) => {
-                trouble.console = to.join(trouble.console.file_name().unwrap_or_default());
-                Error::Trouble(trouble)
+            Error::Alarm(mut alarm) => {
+                alarm.console = to.join(alarm.console.file_name().unwrap_or_default());
+                Error::Alarm(alarm)
             }
             Error::NotReady { cluster, reason } => Error::NotReady {
                 cluster,

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use podos_agent_proto::{encode, Command, Decoder, Exit, Frame, Stream, MAX_DATA, WINDOW};
 
-use crate::client::alarm::Call;
+use crate::client::cancellation::Call;
 use crate::client::node::Node;
 use crate::error::{Error, Result};
 

@@ -33,7 +33,10 @@ impl Instructions {
     pub fn since(&self, earlier: &Self) -> Self {
         let more = self.0.iter().filter_map(|(address, count)| {
             let before = earlier.0.get(address).copied().unwrap_or(0);
-            Some((*address, count.checked_sub(before).filter(|more| *more > 0)?))
+            Some((
+                *address,
+                count.checked_sub(before).filter(|more| *more > 0)?,
+            ))
         });
         Self(more.collect())
     }
@@ -57,7 +60,10 @@ mod tests {
     fn only_what_came_since_is_told() {
         let before = Instructions::parse(&bytes(&[(7, 10), (3, 4), (0, 0)]));
         let after = Instructions::parse(&bytes(&[(7, 25), (3, 4), (9, 1), (0, 0), (5, 5)]));
-        assert_eq!(after.since(&before).blocks().collect::<Vec<_>>(), [(7, 15), (9, 1)]);
+        assert_eq!(
+            after.since(&before).blocks().collect::<Vec<_>>(),
+            [(7, 15), (9, 1)]
+        );
         assert_eq!(after.since(&Instructions::default()), after);
         // Of a node that was booted anew.
         assert_eq!(before.since(&after), Instructions::default());
@@ -65,7 +71,10 @@ mod tests {
 
     #[test]
     fn a_file_may_be_short() {
-        assert_eq!(Instructions::parse(&bytes(&[(7, 10)])[..15]), Instructions::default());
+        assert_eq!(
+            Instructions::parse(&bytes(&[(7, 10)])[..15]),
+            Instructions::default()
+        );
         let error = Instructions::read(Path::new("/nowhere/counts")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/counts"), "{error}");
     }

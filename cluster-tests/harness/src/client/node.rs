@@ -2,7 +2,7 @@
 
 //! A node of a running cluster, from the outside.
 
-mod complaints;
+mod alarms;
 mod faults;
 
 use std::ffi::OsStr;
@@ -177,7 +177,7 @@ impl<'a> Node<'a> {
 
     pub(crate) fn session(&self) -> Result<Session> {
         let (_, stream) = self.cluster.ask(&Request::Session { node: self.id })?;
-        let call = self.cluster.alarm().call(&stream)?;
+        let call = self.cluster.cancellation().call(&stream)?;
         Ok(Session::new(self.name(), stream, call))
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Trouble that ends what is under way, trouble on purpose, and the end of what hangs.
+//! Alarms that end what is under way, those on purpose, and the end of what hangs.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -8,25 +8,25 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::client::alarm::Reason;
+use crate::alarm::Alarm;
+use crate::client::cancellation::Reason;
 use crate::client::cluster::Cluster;
 use crate::control::{receive, send, Answer, Request};
 use crate::error::{Error, Result};
 use crate::topology::node_name;
-use crate::trouble::Trouble;
 
-/// Between two questions whether an expected complaint has come.
+/// Between two questions whether an expected alarm has come.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// While it lives, trouble on any node ends all calls on its cluster. Dropping it ends that.
+/// While it lives, an alarm of any node ends all calls on its cluster. Dropping it ends that.
 #[derive(Debug)]
 pub struct Watch {
     stream: UnixStream,
     thread: Option<JoinHandle<()>>,
 }
 
-/// While it lives, complaints of a node with some text in them are no trouble (see
-/// [`Cluster::expect_trouble`]).
+/// While it lives, alarms of a node with some text in them are expected (see
+/// [`Cluster::expect_alarm`]).
 #[derive(Debug)]
 pub struct Expectation<'a> {
     cluster: &'a Cluster,
@@ -36,26 +36,26 @@ pub struct Expectation<'a> {
 }
 
 impl Cluster {
-    /// From now on the first complaint of a kernel, and a node that goes down by itself, ends
+    /// From now on the first alarm of a kernel, and a node that goes down by itself, ends
     /// every call on this cluster, those under way and those to come, with
-    /// [`Error::Trouble`]. Before that, `tell` hears of it. A complaint that nobody has taken yet
+    /// [`Error::Alarm`]. Before that, `tell` hears of it. A alarm that nobody has taken yet
     /// counts at once.
-    pub fn watch(&self, tell: impl FnOnce(&Trouble) + Send + 'static) -> Result<Watch> {
+    pub fn watch(&self, tell: impl FnOnce(&Alarm) + Send + 'static) -> Result<Watch> {
         let stream = match self.ask(&Request::Watch)? {
             (Answer::Done, stream) => stream,
             (other, _) => return Err(self.odd(&other)),
         };
-        let alarm = Arc::clone(self.alarm());
+        let cancellation = Arc::clone(self.cancellation());
         let mut answers = stream.try_clone().map_err(|source| Error::Io {
             what: "keep a second handle of a connection".into(),
             source,
         })?;
         let listen = move || {
             // Its end, by whichever side, says that there is nothing to tell.
-            if let Ok(Answer::Troubles(troubles)) = receive(&mut answers) {
-                if let Some(trouble) = troubles.into_iter().next() {
-                    tell(&trouble);
-                    alarm.raise(Reason::Trouble(Box::new(trouble)));
+            if let Ok(Answer::Alarms(alarms)) = receive(&mut answers) {
+                if let Some(alarm) = alarms.into_iter().next() {
+                    tell(&alarm);
+                    cancellation.cancel(Reason::Alarm(Box::new(alarm)));
                 }
             }
         };
@@ -65,29 +65,29 @@ impl Cluster {
 
     /// Ends every call on this cluster with [`Error::GivenUp`], those under way and those to come.
     /// What a report needs can still be asked for: [`Cluster::status`], [`Cluster::timeline`],
-    /// [`Cluster::take_troubles`], [`Switch::recent`](crate::Switch::recent).
+    /// [`Cluster::take_alarms`], [`Switch::recent`](crate::Switch::recent).
     pub fn give_up(&self, why: impl Into<String>) {
-        self.alarm().raise(Reason::GivenUp(why.into()));
+        self.cancellation().cancel(Reason::GivenUp(why.into()));
     }
 
     /// Whether calls can still be made: the reason why not, as an error.
     pub fn check(&self) -> Result<()> {
-        self.alarm().check()
+        self.cancellation().check()
     }
 
-    /// Declares that a node is about to complain on purpose: until the value is dropped, its
-    /// complaints with `pattern` in them are no trouble. Nor is the line that announces a report
-    /// on that node, nor the end of its QEMU after such a complaint.
+    /// Declares that a node is about to raise an alarm on purpose: until the value is dropped, its
+    /// alarms with `pattern` in them are expected. So is the line that announces a report
+    /// on that node, and the end of its QEMU after such a alarm.
     ///
     /// ```no_run
     /// # fn main() -> podos_harness::Result<()> {
     /// # let cluster = podos_harness::Cluster::find("podos")?;
-    /// let panic = cluster.expect_trouble(2, "Kernel panic - not syncing")?;
+    /// let panic = cluster.expect_alarm(2, "Kernel panic - not syncing")?;
     /// cluster.node(2)?.command("sh").args(["-c", "echo c > /proc/sysrq-trigger"]).spawn()?;
     /// panic.wait(std::time::Duration::from_secs(20))?;
     /// # Ok(()) }
     /// ```
-    pub fn expect_trouble(&self, node: u32, pattern: &str) -> Result<Expectation<'_>> {
+    pub fn expect_alarm(&self, node: u32, pattern: &str) -> Result<Expectation<'_>> {
         let node = self.node(node)?.id();
         let request = Request::Expect {
             node,
@@ -132,7 +132,7 @@ impl Drop for Watch {
 }
 
 impl Expectation<'_> {
-    /// The complaints so far that were expected, line by line.
+    /// The alarms so far that were expected, line by line.
     pub fn seen(&self) -> Result<Vec<String>> {
         let mut stream = &self.stream;
         let answer = send(&mut stream, &Request::Seen).and_then(|()| receive(&mut stream));
@@ -140,7 +140,7 @@ impl Expectation<'_> {
             Ok(Answer::Lines(lines)) => Ok(lines),
             Ok(other) => Err(self.cluster.odd(&other)),
             Err(source) => Err(Error::Io {
-                what: "ask the supervisor for expected complaints".into(),
+                what: "ask the supervisor for expected alarms".into(),
                 source,
             }),
         }
@@ -155,7 +155,7 @@ impl Expectation<'_> {
             }
             self.cluster.check()?;
             if Instant::now() > deadline {
-                return Err(Error::NoTrouble {
+                return Err(Error::NoAlarm {
                     node: node_name(self.node),
                     pattern: self.pattern.clone(),
                     seconds: limit.as_secs(),

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use podos_switch::{Faults, Rate, Selector};
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::Alarm;
 use crate::topology::Topology;
-use crate::trouble::Trouble;
 
 /// A running cluster, as its supervisor sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// Every node on every rail, node by node.
     pub links: Vec<LinkStatus>,
-    /// What the kernels complained of so far.
-    pub troubles: Vec<Trouble>,
+    /// The kernels' alarms so far.
+    pub alarms: Vec<Alarm>,
 }
 
 /// How far a node is.

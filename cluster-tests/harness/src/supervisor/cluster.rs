@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 use podos_agent_proto::{Frame, VERSION};
 use podos_switch::Selector;
 
-use super::complaints::Complaints;
+use super::alarms::Alarms;
 use super::firmware::Places;
 use super::links::Links;
 use super::network::Network;
 use super::Order;
 use crate::accel::Accelerator;
+use crate::alarm::is_alarm;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Answer, NodeState, Refusal};
@@ -36,7 +37,6 @@ use crate::supervisor::qmp::Qmp;
 use crate::supervisor::tsc;
 use crate::supervisor::vm::{self, Vm};
 use crate::topology::{node_name, Topology};
-use crate::trouble::is_trouble;
 
 /// How long killed QEMUs may take to be gone.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub(super) struct Cluster {
 /// What changes.
 pub(super) struct Inner {
     pub nodes: BTreeMap<u32, Node>,
-    pub complaints: Complaints,
+    pub alarms: Alarms,
     /// All nodes are killed, or about to be.
     ending: bool,
     /// Processes that were not waited for yet.
@@ -128,7 +128,7 @@ impl Cluster {
             .collect();
         let inner = Inner {
             nodes,
-            complaints: Complaints::default(),
+            alarms: Alarms::default(),
             ending: false,
             running: 0,
             links: Links::new(&config.topology),
@@ -321,7 +321,7 @@ impl Cluster {
         let mut surprise = None;
         self.change(|inner| {
             inner.running -= 1;
-            let expected = inner.complaints.may_end(id);
+            let expected = inner.alarms.may_end(id);
             if let Some(node) = inner.nodes.get_mut(&id) {
                 node.killed |= expected;
                 if !node.killed && !inner.ending {
@@ -332,38 +332,34 @@ impl Cluster {
         });
         // Only to those who watch: a user may well switch a node off from the inside.
         if let Some(line) = surprise {
-            let listeners = self.lock().complaints.take_listeners();
+            let listeners = self.lock().alarms.take_listeners();
             if !listeners.is_empty() {
-                self.complain(id, &line, listeners);
+                self.raise(id, &line, listeners);
             }
         }
     }
 
     fn printed(&self, id: u32, line: &str) {
-        if is_trouble(line) {
-            self.complain(id, line, Vec::new());
+        if is_alarm(line) {
+            self.raise(id, line, Vec::new());
         }
     }
 
-    /// Takes a complaint down, and tells it to those who listen.
-    fn complain(&self, id: u32, line: &str, mut listeners: Vec<UnixStream>) {
+    /// Takes a alarm down, and tells it to those who listen.
+    fn raise(&self, id: u32, line: &str, mut listeners: Vec<UnixStream>) {
         let mut expected = false;
         self.change(|inner| {
-            expected = inner.complaints.hear(id, line);
+            expected = inner.alarms.hear(id, line);
             if !expected {
-                listeners.extend(inner.complaints.take_listeners());
+                listeners.extend(inner.alarms.take_listeners());
             }
         });
-        let what = if expected {
-            "expected trouble"
-        } else {
-            "TROUBLE"
-        };
+        let what = if expected { "expected alarm" } else { "ALARM" };
         self.events.note(&node_name(id), &format!("{what}: {line}"));
-        let trouble = self.describe(&(id, line.to_owned()));
+        let alarm = self.describe(&(id, line.to_owned()));
         for mut listener in listeners {
             // One that left is no concern of ours.
-            let _ = control::send(&mut listener, &Answer::Troubles(vec![trouble.clone()]));
+            let _ = control::send(&mut listener, &Answer::Alarms(vec![alarm.clone()]));
         }
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A node's serial console: kept in a file, watched for trouble, lent to
+//! A node's serial console: kept in a file, watched for alarms, lent to
 //! whoever attaches.
 
 use std::collections::VecDeque;

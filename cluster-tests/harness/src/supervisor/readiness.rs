@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use podos_agent_proto::Frame;
 
 use super::cluster::Cluster;
+use crate::alarm::Alarm;
 use crate::control::{Refusal, WaitFor};
 use crate::topology::{node_name, NodeKey};
-use crate::trouble::Trouble;
 
 /// Boot of one node, and what each more adds, under KVM.
 const BOOT: Duration = Duration::from_secs(20);
@@ -56,11 +56,9 @@ fn wait_for_agents(
 ) -> Result<Vec<u32>, Refusal> {
     let mut inner = cluster.lock();
     loop {
-        if let Some(trouble) = cluster.trouble(&inner) {
+        if let Some(alarm) = cluster.alarm(&inner) {
             drop(inner);
-            return Err(Refusal::Trouble(Box::new(told_to_the_end(
-                cluster, trouble,
-            ))));
+            return Err(Refusal::Alarm(Box::new(told_to_the_end(cluster, alarm))));
         }
         let wanted = || {
             inner
@@ -172,18 +170,18 @@ fn sees(cluster: &Cluster, by: u32, of: u32) -> Result<bool, Refusal> {
     Ok(seen)
 }
 
-/// The same trouble with the lines that came after it.
-pub(super) fn told_to_the_end(cluster: &Cluster, mut trouble: Trouble) -> Trouble {
+/// The same alarm with the lines that came after it.
+pub(super) fn told_to_the_end(cluster: &Cluster, mut alarm: Alarm) -> Alarm {
     let deadline = Instant::now() + TELLS_WITHIN;
     loop {
         std::thread::sleep(QUIET);
-        let Some(now) = cluster.trouble(&cluster.lock()) else {
-            return trouble;
+        let Some(now) = cluster.alarm(&cluster.lock()) else {
+            return alarm;
         };
-        if now.tail == trouble.tail || Instant::now() > deadline {
+        if now.tail == alarm.tail || Instant::now() > deadline {
             return now;
         }
-        trouble = now;
+        alarm = now;
     }
 }
 

@@ -42,7 +42,7 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
         Request::Hold => return hold(stream, cluster),
         Request::Session { node } => return session(stream, cluster, node),
         Request::Console { node } => return console(stream, cluster, node),
-        Request::Watch => return watch::next_trouble(stream, cluster),
+        Request::Watch => return watch::next_alarm(stream, cluster),
         Request::Expect { node, pattern } => return watch::expect(stream, cluster, node, pattern),
         Request::Down => {
             cluster.events().note("cluster", "down");
@@ -67,7 +67,7 @@ fn serve(mut stream: UnixStream, cluster: &Arc<Cluster>) -> io::Result<()> {
         Request::Release => Err(Refusal::Other("nothing was held".into())),
         Request::Wait { until } => readiness::wait(cluster, until).map(|()| Answer::Done),
         Request::Status => Ok(Answer::Status(Box::new(cluster.status()))),
-        Request::TakeTroubles => Ok(Answer::Troubles(watch::take_troubles(cluster))),
+        Request::TakeAlarms => Ok(Answer::Alarms(watch::take_alarms(cluster))),
         Request::Node { node, fault } => faults::node(cluster, node, fault).map(|()| Answer::Done),
         Request::Monitor {
             node,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The supervisor's part in a verdict: who hears of trouble, and how what hangs is ended.
+//! The supervisor's part in a verdict: who hears of alarms, and how what hangs is ended.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
 use super::readiness::told_to_the_end;
+use crate::alarm::Alarm;
 use crate::control::{receive, send, Answer, Request};
 use crate::supervisor::agent::AgentPort;
 use crate::topology::node_name;
-use crate::trouble::Trouble;
 
 /// How long commands may take to end by SIGTERM, under KVM.
 const TERMINATES: Duration = Duration::from_secs(1);
@@ -20,21 +20,21 @@ const TERMINATES: Duration = Duration::from_secs(1);
 /// Between two looks at them.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Tells whoever asked of the next complaint, or of the one that there is already.
-pub(super) fn next_trouble(mut stream: UnixStream, cluster: &Cluster) -> io::Result<()> {
+/// Tells whoever asked of the next alarm, or of the one that there is already.
+pub(super) fn next_alarm(mut stream: UnixStream, cluster: &Cluster) -> io::Result<()> {
     send(&mut stream, &Answer::Done)?;
     let mut inner = cluster.lock();
-    match cluster.trouble(&inner) {
-        None => inner.complaints.listen(stream),
-        Some(trouble) => {
+    match cluster.alarm(&inner) {
+        None => inner.alarms.listen(stream),
+        Some(alarm) => {
             drop(inner);
-            send(&mut stream, &Answer::Troubles(vec![trouble]))?;
+            send(&mut stream, &Answer::Alarms(vec![alarm]))?;
         }
     }
     Ok(())
 }
 
-/// Expects complaints of a node until the connection ends.
+/// Expects alarms of a node until the connection ends.
 pub(super) fn expect(
     mut stream: UnixStream,
     cluster: &Cluster,
@@ -43,30 +43,32 @@ pub(super) fn expect(
 ) -> io::Result<()> {
     let name = node_name(node);
     let note = |what: &str| cluster.events().note(&name, what);
-    note(&format!("trouble with `{pattern}` is expected from now on"));
-    let id = cluster.lock().complaints.expect(node, pattern.clone());
+    note(&format!(
+        "an alarm with `{pattern}` is expected from now on"
+    ));
+    let id = cluster.lock().alarms.expect(node, pattern.clone());
     let served = send(&mut stream, &Answer::Done).and_then(|()| {
         // Until the other side ends it.
         while let Ok(Request::Seen) = receive::<Request>(&mut stream) {
-            let seen = cluster.lock().complaints.seen(id);
+            let seen = cluster.lock().alarms.seen(id);
             send(&mut stream, &Answer::Lines(seen))?;
         }
         Ok(())
     });
-    cluster.lock().complaints.withdraw(id);
+    cluster.lock().alarms.withdraw(id);
     note(&format!(
-        "trouble with `{pattern}` is not expected any more"
+        "an alarm with `{pattern}` is not expected any more"
     ));
     served
 }
 
-/// The complaints so far, once the kernels have told all of them.
-pub(super) fn take_troubles(cluster: &Cluster) -> Vec<Trouble> {
-    let first = cluster.trouble(&cluster.lock());
+/// The alarms so far, once the kernels have told all of them.
+pub(super) fn take_alarms(cluster: &Cluster) -> Vec<Alarm> {
+    let first = cluster.alarm(&cluster.lock());
     if let Some(first) = first {
         told_to_the_end(cluster, first);
     }
-    cluster.take_troubles()
+    cluster.take_alarms()
 }
 
 /// Ends what agents run by SIGTERM, and waits until it ended, or does not.

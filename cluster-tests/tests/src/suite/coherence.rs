@@ -114,7 +114,7 @@ fn appenders(lab: &Lab<'_>) -> Result<()> {
         ensure_eq!(
             String::from_utf8_lossy(&output.stderr),
             "",
-            "what an appender complains of"
+            "what an appender tells"
         );
     }
     let lines = LINES * lab.nodes().len();

@@ -109,7 +109,7 @@ const TESTS: &[Test] = &[
         run: nodes::power_off,
     },
     Test {
-        name: "harness.panicked_nodes_are_no_trouble",
+        name: "harness.panicked_nodes_are_no_alarm",
         setting: FAULTY,
         limit: None,
         run: nodes::panic,

@@ -86,7 +86,7 @@ fn show(cluster: &podos_harness::Status) {
             println!("{link}");
         }
     }
-    for trouble in &cluster.troubles {
-        println!("{trouble}");
+    for alarm in &cluster.alarms {
+        println!("{alarm}");
     }
 }

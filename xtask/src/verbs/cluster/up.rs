@@ -21,7 +21,7 @@ use crate::{verbs, Xtask};
     after_help = "Examples:\n  cargo xtask cluster up --nodes 3 --share ~/data\n  \
     cargo xtask cluster up --net switch --rails 2 --mtu 9000 --rate 100mbit\n  \
     cargo xtask cluster up --topology cluster.toml --nodes 5\n\n\
-    The nodes are linus1, linus2, ... A kernel that complains on its console while the cluster \
+    The nodes are linus1, linus2, ... A kernel that raises an alarm on its console while the cluster \
     comes up ends it; the consoles are then in target/cluster/NAME.\n\n\
     A topology says what differs from the defaults; flags go before it:\n  \
     nodes = 3                  # or host ids: [1, 2, 7]\n  \

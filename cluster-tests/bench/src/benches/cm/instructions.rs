@@ -110,7 +110,9 @@ impl<'a> Counting<'a> {
         let mut repeat = self.session.round_trips(who);
         repeat.count = self.count;
         let tallies = profile::per_unit(self.lab, &[CLIENT, SERVER], &mut repeat)?;
-        <[Tally; 2]>::try_from(tallies).ok().context("two nodes have two tallies")
+        <[Tally; 2]>::try_from(tallies)
+            .ok()
+            .context("two nodes have two tallies")
     }
 }
 

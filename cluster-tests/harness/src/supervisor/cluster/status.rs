@@ -5,10 +5,10 @@
 use std::fs;
 
 use super::{Cluster, Inner};
+use crate::alarm::Alarm;
 use crate::control::{NodeStatus, Status};
 use crate::supervisor::vm::Vm;
 use crate::topology::node_name;
-use crate::trouble::Trouble;
 
 impl Cluster {
     pub(in crate::supervisor) fn status(&self) -> Status {
@@ -40,35 +40,32 @@ impl Cluster {
             folder: self.state.path().to_owned(),
             nodes,
             links: inner.links.all().to_vec(),
-            troubles: inner
-                .complaints
+            alarms: inner
+                .alarms
                 .untaken()
                 .iter()
-                .map(|complaint| self.describe(complaint))
+                .map(|alarm| self.describe(alarm))
                 .collect(),
         }
     }
 
-    /// The first complaint not yet taken.
-    pub(in crate::supervisor) fn trouble(&self, inner: &Inner) -> Option<Trouble> {
+    /// The first alarm not yet taken.
+    pub(in crate::supervisor) fn alarm(&self, inner: &Inner) -> Option<Alarm> {
         inner
-            .complaints
+            .alarms
             .untaken()
             .first()
-            .map(|complaint| self.describe(complaint))
+            .map(|alarm| self.describe(alarm))
     }
 
-    pub(in crate::supervisor) fn take_troubles(&self) -> Vec<Trouble> {
-        let complaints = self.lock().complaints.take();
-        complaints
-            .iter()
-            .map(|complaint| self.describe(complaint))
-            .collect()
+    pub(in crate::supervisor) fn take_alarms(&self) -> Vec<Alarm> {
+        let alarms = self.lock().alarms.take();
+        alarms.iter().map(|alarm| self.describe(alarm)).collect()
     }
 
-    pub(super) fn describe(&self, (id, line): &(u32, String)) -> Trouble {
+    pub(super) fn describe(&self, (id, line): &(u32, String)) -> Alarm {
         let console = self.consoles.get(id);
-        Trouble {
+        Alarm {
             node: node_name(*id),
             line: line.clone(),
             console: console

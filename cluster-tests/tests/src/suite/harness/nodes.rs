@@ -75,7 +75,7 @@ pub fn power_off(lab: &Lab<'_>) -> Result<()> {
     until_seen(one, three, true)
 }
 
-/// The panic is meant, and so no trouble; the runner would know of it otherwise.
+/// The panic is expected; the runner would know of it otherwise.
 pub fn panic(lab: &Lab<'_>) -> Result<()> {
     let (one, two) = (lab.node(1)?, lab.node(2)?);
     let boot = two.sh("cat /proc/sys/kernel/random/boot_id")?;

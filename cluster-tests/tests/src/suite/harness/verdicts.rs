@@ -3,11 +3,11 @@
 //! Tests that never fail are worth nothing: here nodes are broken on purpose, and tests of this
 //! very suite, run as values in runs of their own, have to come out red.
 
+mod alarm;
 mod hang;
 mod nested;
 mod process;
 mod sabotage;
-mod trouble;
 
 use crate::test::{Setting, Test, HOST};
 use podos_harness::{Net, Topology, WaitFor};
@@ -35,13 +35,13 @@ pub const TESTS: &[Test] = &[
         name: "harness.verdicts_on_a_panic",
         setting: HOST,
         limit: None,
-        run: trouble::panic,
+        run: alarm::panic,
     },
     Test {
         name: "harness.verdicts_on_a_warning_and_a_kept_cluster",
         setting: HOST,
         limit: None,
-        run: trouble::warning,
+        run: alarm::warning,
     },
     Test {
         name: "harness.verdicts_after_a_time_limit",

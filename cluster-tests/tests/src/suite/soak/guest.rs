@@ -60,7 +60,7 @@ impl<'a> Guests<'a> {
     }
 
     /// Has a node do a line of the tool's; what it found. An error is one of the harness, or a
-    /// complaint of a kernel.
+    /// alarm of a kernel.
     pub fn ask(&mut self, node: u32, line: &str) -> Result<Result<Vec<u8>, Failure>> {
         let answer = match self.tools.remove(&node) {
             Some(tool) => Ok(tool),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Faults of which a kernel complains: that it does is what was meant, and no trouble.
+//! Faults that make a kernel raise an alarm, which is expected then.
 
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ const EATER: &str = "(dd)";
 const PRINTED_WITHIN: Duration = Duration::from_secs(30);
 
 impl Node<'_> {
-    /// Has its kernel panic, which is no trouble then; it does not boot anew by itself. Returns
+    /// Has its kernel panic, which is an expected alarm; it does not boot anew by itself. Returns
     /// when it is down.
     pub fn panic(&self) -> Result<()> {
-        let meant = self.cluster.expect_trouble(self.id, PANICS)?;
+        let meant = self.cluster.expect_alarm(self.id, PANICS)?;
         self.befall(NodeFault::Panic)?;
         match meant.seen()?.is_empty() {
             false => Ok(()),
@@ -41,11 +41,11 @@ impl Node<'_> {
         }
     }
 
-    /// Lets a program take all memory until the kernel kills it, which is no trouble then. The
+    /// Lets a program take all memory until the kernel kills it, an expected alarm. The
     /// node survives that; returns when it did.
     pub fn exhaust_memory(&self) -> Result<()> {
         const FAULT: &str = "end of memory";
-        let meant = self.cluster.expect_trouble(self.id, OUT_OF_MEMORY)?;
+        let meant = self.cluster.expect_alarm(self.id, OUT_OF_MEMORY)?;
         self.note("all memory is taken")?;
         let eater = self.command("sh").args(["-c", EAT]);
         let output = eater.limit(FULL_WITHIN).run()?;

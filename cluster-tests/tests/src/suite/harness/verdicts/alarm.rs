@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Kernels that complain: the test that runs ends at once, wherever it waits.
+//! Alarms of kernels: the test that runs ends at once, wherever it waits.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub fn panic(lab: &Lab<'_>) -> Result<()> {
         setting: PAIR,
         limit: None,
         run: |lab| {
-            let panic = lab.expect_trouble(2, PANIC)?;
+            let panic = lab.expect_alarm(2, PANIC)?;
             let two = lab.node(2)?.harness();
             let _crash = two.command("sh").args(["-c", CRASH]).spawn()?;
             let line = panic.wait(lab.terms().limits.scale(Duration::from_secs(20)))?;
@@ -54,10 +54,10 @@ pub fn panic(lab: &Lab<'_>) -> Result<()> {
     let red = nested.red(panics)?;
     is_at_once(lab, begin, &panics)?;
     let reason = &red.failure.reason;
-    let wanted = "the kernel of linus2 complained: ";
+    let wanted = "alarm of the kernel of linus2: ";
     ensure!(reason.starts_with(wanted), "it failed by {reason}");
     red.is_because(PANIC)?;
-    red.tells(&["linus2 * TROUBLE: "])?;
+    red.tells(&["linus2 * ALARM: "])?;
     nested.end().map(drop)
 }
 

@@ -47,14 +47,14 @@ const SIGNS: &[&str] = &[
     "unregister_netdevice: waiting for",
 ];
 
-/// Lines that hold a sign without being trouble.
+/// Lines that hold a sign without being an alarm.
 const HARMLESS: &[&str] = &[
     "kmemleak: Kernel memory leak detector",
     "kmemleak: Automatic memory",
 ];
 
-/// True for a console line that reports trouble.
-pub(crate) fn is_trouble(line: &str) -> bool {
+/// True for a console line that is an alarm.
+pub(crate) fn is_alarm(line: &str) -> bool {
     SIGNS.iter().any(|sign| line.contains(sign)) && !HARMLESS.iter().any(|ok| line.contains(ok))
 }
 
@@ -63,23 +63,23 @@ pub(crate) fn is_header(line: &str) -> bool {
     line.contains(HEADER)
 }
 
-/// One complaint of a kernel.
+/// One alarm of a kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
-    /// The node whose kernel complained.
+pub struct Alarm {
+    /// The node whose kernel raised it.
     pub node: String,
     /// The line that told.
     pub line: String,
     /// The console's file.
     #[serde(with = "crate::paths")]
     pub console: PathBuf,
-    /// The console's last lines when the trouble was looked at.
+    /// The console's last lines when the alarm was looked at.
     pub tail: Vec<String>,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the kernel of {} complained: {}", self.node, self.line)?;
+        write!(f, "alarm of the kernel of {}: {}", self.node, self.line)?;
         write!(f, "\nlast lines of {}:", self.console.display())?;
         self.tail
             .iter()
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complaints_of_kernels_are_known() {
+    fn alarms_of_kernels_are_known() {
         for line in [
             "[    1.5] Kernel panic - not syncing: Attempted to kill init!",
             "~ # [    3.1] BUG: kernel NULL pointer dereference, address: 0000000000000000",
@@ -110,7 +110,7 @@ mod tests {
             "[    3.1] BUG: KASAN: slab-use-after-free in foo+0x1/0x2",
             "[    3.1] DEBUG_LOCKS_WARN_ON: [ BUG: Invalid wait context ]",
         ] {
-            assert!(is_trouble(line), "{line}");
+            assert!(is_alarm(line), "{line}");
         }
     }
 
@@ -124,7 +124,7 @@ mod tests {
             "[    1.0] podos_cm: node 1 up",
             "podos-init: open module /lib/modules/podos/podos_cm.ko: No such file",
         ] {
-            assert!(!is_trouble(line), "{line}");
+            assert!(!is_alarm(line), "{line}");
         }
     }
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What kernels complain of, who expected it, and who wants to hear of it.
+//! The alarms of kernels: who expected them, and who wants to hear of them.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 
 use rustix::net::{recv, RecvFlags};
 
-use crate::trouble::is_header;
+use crate::alarm::is_header;
 
-/// The complaints of all nodes.
+/// The alarms of all nodes.
 #[derive(Default)]
-pub(super) struct Complaints {
+pub(super) struct Alarms {
     /// Node and line of those that nobody expected and nobody took yet.
     untaken: Vec<(u32, String)>,
     expected: BTreeMap<u64, Expected>,
@@ -20,15 +20,15 @@ pub(super) struct Complaints {
     listeners: Vec<UnixStream>,
 }
 
-/// Complaints that are there on purpose.
+/// Alarms that are there on purpose.
 struct Expected {
     node: u32,
     pattern: String,
     seen: Vec<String>,
 }
 
-impl Complaints {
-    /// A node complains; whether that was expected.
+impl Alarms {
+    /// A node raises an alarm; whether that was expected.
     pub(super) fn hear(&mut self, node: u32, line: &str) -> bool {
         let mut expected = self.expected.values_mut().filter(|one| one.node == node);
         let found = match is_header(line) {
@@ -48,7 +48,7 @@ impl Complaints {
         found
     }
 
-    /// Complaints of a node with `pattern` in them are expected until this is withdrawn.
+    /// Alarms of a node with `pattern` in them are expected until this is withdrawn.
     pub(super) fn expect(&mut self, node: u32, pattern: String) -> u64 {
         self.last += 1;
         let seen = Vec::new();
@@ -65,19 +65,19 @@ impl Complaints {
         self.expected.remove(&id);
     }
 
-    /// The complaints that met an expectation, in order.
+    /// The alarms that met an expectation, in order.
     pub(super) fn seen(&self, id: u64) -> Vec<String> {
         let expected = self.expected.get(&id);
         expected.map(|one| one.seen.clone()).unwrap_or_default()
     }
 
-    /// Whether a node had a complaint that was expected, and so may end by it.
+    /// Whether a node had a alarm that was expected, and so may end by it.
     pub(super) fn may_end(&self, node: u32) -> bool {
         let mut expected = self.expected.values();
         expected.any(|one| one.node == node && !one.seen.is_empty())
     }
 
-    /// Whoever has the other end of this connection is to be told of the next complaint.
+    /// Whoever has the other end of this connection is to be told of the next alarm.
     pub(super) fn listen(&mut self, listener: UnixStream) {
         self.listeners.retain(is_there);
         self.listeners.push(listener);
@@ -114,32 +114,32 @@ mod tests {
     const WARNING: &str = "[    3.1] WARNING: a.c:1 at f+0x33/0x40, CPU#0: sh/9";
 
     #[test]
-    fn what_is_expected_of_one_node_is_trouble_on_another() {
-        let mut complaints = Complaints::default();
-        let id = complaints.expect(2, "WARNING: a.c".into());
-        assert!(complaints.hear(2, HEADER) && !complaints.may_end(2));
-        assert!(complaints.hear(2, WARNING) && complaints.may_end(2));
-        assert!(!complaints.hear(3, HEADER) && !complaints.hear(3, WARNING));
-        assert!(!complaints.hear(2, "BUG: another"));
-        assert_eq!(complaints.seen(id), [WARNING]);
-        let nodes = complaints.untaken().iter().map(|(node, _)| *node);
+    fn what_is_expected_of_one_node_is_alarm_on_another() {
+        let mut alarms = Alarms::default();
+        let id = alarms.expect(2, "WARNING: a.c".into());
+        assert!(alarms.hear(2, HEADER) && !alarms.may_end(2));
+        assert!(alarms.hear(2, WARNING) && alarms.may_end(2));
+        assert!(!alarms.hear(3, HEADER) && !alarms.hear(3, WARNING));
+        assert!(!alarms.hear(2, "BUG: another"));
+        assert_eq!(alarms.seen(id), [WARNING]);
+        let nodes = alarms.untaken().iter().map(|(node, _)| *node);
         assert_eq!(nodes.collect::<Vec<_>>(), [3, 3, 2]);
-        complaints.withdraw(id);
-        assert!(!complaints.hear(2, WARNING) && !complaints.may_end(2));
-        assert_eq!(complaints.take().len(), 4);
-        assert!(complaints.untaken().is_empty());
+        alarms.withdraw(id);
+        assert!(!alarms.hear(2, WARNING) && !alarms.may_end(2));
+        assert_eq!(alarms.take().len(), 4);
+        assert!(alarms.untaken().is_empty());
     }
 
     #[test]
     fn a_listener_is_told_once_and_one_that_left_never() {
-        let mut complaints = Complaints::default();
+        let mut alarms = Alarms::default();
         let (ours, stays) = UnixStream::pair().unwrap();
         let (theirs, leaves) = UnixStream::pair().unwrap();
-        complaints.listen(ours);
-        complaints.listen(theirs);
+        alarms.listen(ours);
+        alarms.listen(theirs);
         drop(leaves);
-        assert_eq!(complaints.take_listeners().len(), 1);
-        assert!(complaints.take_listeners().is_empty());
+        assert_eq!(alarms.take_listeners().len(), 1);
+        assert!(alarms.take_listeners().is_empty());
         drop(stays);
     }
 }

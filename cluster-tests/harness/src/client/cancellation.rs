@@ -2,20 +2,20 @@
 
 //! What makes calls on a cluster fail at once, wherever they are.
 //!
-//! A test waits in many places: for a command, for a text, for a cluster to be ready. Once an
-//! alarm is raised, every such call ends with its reason, and no new one begins.
+//! A test waits in many places: for a command, for a text, for a cluster to be ready. Once they
+//! are cancelled, every such call ends with the reason, and no new one begins.
 
 use std::collections::BTreeMap;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::alarm::Alarm;
 use crate::error::{Error, IoContext, Result};
-use crate::trouble::Trouble;
 
-/// One cluster's; raised once, and never lowered.
+/// Of one cluster, once and for all.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm(Mutex<Inner>);
+pub(crate) struct Cancellation(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -28,21 +28,21 @@ struct Inner {
 /// Why nothing more is to be done with a cluster.
 #[derive(Clone, Debug)]
 pub(crate) enum Reason {
-    Trouble(Box<Trouble>),
+    Alarm(Box<Alarm>),
     GivenUp(String),
 }
 
-/// A call under way: its connection is hung up when the alarm is raised. Dropping it says that
-/// the call is over.
+/// A call under way: its connection is hung up when calls are cancelled. Dropping it
+/// says that the call is over.
 #[derive(Debug)]
 pub(crate) struct Call {
-    alarm: Arc<Alarm>,
+    cancellation: Arc<Cancellation>,
     id: u64,
 }
 
-impl Alarm {
+impl Cancellation {
     /// Ends the calls under way, and refuses those to come. The first reason stays.
-    pub(crate) fn raise(&self, reason: Reason) {
+    pub(crate) fn cancel(&self, reason: Reason) {
         let mut inner = self.lock();
         inner.reason.get_or_insert(reason);
         for stream in std::mem::take(&mut inner.under_way).values() {
@@ -55,12 +55,12 @@ impl Alarm {
     pub(crate) fn check(&self) -> Result<()> {
         match &self.lock().reason {
             None => Ok(()),
-            Some(Reason::Trouble(trouble)) => Err(Error::Trouble(trouble.clone())),
+            Some(Reason::Alarm(alarm)) => Err(Error::Alarm(alarm.clone())),
             Some(Reason::GivenUp(why)) => Err(Error::GivenUp(why.clone())),
         }
     }
 
-    /// Begins a call over this connection, unless the alarm is raised.
+    /// Begins a call over this connection, unless calls are cancelled.
     pub(crate) fn call(self: &Arc<Self>, over: &UnixStream) -> Result<Call> {
         let stream = over
             .try_clone()
@@ -76,8 +76,8 @@ impl Alarm {
             inner.under_way.insert(id, stream);
         }
         drop(inner);
-        let alarm = Arc::clone(self);
-        Ok(Call { alarm, id })
+        let cancellation = Arc::clone(self);
+        Ok(Call { cancellation, id })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -86,15 +86,15 @@ impl Alarm {
 }
 
 impl Call {
-    /// What to tell of a call that failed with `error`: the alarm's reason, if that ended it.
+    /// What to tell of a call that failed with `error`: the cancellation's reason, if that ended it.
     pub(crate) fn reason(&self, error: Error) -> Error {
-        self.alarm.check().err().unwrap_or(error)
+        self.cancellation.check().err().unwrap_or(error)
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.alarm.lock().under_way.remove(&self.id);
+        self.cancellation.lock().under_way.remove(&self.id);
     }
 }
 
@@ -109,30 +109,33 @@ mod tests {
 
     #[test]
     fn calls_under_way_end_and_no_more_begin() {
-        let alarm = Arc::<Alarm>::default();
+        let cancellation = Arc::<Cancellation>::default();
         let (mut ours, theirs) = UnixStream::pair().unwrap();
-        let call = alarm.call(&ours).unwrap();
+        let call = cancellation.call(&ours).unwrap();
         let waiting = std::thread::spawn(move || {
             let read = ours.read(&mut [0; 1]).unwrap();
             (read, call.reason(Error::NodeDown("linus1".into())))
         });
-        alarm.check().unwrap();
-        alarm.raise(given_up());
+        cancellation.check().unwrap();
+        cancellation.cancel(given_up());
         let (read, error) = waiting.join().unwrap();
         assert_eq!(read, 0);
         assert_eq!(error.to_string(), "given up: enough");
-        let error = alarm.call(&theirs).unwrap_err().to_string();
+        let error = cancellation.call(&theirs).unwrap_err().to_string();
         assert_eq!(error, "given up: enough");
     }
 
     #[test]
     fn a_call_that_is_over_is_left_alone_and_the_first_reason_stays() {
-        let alarm = Arc::<Alarm>::default();
+        let cancellation = Arc::<Cancellation>::default();
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        drop(alarm.call(&ours).unwrap());
-        alarm.raise(given_up());
-        alarm.raise(Reason::GivenUp("later".into()));
-        assert_eq!(alarm.check().unwrap_err().to_string(), "given up: enough");
+        drop(cancellation.call(&ours).unwrap());
+        cancellation.cancel(given_up());
+        cancellation.cancel(Reason::GivenUp("later".into()));
+        assert_eq!(
+            cancellation.check().unwrap_err().to_string(),
+            "given up: enough"
+        );
         theirs.set_nonblocking(true).unwrap();
         let error = theirs.read(&mut [0; 1]).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
