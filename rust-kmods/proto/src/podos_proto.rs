@@ -28,6 +28,7 @@ pub mod gipc;
 pub mod gpid;
 pub mod heard;
 pub mod hello;
+pub mod host_id;
 pub mod host_map;
 pub mod kept;
 pub mod keys;
@@ -42,3 +43,4 @@ pub mod time;
 pub mod wire;
 
 pub use gpid::Gpid;
+pub use host_id::HostId;
