@@ -16,7 +16,7 @@ use podos_proto::peer::PeerSlot;
 use podos_proto::tgroup::RailSet;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason};
-use podos_proto::{keys, peer, Gpid};
+use podos_proto::{keys, peer, Gpid, HostId};
 
 use crate::entry::Entry;
 use crate::listener::Listener;
@@ -193,7 +193,7 @@ impl Environment for &Node {
         self.handlers().deliver(header, data);
     }
 
-    fn break_circuits(&mut self, host: u32, reason: ResetReason) {
+    fn break_circuits(&mut self, host: HostId, reason: ResetReason) {
         self.reset_circuits(host, reason);
     }
 

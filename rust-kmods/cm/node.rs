@@ -15,7 +15,7 @@ use podos_proto::kept::KeptLimit;
 use podos_proto::tgroup::{RailSet, RailView};
 use podos_proto::time::Instant;
 use podos_proto::wire::ResetReason;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use podos_sys::{Global, Memory};
 
 use crate::clock::Clock;
@@ -174,12 +174,12 @@ impl Node {
     }
 
     /// The rails on which a host can be reached now.
-    pub(crate) fn rails_to(&self, host: u32) -> RailSet {
+    pub(crate) fn rails_to(&self, host: HostId) -> RailSet {
         self.rails.usable().and(self.peers.rails(host))
     }
 
     /// The same, as circuits want to know it.
-    pub(crate) fn rail_view(&self, host: u32) -> RailView {
+    pub(crate) fn rail_view(&self, host: HostId) -> RailView {
         let mut view = RailView::EMPTY;
         let local = self.rails.local();
         let authenticated = self.sessions.is_keyed();
@@ -191,7 +191,7 @@ impl Node {
     /// Sends a circuit's plain frame to a host on a rail, protected as the mode asks for. It is dropped
     /// if the rail, the host or the session with it is gone, or if there is no memory: as any frame
     /// can be.
-    pub(crate) fn transmit_to(&self, host: u32, rail: usize, frame: SkBuff) {
+    pub(crate) fn transmit_to(&self, host: HostId, rail: usize, frame: SkBuff) {
         let Some(Departure { to, seal }) = endpoint::departure(&mut &*self, host, rail) else {
             return;
         };
@@ -219,7 +219,7 @@ impl Node {
     }
 
     /// Breaks all circuits with a host, at this end.
-    pub(crate) fn reset_circuits(&self, host: u32, reason: ResetReason) {
+    pub(crate) fn reset_circuits(&self, host: HostId, reason: ResetReason) {
         self.table.for_each(|entry| {
             if entry.peer().host() == host {
                 entry.fail(self, reason);

@@ -8,7 +8,7 @@ use podos_proto::circuit as proto;
 use podos_proto::endpoint::{self, Opening};
 use podos_proto::tgroup::GroupKind;
 use podos_proto::wire::{Class, ResetReason};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 use crate::circuit::Circuit;
 use crate::node::NODE;
@@ -23,7 +23,7 @@ impl Circuit {
     /// # Errors
     ///
     /// Those of [`Circuit::prepare`] and [`Circuit::send`].
-    pub fn connect(host: u32, class: Class, op: u8, parts: &[&[u8]]) -> Result<Self> {
+    pub fn connect(host: HostId, class: Class, op: u8, parts: &[&[u8]]) -> Result<Self> {
         Self::connect_to(Gpid::new(host, 0, 0), class, op, parts)
     }
 

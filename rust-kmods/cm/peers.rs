@@ -10,7 +10,7 @@ use podos_proto::endpoint::News;
 use podos_proto::peer::{self, Peer, PeerSlot};
 use podos_proto::tgroup::RailSet;
 use podos_proto::time::Duration;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 use crate::mac::MacAddress;
 use crate::node::{Node, NODE};
@@ -21,7 +21,7 @@ pub(crate) const HOST_SLOTS: usize = 512;
 
 /// Told of a host that comes (`true`) or goes (`false`). Runs in the clock thread; may sleep, but
 /// circuits' deadlines wait for it.
-pub type PeerHandler = KBox<dyn Fn(u32, bool) + Send + Sync>;
+pub type PeerHandler = KBox<dyn Fn(HostId, bool) + Send + Sync>;
 
 type Table = peer::Peers<KVVec<PeerSlot>>;
 
@@ -79,20 +79,20 @@ impl Peers {
             }
             News::RailUp { node: peer, rail } => return trace::rail(peer, rail, true),
             News::RailDown { node: peer, rail } => {
-                pr_info!("host {}: rail {rail} is down\n", peer.host());
+                pr_info!("host {}: rail {rail} is down\n", peer.host().raw());
                 return trace::rail(peer, rail, false);
             }
             News::Left { node: peer } => trace::peer(peer, false),
             News::Silent { node: peer } => {
-                pr_info!("host {} is down\n", peer.host());
+                pr_info!("host {} is down\n", peer.host().raw());
                 trace::peer(peer, false);
             }
             News::Expelled { node: peer } => {
-                pr_info!("the session with host {} is over\n", peer.host());
+                pr_info!("the session with host {} is over\n", peer.host().raw());
                 trace::peer(peer, false);
             }
             News::Namesake { mac, rail, yields } => {
-                let (host, mac) = (node.gpid().host(), MacAddress(mac));
+                let (host, mac) = (node.gpid().host().raw(), MacAddress(mac));
                 match yields {
                     true => pr_err!(
                         "host id {host} is another machine's, {} on rail {rail}: this one keeps silent until that is gone; give it a host id of its own\n",
@@ -144,9 +144,9 @@ impl Peers {
             }
             present
         });
-        let mut from = Some(0);
+        let mut from = Some(HostId::NONE);
         while let Some(node) = from.and_then(|from| self.next_up(from)) {
-            from = node.host().checked_add(1);
+            from = node.host().next();
             // Without memory the news wait for the next change.
             if !told.contains(&node) && told.push(node, GFP_KERNEL).is_ok() {
                 tell(node.host(), true);
@@ -155,7 +155,7 @@ impl Peers {
     }
 
     /// The node that `host` is now, if it is up.
-    pub(crate) fn node(&self, host: u32) -> Option<Gpid> {
+    pub(crate) fn node(&self, host: HostId) -> Option<Gpid> {
         let map = self.map.lock();
         map.get(host)
             .filter(|peer| peer.is_up())
@@ -163,7 +163,7 @@ impl Peers {
     }
 
     /// The first node that is up with a host id of at least `from`.
-    fn next_up(&self, from: u32) -> Option<Gpid> {
+    fn next_up(&self, from: HostId) -> Option<Gpid> {
         let map = self.map.lock();
         let up = map
             .iter()
@@ -173,7 +173,7 @@ impl Peers {
     }
 
     /// The rails on which `host` is heard.
-    pub(crate) fn rails(&self, host: u32) -> RailSet {
+    pub(crate) fn rails(&self, host: HostId) -> RailSet {
         self.map
             .lock()
             .get(host)
@@ -182,12 +182,12 @@ impl Peers {
     }
 
     /// Takes note of a round trip to `host` over a rail.
-    pub(crate) fn note_rtt(&self, host: u32, rail: usize, rtt: Duration) {
+    pub(crate) fn note_rtt(&self, host: HostId, rail: usize, rtt: Duration) {
         self.map.lock().note_rtt(host, rail, rtt);
     }
 
     /// The node with the least host id of at least `from` that was ever heard.
-    pub(crate) fn next_known(&self, from: u32) -> Option<Peer> {
+    pub(crate) fn next_known(&self, from: HostId) -> Option<Peer> {
         self.work(|peers| {
             let node = peers.next_known(from)?;
             peers.get(node.host()).cloned()
@@ -196,7 +196,7 @@ impl Peers {
 }
 
 /// Whether a host is heard.
-pub fn peer_up(host: u32) -> bool {
+pub fn peer_up(host: HostId) -> bool {
     NODE.get()
         .is_ok_and(|node| node.peers().node(host).is_some())
 }

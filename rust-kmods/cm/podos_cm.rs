@@ -39,7 +39,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::wire::ETHERTYPE;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use podos_sys::{GlobalGuard, KThread};
 
 pub use backlog::Backlog;
@@ -105,7 +105,7 @@ struct Cm {
 impl kernel::Module for Cm {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let gpid = sys::node_gpid();
-        if gpid.host() == 0 {
+        if gpid.host() == HostId::NONE {
             pr_err!(
                 "this node has no name yet: write HOST and BOOT to /proc/sys/kernel/gpid_node\n"
             );
@@ -127,7 +127,7 @@ impl kernel::Module for Cm {
         let frames = KBox::pin_init(PacketType::register(ETHERTYPE, node), GFP_KERNEL)?;
         pr_info!(
             "node {} boot {}, {entries} CDT entries\n",
-            gpid.host(),
+            gpid.host().raw(),
             gpid.boot()
         );
         Ok(Self {

@@ -9,7 +9,7 @@ use kernel::sync::{Arc, Mutex, SetOnce};
 use podos_cm::{Backlog, Circuit, MAX_MESSAGE};
 use podos_proto::tgroup::GroupKind;
 use podos_proto::wire::Class;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use podos_sys::{Poller, Stream, Wake};
 
 use crate::abi;
@@ -60,7 +60,7 @@ impl Endpoint {
 
     fn connect(&self, to: &abi::Connect) -> Result {
         let gpid = match to.gpid {
-            0 => Gpid::new(to.host, 0, 0),
+            0 => Gpid::new(HostId::new(to.host), 0, 0),
             gpid => Gpid::from_raw(gpid),
         };
         let group = match to.group {

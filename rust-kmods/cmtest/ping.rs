@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use kernel::time::{Instant, Monotonic};
 use podos_cm::Circuit;
 use podos_proto::wire::Class;
+use podos_proto::HostId;
 
 use crate::abi::{Ping, MAX_PING, MAX_PINGS};
 use crate::echo::ECHO;
@@ -22,7 +23,8 @@ pub(crate) fn run(mut ping: Ping) -> Result<Ping> {
     }
     let message = KVVec::from_elem(0x5a, size, GFP_KERNEL)?;
     let mut answer = KVec::new();
-    let circuit = Circuit::connect(ping.host, Class::Test, ECHO, &[&message])?;
+    let host = HostId::new(ping.host);
+    let circuit = Circuit::connect(host, Class::Test, ECHO, &[&message])?;
     expect(&circuit, &message, &mut answer)?;
     ping.ns_min = u64::MAX;
     ping.ns_total = 0;

@@ -21,7 +21,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_cm::{Circuit, EphemeralRegistration, Group, Handler, Listener};
 use podos_proto::wire::Class;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use podos_sys::{Attribute, AttributeFile, KThread, WaitQueue, Wake};
 
 /// The layer's class: the place of kDDM, which is not built yet.
@@ -87,7 +87,7 @@ impl Service {
                 if let Err(e) = answer(&circuit) {
                     pr_info!(
                         "{} got no answer: {}\n",
-                        circuit.remote().host(),
+                        circuit.remote().host().raw(),
                         name_of(e)
                     );
                 }
@@ -133,7 +133,7 @@ fn answer(circuit: &Circuit) -> Result {
 
 /// Asks one node, and waits. The request travels with the open, the first answer with the frame
 /// that accepts it: one round trip.
-fn call(host: u32) -> Result<KVec<u8>> {
+fn call(host: HostId) -> Result<KVec<u8>> {
     let circuit = Circuit::connect(host, CLASS, op::ASK, &[])?;
     let mut greeting = KVec::new();
     match circuit.recv_message(&mut greeting)? {
@@ -185,7 +185,7 @@ impl Handler for Later {
 }
 
 /// As [`call`], but the answer is received by callback, while this task could do something else.
-fn call_later(host: u32) -> Result<KVec<u8>> {
+fn call_later(host: HostId) -> Result<KVec<u8>> {
     let later = Arc::pin_init(Later::new(), GFP_KERNEL)?;
     let circuit = Circuit::connect(host, CLASS, op::ASK, &[])?;
     // Dropping it, at the end of the function, waits until the handler runs no more.
@@ -196,7 +196,7 @@ fn call_later(host: u32) -> Result<KVec<u8>> {
 }
 
 /// Asks several nodes at once; `each` is told what became of it at each of them.
-fn call_all(hosts: &[u32], mut each: impl FnMut(u32, Result<KVec<u8>>)) -> Result {
+fn call_all(hosts: &[HostId], mut each: impl FnMut(HostId, Result<KVec<u8>>)) -> Result {
     let mut members = KVec::new();
     for &host in hosts {
         // Process 0: whoever listens there. Boot 0: whichever boot the host is in.
@@ -258,7 +258,7 @@ impl Attribute for Ask {
         let Self(answers) = self;
         let text = core::str::from_utf8(text).map_err(|_| EINVAL)?.trim();
         let (verb, rest) = text.split_once(' ').ok_or(EINVAL)?;
-        let host = || rest.parse::<u32>().map_err(|_| EINVAL);
+        let host = || rest.parse::<HostId>().map_err(|_| EINVAL);
         match verb {
             "call" => answers.note(host()?, call(host()?)),
             "later" => answers.note(host()?, call_later(host()?)),
@@ -266,7 +266,7 @@ impl Attribute for Ask {
             "all" => {
                 let mut hosts = KVec::new();
                 for host in rest.split_ascii_whitespace() {
-                    hosts.push(host.parse::<u32>().map_err(|_| EINVAL)?, GFP_KERNEL)?;
+                    hosts.push(host.parse::<HostId>().map_err(|_| EINVAL)?, GFP_KERNEL)?;
                 }
                 call_all(&hosts, |host, result| answers.note(host, result))?;
             }
@@ -310,7 +310,7 @@ impl Answers {
         let _ = lines[LINES - 1].write_fmt(line);
     }
 
-    fn note(&self, host: u32, result: Result<KVec<u8>>) {
+    fn note(&self, host: HostId, result: Result<KVec<u8>>) {
         match result {
             Ok(greeting) => self.add(format_args!("{host}: {}", greeting.escape_ascii())),
             Err(e) => self.add(format_args!("{host}: {}", name_of(e))),

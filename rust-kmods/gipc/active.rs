@@ -11,7 +11,7 @@ use kernel::uaccess::{UserPtr, UserSlice};
 use podos_cm::Circuit;
 use podos_proto::gipc::{Command, Failed, Op, OpenRequest, Signal, MAX_COMMAND};
 use podos_proto::wire::Class;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use podos_sys::{Poller, Stream, Wake};
 use zerocopy::IntoBytes;
 
@@ -51,7 +51,7 @@ enum Phase {
 /// One circuit to a program on another node; what the opened file is about.
 #[pin_data]
 pub(crate) struct ActiveEnd {
-    host: u32,
+    host: HostId,
     circuit: Circuit,
     #[pin]
     sender: Sender,
@@ -68,7 +68,7 @@ pub(crate) struct ActiveEnd {
 ///
 /// `EPERM` for a caller whom something keeps from the rest of its node, `EHOSTDOWN` if the node is
 /// not alive, and those of [`Circuit::connect`].
-pub(crate) fn open(host: u32, file: OpeningFile, program_at_caller: bool) -> Result {
+pub(crate) fn open(host: HostId, file: OpeningFile, program_at_caller: bool) -> Result {
     refuse_fenced(host)?;
     if !podos_rm::is_alive(host) {
         return Err(EHOSTDOWN);
@@ -91,7 +91,7 @@ pub(crate) fn open(host: u32, file: OpeningFile, program_at_caller: bool) -> Res
 }
 
 /// Refuses a caller that is inside of something which can't go along: its program would be outside.
-fn refuse_fenced(host: u32) -> Result {
+fn refuse_fenced(host: HostId) -> Result {
     let fence = fences::of_caller().find(|fence| match fence {
         Fence::Seccomp | Fence::UserNamespace => true,
         // Those are none to who may enter others, as those of the initial ones.
@@ -101,7 +101,7 @@ fn refuse_fenced(host: u32) -> Result {
         return Ok(());
     };
     if sys::log_has_room() {
-        let uid = sys::credentials_of_caller().uid.get();
+        let (uid, host) = (sys::credentials_of_caller().uid.get(), host.raw());
         pr_warn!(
             "uid {uid} may start no program on linus{host}: it is inside of {}, and the program \
              would not be\n",
@@ -112,7 +112,7 @@ fn refuse_fenced(host: u32) -> Result {
 }
 
 impl ActiveEnd {
-    fn new(host: u32, circuit: Circuit) -> Result<impl PinInit<Self>> {
+    fn new(host: HostId, circuit: Circuit) -> Result<impl PinInit<Self>> {
         let received = Received::new()?;
         Ok(pin_init!(Self {
             host,

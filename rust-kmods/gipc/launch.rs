@@ -47,7 +47,7 @@ impl Launch {
     ) -> Result<Arc<Self>> {
         let at_caller = request.flags.get() & OpenRequest::PROGRAM_AT_CALLER != 0;
         let prefix = match at_caller && !names_node(command.program()) {
-            true => CString::try_from_fmt(fmt!("/linus{}", request.caller().host()))?,
+            true => CString::try_from_fmt(fmt!("/linus{}", request.caller().host().raw()))?,
             false => CString::try_from_fmt(fmt!(""))?,
         };
         if at_caller && command.program().contains(&b'/') && command.program()[0] != b'/' {

@@ -59,7 +59,7 @@ impl Programs {
             state.refused += 1;
             drop(state);
             if sys::log_has_room() {
-                let OnBehalf { uid, host } = on_behalf;
+                let (uid, host) = (on_behalf.uid, on_behalf.host.raw());
                 pr_warn!(
                     "uid {uid} of linus{host} is refused a program: the limit \"{}\" of {} is \
                      reached (/sys/kernel/podos/gipc/limits)\n",

@@ -8,6 +8,7 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{Arc, Mutex};
+use podos_proto::HostId;
 use podos_sys::{Attribute, AttributeFile, KThread, Kobject, StopToken, WaitQueue, Wake};
 
 use crate::client::{name_of_host, Options, Pdfs, KEPT};
@@ -16,7 +17,7 @@ use crate::sys::{capability, thread, Destination, FileSystem, IdleMounts, Mount,
 /// What is found when a task walks into a node's directory: the node's tree, if it is alive
 /// (paper, section 4.3.2: assumed mounts).
 struct Gate {
-    host: u32,
+    host: HostId,
     /// The directory's name, as it was attached.
     name: CString,
     mounts: Arc<IdleMounts>,
@@ -54,8 +55,9 @@ impl Attachments {
     /// "HOST PATH".
     fn attach(&self, text: &str) -> Result {
         let (host, path) = text.split_once(' ').ok_or(EINVAL)?;
-        let host: u32 = host.parse().map_err(|_| EINVAL)?;
-        if host == 0 || host == podos_cm::local_node()?.host() || !path.starts_with('/') {
+        let host: HostId = host.parse().map_err(|_| EINVAL)?;
+        if host == HostId::NONE || host == podos_cm::local_node()?.host() || !path.starts_with('/')
+        {
             return Err(EINVAL);
         }
         let name = CString::try_from_fmt(fmt!("{path}"))?;

@@ -5,13 +5,14 @@
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLock};
 use kernel::{bindings, new_spinlock};
+use podos_proto::HostId;
 use podos_sys::{Global, WaitQueue, Wake};
 
 use crate::sys::RawFile;
 
 /// Takes over a file that is being opened: sets its operations and private data. Called with the
 /// host id of the node and whether the program to run is the caller's (`O_GIPC_CALLER`).
-pub type RootOpen = fn(host: u32, file: *mut bindings::file, caller_program: bool) -> Result;
+pub type RootOpen = fn(host: HostId, file: *mut bindings::file, caller_program: bool) -> Result;
 
 /// Who takes such files over.
 #[pin_data]
@@ -49,7 +50,7 @@ impl Takers {
 }
 
 /// Hands the file over. `EOPNOTSUPP` if nobody has registered.
-pub(crate) fn connect(host: u32, file: &RawFile, flags: u32) -> Result {
+pub(crate) fn connect(host: HostId, file: &RawFile, flags: u32) -> Result {
     let takers = TAKERS.get()?;
     let open = {
         let mut state = takers.state.lock();

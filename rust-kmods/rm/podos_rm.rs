@@ -16,6 +16,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_cm::{EphemeralRegistration, PeerRegistration};
 use podos_proto::wire::Class;
+use podos_proto::HostId;
 use podos_sys::{Global, GlobalGuard, KThread};
 
 use herald::Herald;
@@ -66,6 +67,6 @@ impl kernel::Module for Rm {
 /// hears on any rail.
 ///
 /// May be called from any context.
-pub fn is_alive(host: u32) -> bool {
+pub fn is_alive(host: HostId) -> bool {
     STATE.get().is_ok_and(|state| state.is_alive(host))
 }

@@ -9,7 +9,7 @@ use kernel::str::CString;
 use kernel::sync::Arc;
 use podos_proto::rm::{Beacon, LOADAVG_SHIFT};
 use podos_proto::sst::Entry;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use podos_sys::{Attribute, AttributeFile, Kobject};
 
 use crate::beacon::millis;
@@ -85,7 +85,7 @@ impl Attribute for Generation {
 
 /// One node's directory, and what was told of the node.
 struct NodeDirectory {
-    host: u32,
+    host: HostId,
     node: Gpid,
     alive: bool,
     _files: KVec<AttributeFile<Field>>,
@@ -93,7 +93,7 @@ struct NodeDirectory {
 
 impl NodeDirectory {
     fn new(parent: &Kobject, state: &Arc<State>, seen: &Seen) -> Result<Self> {
-        let name = CString::try_from_fmt(fmt!("{}", seen.host))?;
+        let name = CString::try_from_fmt(fmt!("{}", seen.host.raw()))?;
         let directory = Arc::new(parent.child(&name)?, GFP_KERNEL)?;
         let mut files = KVec::with_capacity(FIELDS.len(), GFP_KERNEL)?;
         for &(name, show) in &FIELDS {
@@ -130,7 +130,7 @@ fn log(seen: &Seen) {
     let state = if seen.alive { "alive" } else { "dead" };
     pr_info!(
         "node {} (boot {}) is {state}\n",
-        seen.host,
+        seen.host.raw(),
         seen.node.boot()
     );
 }
@@ -152,7 +152,7 @@ impl Subject<'_> {
 /// One file of a node's directory.
 struct Field {
     state: Arc<State>,
-    host: u32,
+    host: HostId,
     show: Show,
 }
 

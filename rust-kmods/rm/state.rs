@@ -11,7 +11,7 @@ use kernel::sync::SpinLockIrq;
 use podos_proto::rm::{Beacon, Op};
 use podos_proto::sst::{Entry, Sst, SstEvent, SstSlot};
 use podos_proto::time::Instant;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use podos_sys::{StopToken, WaitQueue, Wake};
 
 use crate::sys;
@@ -34,7 +34,7 @@ pub(crate) struct State {
 /// One node, as [`State::look`] finds it.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
-    pub(crate) host: u32,
+    pub(crate) host: HostId,
     /// Host and boot.
     pub(crate) node: Gpid,
     pub(crate) alive: bool,
@@ -87,12 +87,12 @@ impl State {
     }
 
     /// See [`crate::is_alive`].
-    pub(crate) fn is_alive(&self, host: u32) -> bool {
+    pub(crate) fn is_alive(&self, host: HostId) -> bool {
         host == self.own.host() || podos_cm::peer_up(host)
     }
 
     /// What is known of a node.
-    pub(crate) fn entry(&self, host: u32) -> Option<Entry> {
+    pub(crate) fn entry(&self, host: HostId) -> Option<Entry> {
         self.table.lock().get(host).copied()
     }
 
@@ -130,7 +130,7 @@ impl State {
     }
 
     /// A host came or went.
-    pub(crate) fn met(&self, host: u32, up: bool) {
+    pub(crate) fn met(&self, host: HostId, up: bool) {
         if !up {
             self.table.lock().lose(host);
         }

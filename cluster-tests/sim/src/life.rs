@@ -19,7 +19,7 @@ use podos_proto::rm::Beacon;
 use podos_proto::sst::{Sst, SstSlot};
 use podos_proto::tgroup::{Dealer, RailSet, RailView, MAX_RAILS};
 use podos_proto::wire::Class;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use zerocopy::big_endian::U32;
 use zerocopy::IntoBytes;
 
@@ -161,12 +161,12 @@ impl Life {
     }
 
     /// Whether it takes a host for alive, as `rm` tells the layers above.
-    pub fn takes_for_alive(&self, host: u32) -> bool {
+    pub fn takes_for_alive(&self, host: HostId) -> bool {
         self.peers.is_up(host)
     }
 
     /// When a host last told its state in this boot, if it did.
-    pub fn state_told_at(&self, host: u32) -> Option<Nanos> {
+    pub fn state_told_at(&self, host: HostId) -> Option<Nanos> {
         let peer = self.peers.get(host)?;
         let entry = self.sst.get(host)?;
         (entry.node() == peer.node()).then(|| nanos(entry.heard_at()))
@@ -337,7 +337,7 @@ impl Life {
     }
 
     /// The rails on which a host can be reached now.
-    fn rails_to(&self, ether: &Ether, host: u32) -> RailView {
+    fn rails_to(&self, ether: &Ether, host: HostId) -> RailView {
         let network = &ether.network;
         let usable = match ether.config.sabotage {
             Some(Sabotage::KeepRail) => {
@@ -357,8 +357,8 @@ impl Life {
         view
     }
 
-    fn rail_for_ever(host: u32, rails: usize) -> usize {
-        host as usize % rails
+    fn rail_for_ever(host: HostId, rails: usize) -> usize {
+        host.raw() as usize % rails
     }
 
     /// An interface of this node has found or lost its carrier.

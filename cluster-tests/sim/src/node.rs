@@ -2,7 +2,7 @@
 
 //! A node: its lives, one after the other, each a run of CM.
 
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 use crate::clock::Nanos;
 use crate::ether::Ether;
@@ -34,8 +34,8 @@ impl Node {
     }
 
     /// The host id of the node with this number.
-    pub fn host(index: u32) -> u32 {
-        index + 1
+    pub fn host(index: u32) -> HostId {
+        HostId::new(index + 1)
     }
 
     /// The number of its present life, or of its last one.

@@ -7,6 +7,7 @@ use core::str;
 use kernel::prelude::*;
 use podos_proto::peer::Peer;
 use podos_proto::tgroup::{GroupKind, MAX_RAILS};
+use podos_proto::HostId;
 use podos_sys::Attribute;
 
 use crate::mac::MacAddress;
@@ -61,10 +62,10 @@ pub(super) fn show_rails(node: &Node, f: &mut dyn Write) -> fmt::Result {
 pub(super) fn show_peers(node: &Node, f: &mut dyn Write) -> fmt::Result {
     writeln!(f, "host boot rail mac mtu state heard_ms srtt_us")?;
     let now = node.now();
-    let mut from = Some(0);
+    let mut from = Some(HostId::NONE);
     while let Some(peer) = from.and_then(|from| node.peers().next_known(from)) {
         let gpid = peer.node();
-        from = gpid.host().checked_add(1);
+        from = gpid.host().next();
         for number in 0..MAX_RAILS {
             // A rail that was never heard has no address.
             let Some(rail) = peer.rail(number).filter(|rail| rail.mac != [0; 6]) else {

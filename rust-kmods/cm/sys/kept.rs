@@ -4,6 +4,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use podos_proto::kept::KeptLimit;
+use podos_proto::HostId;
 
 /// Hosts that are counted apart: some may share a count.
 const COUNTS: usize = 256;
@@ -25,9 +26,9 @@ pub(super) struct Charge {
 
 impl Charge {
     /// Counts a buffer of `host`'s that takes so many bytes, if [`KeptLimit::admits`] it.
-    pub(super) fn take(limit: KeptLimit, host: u32, bytes: u32, needed: bool) -> Option<Self> {
+    pub(super) fn take(limit: KeptLimit, host: HostId, bytes: u32, needed: bool) -> Option<Self> {
         // Neighbours have neighbouring host ids.
-        let count = host as u8;
+        let count = host.raw() as u8;
         let of_host = &OF_HOST[usize::from(count)];
         let more = u64::from(bytes);
         // Two that come at once see each other at the worst, and both are refused.

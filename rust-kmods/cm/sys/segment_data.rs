@@ -7,6 +7,7 @@ use kernel::bindings;
 use kernel::prelude::*;
 use podos_proto::circuit::Payload;
 use podos_proto::kept::KeptLimit;
+use podos_proto::HostId;
 
 use super::kept::Charge;
 use super::skb::{self, Parts, SkBuff};
@@ -85,7 +86,7 @@ impl SegmentData {
 
     /// Counts what came in one frame of `host`'s as kept, until it is dropped. Whether the limit
     /// admits that; if not, the data are to be dropped.
-    pub(crate) fn keep(&mut self, limit: KeptLimit, host: u32, needed: bool) -> bool {
+    pub(crate) fn keep(&mut self, limit: KeptLimit, host: HostId, needed: bool) -> bool {
         let Place::Received { first, .. } = self.0 else {
             return true;
         };

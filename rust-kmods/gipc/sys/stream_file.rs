@@ -9,6 +9,7 @@ use kernel::error::{from_err_ptr, to_result};
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::types::ForeignOwnable;
+use podos_proto::HostId;
 use podos_sys::{stream_operations, Stream};
 
 /// A file inside its `open` operation.
@@ -20,7 +21,11 @@ use podos_sys::{stream_operations, Stream};
 pub(crate) struct OpeningFile(*mut bindings::file);
 
 /// What PDFS calls when a node's root is opened with `O_GIPC`.
-pub(crate) fn open_root(host: u32, file: *mut bindings::file, program_at_caller: bool) -> Result {
+pub(crate) fn open_root(
+    host: HostId,
+    file: *mut bindings::file,
+    program_at_caller: bool,
+) -> Result {
     // INVARIANT: PDFS calls this inside the file's `open`, and gives that our result.
     crate::active::open(host, OpeningFile(file), program_at_caller)
 }

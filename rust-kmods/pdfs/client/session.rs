@@ -8,6 +8,7 @@ use kernel::sync::Mutex;
 use podos_cm::{Circuit, Content};
 use podos_proto::pdfs::{Op, PathArgs, Reply};
 use podos_proto::wire::Class;
+use podos_proto::HostId;
 use podos_sys::Wake;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -20,7 +21,7 @@ const MAX_IDLE: usize = 4;
 /// requests at once.
 #[pin_data]
 pub(crate) struct Sessions {
-    host: u32,
+    host: HostId,
     #[pin]
     idle: Mutex<KVec<Circuit>>,
 }
@@ -59,7 +60,7 @@ fn is_repeatable(op: Op) -> bool {
 }
 
 impl Sessions {
-    pub(crate) fn new(host: u32) -> impl PinInit<Self> {
+    pub(crate) fn new(host: HostId) -> impl PinInit<Self> {
         pin_init!(Self {
             host,
             idle <- new_mutex!(KVec::new(), "pdfs_sessions"),

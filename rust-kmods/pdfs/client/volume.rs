@@ -4,6 +4,7 @@
 
 use kernel::prelude::*;
 use kernel::str::CString;
+use podos_proto::HostId;
 
 use super::numbers::Numbers;
 use super::session::Sessions;
@@ -19,7 +20,7 @@ pub(crate) struct Options {
 /// A remote node's tree.
 #[pin_data]
 pub(crate) struct Volume {
-    host: u32,
+    host: HostId,
     links: CString,
     #[pin]
     numbers: Numbers,
@@ -32,18 +33,18 @@ pub(crate) struct Volume {
 /// # Errors
 ///
 /// `EINVAL` for other names.
-pub(crate) fn host_of_name(name: &CStr) -> Result<u32> {
+pub(crate) fn host_of_name(name: &CStr) -> Result<HostId> {
     let name = name.to_str()?;
     let digits = name.strip_prefix("linus").unwrap_or(name);
     match digits.parse() {
-        Ok(host) if host != 0 => Ok(host),
+        Ok(host) if host != HostId::NONE => Ok(host),
         _ => Err(EINVAL),
     }
 }
 
 /// The name of a node: `linus2`.
-pub(crate) fn name_of_host(host: u32) -> Result<CString> {
-    CString::try_from_fmt(fmt!("linus{host}"))
+pub(crate) fn name_of_host(host: HostId) -> Result<CString> {
+    CString::try_from_fmt(fmt!("linus{}", host.raw()))
 }
 
 impl Volume {
@@ -52,13 +53,13 @@ impl Volume {
     /// # Errors
     ///
     /// `EHOSTDOWN` if it is not alive; `ENOMEM`.
-    pub(crate) fn new(host: u32, options: Options) -> Result<Pin<KBox<Self>>> {
+    pub(crate) fn new(host: HostId, options: Options) -> Result<Pin<KBox<Self>>> {
         if !podos_rm::is_alive(host) {
             return Err(EHOSTDOWN);
         }
         let links = match options.links {
             Some(links) => links,
-            None => CString::try_from_fmt(fmt!("/linus{host}"))?,
+            None => CString::try_from_fmt(fmt!("/linus{}", host.raw()))?,
         };
         KBox::pin_init(
             pin_init!(Self {
@@ -77,7 +78,7 @@ impl Volume {
     }
 
     /// The node whose tree it is.
-    pub(crate) fn host(&self) -> u32 {
+    pub(crate) fn host(&self) -> HostId {
         self.host
     }
 

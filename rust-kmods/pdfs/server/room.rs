@@ -4,6 +4,7 @@
 
 use kernel::prelude::*;
 
+use podos_proto::HostId;
 use podos_sys::Memory;
 
 /// Bytes that a thread costs: its stack, its `task_struct` and what it holds.
@@ -15,7 +16,7 @@ const LEAST: usize = 256;
 /// Circuits that are being served.
 pub(super) struct Room {
     /// By node; those without any are not in it.
-    by_host: KVVec<(u32, usize)>,
+    by_host: KVVec<(HostId, usize)>,
     all: usize,
     most: usize,
 }
@@ -37,7 +38,7 @@ impl Room {
     /// # Errors
     ///
     /// `ENFILE` if there is no more room, `ENOMEM`.
-    pub(super) fn enter(&mut self, host: u32) -> Result {
+    pub(super) fn enter(&mut self, host: HostId) -> Result {
         if self.all >= self.most {
             return Err(ENFILE);
         }
@@ -51,7 +52,7 @@ impl Room {
     }
 
     /// Counts one circuit of the node less.
-    pub(super) fn leave(&mut self, host: u32) {
+    pub(super) fn leave(&mut self, host: HostId) {
         let Some(at) = self.by_host.iter().position(|(other, _)| *other == host) else {
             return;
         };

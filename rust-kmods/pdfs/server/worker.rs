@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex, SpinLock};
 use kernel::{new_mutex, new_spinlock, pr_warn_once};
 use podos_cm::Circuit;
+use podos_proto::HostId;
 use podos_sys::{KThread, StopToken, WaitQueue, Wake};
 
 use super::{request, room};
@@ -131,7 +132,7 @@ impl Workers {
         }
     }
 
-    fn try_assign(self: &Arc<Self>, host: u32, circuit: Arc<Circuit>) -> Result {
+    fn try_assign(self: &Arc<Self>, host: HostId, circuit: Arc<Circuit>) -> Result {
         let mut state = self.state.lock();
         state.room.enter(host)?;
         let idle = state.idle.pop();
@@ -230,6 +231,7 @@ impl Workers {
     }
 }
 
-fn tell(host: u32, why: Error) {
+fn tell(host: HostId, why: Error) {
+    let host = host.raw();
     pr_warn_once!("a circuit of node {host} is not served, told of once: {why:?}\n");
 }

@@ -37,6 +37,7 @@ use core::ops::{DerefMut, Range};
 
 use crate::cdt::{CdtIndex, PeerKey};
 use crate::gpid::Gpid;
+use crate::host_id::HostId;
 use crate::keys::{self, AuthError, Key, Mode, Prf, Seal, SessionSlot};
 use crate::peer::{self, PeerSlot};
 use crate::tgroup::RailSet;
@@ -171,9 +172,9 @@ pub trait Environment {
     /// Hands an ephemeral packet to its layer.
     fn ephemeral(&mut self, header: &Header, data: &[u8]);
     /// Breaks all circuits with a host, at this end.
-    fn break_circuits(&mut self, host: u32, reason: ResetReason);
+    fn break_circuits(&mut self, host: HostId, reason: ResetReason);
     /// Has the circuits with a host look anew which rails there are; at once, or soon.
-    fn reroute(&mut self, host: u32);
+    fn reroute(&mut self, host: HostId);
 
     // Who hears of it.
 

@@ -193,10 +193,11 @@ impl Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HostId;
 
     #[test]
     fn bodies_survive_the_wire() {
-        let caller = Gpid::new(3, 4, 5);
+        let caller = Gpid::new(HostId::new(3), 4, 5);
         assert_eq!(Started::decode(Started::new(caller).as_bytes()), Ok(caller));
         for signo in [1, 15, 64, -9] {
             let signal = Signal::new(caller, signo);

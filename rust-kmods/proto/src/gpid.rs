@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+use crate::host_id::HostId;
+
 /// A process's name in the whole cluster (paper, section 5.1 and figure 10).
 ///
 /// Host id (32 bits) | boot sequence (16) | local pid (16). Pid 0 stands for the node itself; host
@@ -17,8 +19,8 @@ impl Gpid {
     pub const EVERYBODY: Gpid = Gpid(0);
 
     /// The identifier with these parts.
-    pub const fn new(host: u32, boot: u16, pid: u16) -> Self {
-        Self((host as u64) << 32 | (boot as u64) << 16 | pid as u64)
+    pub const fn new(host: HostId, boot: u16, pid: u16) -> Self {
+        Self((host.raw() as u64) << 32 | (boot as u64) << 16 | pid as u64)
     }
 
     /// From the 64 bits of the wire and of `task_struct`.
@@ -32,8 +34,8 @@ impl Gpid {
     }
 
     /// The host id.
-    pub const fn host(self) -> u32 {
-        (self.0 >> 32) as u32
+    pub const fn host(self) -> HostId {
+        HostId::new((self.0 >> 32) as u32)
     }
 
     /// Which boot of that host.
@@ -76,22 +78,25 @@ mod tests {
 
     #[test]
     fn parts_survive() {
-        let gpid = Gpid::new(0x0102_0304, 0x0506, 0x0708);
+        let gpid = Gpid::new(HostId::new(0x0102_0304), 0x0506, 0x0708);
         assert_eq!(gpid.raw(), 0x0102_0304_0506_0708);
         assert_eq!(
             (gpid.host(), gpid.boot(), gpid.pid()),
-            (0x0102_0304, 0x0506, 0x0708)
+            (HostId::new(0x0102_0304), 0x0506, 0x0708)
         );
         assert_eq!(gpid.to_string(), "0102030405060708");
-        assert_eq!(Gpid::new(2, 1, 3).to_string(), "0000000200010003");
+        assert_eq!(
+            Gpid::new(HostId::new(2), 1, 3).to_string(),
+            "0000000200010003"
+        );
     }
 
     #[test]
     fn a_reboot_is_another_node() {
-        let task = Gpid::new(4, 9, 1234);
-        assert!(task.same_node(Gpid::new(4, 9, 1)));
-        assert!(!task.same_node(Gpid::new(4, 10, 1234)));
-        assert!(!task.same_node(Gpid::new(5, 9, 1234)));
-        assert_eq!(task.node(), Gpid::new(4, 9, 0));
+        let task = Gpid::new(HostId::new(4), 9, 1234);
+        assert!(task.same_node(Gpid::new(HostId::new(4), 9, 1)));
+        assert!(!task.same_node(Gpid::new(HostId::new(4), 10, 1234)));
+        assert!(!task.same_node(Gpid::new(HostId::new(5), 9, 1234)));
+        assert_eq!(task.node(), Gpid::new(HostId::new(4), 9, 0));
     }
 }

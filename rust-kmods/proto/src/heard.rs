@@ -71,6 +71,7 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HostId;
 
     #[test]
     fn reports_survive_the_wire() {
@@ -82,8 +83,12 @@ mod tests {
         assert_eq!(Heard::decode(&[5, 0, 3]), Err(Malformed::Truncated));
         let long = Heard::new(RailSet::EMPTY, Duration::from_secs(600));
         assert_eq!(long.valid(), Duration::from_millis(65_535));
-        let header = Heard::header(Gpid::new(1, 2, 3), Gpid::new(4, 5, 6), 7);
+        let header = Heard::header(
+            Gpid::new(HostId::new(1), 2, 3),
+            Gpid::new(HostId::new(4), 5, 6),
+            7,
+        );
         assert_eq!((header.op, header.seq, header.len), (1, 7, 4));
-        assert_eq!(header.to, Gpid::new(4, 5, 0));
+        assert_eq!(header.to, Gpid::new(HostId::new(4), 5, 0));
     }
 }

@@ -131,6 +131,7 @@ impl Hello {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HostId;
 
     #[test]
     fn hellos_survive_the_wire() {
@@ -151,10 +152,10 @@ mod tests {
         let tiny = Hello::new(0, 1, 5).with_mtu(MIN_MTU - 1);
         assert_eq!(Hello::decode(tiny.as_bytes()), Err(Malformed::Length));
         assert!(Hello::decode(tiny.with_mtu(MIN_MTU).as_bytes()).is_ok());
-        let header = Hello::header(Gpid::new(1, 2, 3), 9);
+        let header = Hello::header(Gpid::new(HostId::new(1), 2, 3), 9);
         assert_eq!(
             (header.from, header.seq, header.len),
-            (Gpid::new(1, 2, 0), 9, 48)
+            (Gpid::new(HostId::new(1), 2, 0), 9, 48)
         );
     }
 }

@@ -6,13 +6,15 @@
 
 use core::ops::DerefMut;
 
+use crate::host_id::HostId;
+
 /// Slots that are looked at for one host: in a full table a stranger's frames cost no more.
 const MAX_PROBES: usize = 64;
 
 /// Room for one host.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostSlot<V> {
-    entry: Option<(u32, V)>,
+    entry: Option<(HostId, V)>,
 }
 
 impl<V> HostSlot<V> {
@@ -55,7 +57,7 @@ impl<V, S: DerefMut<Target = [HostSlot<V>]>> HostMap<V, S> {
     }
 
     /// The value of `host`.
-    pub fn get(&self, host: u32) -> Option<&V> {
+    pub fn get(&self, host: HostId) -> Option<&V> {
         let at = self.find(host)?;
         match &self.slots.get(at)?.entry {
             Some((_, value)) => Some(value),
@@ -64,7 +66,7 @@ impl<V, S: DerefMut<Target = [HostSlot<V>]>> HostMap<V, S> {
     }
 
     /// The value of `host`, to be changed.
-    pub fn get_mut(&mut self, host: u32) -> Option<&mut V> {
+    pub fn get_mut(&mut self, host: HostId) -> Option<&mut V> {
         let at = self.find(host)?;
         match &mut self.slots.get_mut(at)?.entry {
             Some((_, value)) => Some(value),
@@ -73,7 +75,7 @@ impl<V, S: DerefMut<Target = [HostSlot<V>]>> HostMap<V, S> {
     }
 
     /// The value of `host`, made by `make` if there is none yet; `None` when there is no room for it.
-    pub fn get_or_insert_with(&mut self, host: u32, make: impl FnOnce() -> V) -> Option<&mut V> {
+    pub fn get_or_insert_with(&mut self, host: HostId, make: impl FnOnce() -> V) -> Option<&mut V> {
         let at = self.find(host)?;
         let slot = self.slots.get_mut(at)?;
         if slot.entry.is_none() {
@@ -84,14 +86,14 @@ impl<V, S: DerefMut<Target = [HostSlot<V>]>> HostMap<V, S> {
     }
 
     /// Every host with its value.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &V)> {
+    pub fn iter(&self) -> impl Iterator<Item = (HostId, &V)> {
         self.slots
             .iter()
             .filter_map(|slot| slot.entry.as_ref().map(|(host, value)| (*host, value)))
     }
 
     /// Every host with its value, to be changed.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut V)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (HostId, &mut V)> {
         self.slots
             .iter_mut()
             .filter_map(|slot| slot.entry.as_mut().map(|(host, value)| (*host, value)))
@@ -103,16 +105,16 @@ impl<V, S: DerefMut<Target = [HostSlot<V>]>> HostMap<V, S> {
     }
 
     /// What is in the slot with this number, to be changed: for walks that are interrupted.
-    pub fn slot_mut(&mut self, at: usize) -> Option<(u32, &mut V)> {
+    pub fn slot_mut(&mut self, at: usize) -> Option<(HostId, &mut V)> {
         let entry = self.slots.get_mut(at)?.entry.as_mut();
         entry.map(|(host, value)| (*host, value))
     }
 
     /// Where `host` is or would be put; `None` when it is not there and there is no room for it
     /// near enough.
-    fn find(&self, host: u32) -> Option<usize> {
+    fn find(&self, host: HostId) -> Option<usize> {
         let count = self.slots.len();
-        let hash = host.wrapping_mul(0x9e37_79b9);
+        let hash = host.raw().wrapping_mul(0x9e37_79b9);
         let start = ((u64::from(hash) * count as u64) >> 32) as usize;
         (start..count)
             .chain(0..start)
@@ -139,20 +141,24 @@ mod tests {
         let mut model = HashMap::new();
         // 7 * i: neighbours collide often in so small a table.
         for i in 0..60u32 {
-            let host = i * 7 + 1;
-            let entered = map.get_or_insert_with(host, || u64::from(host)).is_some();
+            let (host, value) = (HostId::new(i * 7 + 1), u64::from(i));
+            let entered = map.get_or_insert_with(host, || value).is_some();
             assert_eq!(entered, model.len() < 50);
             if entered {
-                model.insert(host, u64::from(host));
+                model.insert(host, value);
             }
         }
         for (&host, &value) in &model {
             assert_eq!(map.get(host), Some(&value));
         }
-        assert_eq!(map.get(2), None);
+        assert_eq!(map.get(HostId::new(2)), None);
         assert_eq!(map.len(), 50);
-        *map.get_mut(8).unwrap() = 99;
-        assert_eq!(map.iter().find(|(host, _)| *host == 8), Some((8, &99)));
+        let eight = HostId::new(8);
+        *map.get_mut(eight).unwrap() = 99;
+        assert_eq!(
+            map.iter().find(|(host, _)| *host == eight),
+            Some((eight, &99))
+        );
         assert_eq!(map.iter_mut().count(), 50);
         let by_number = (0..map.capacity()).filter(|&at| map.slot_mut(at).is_some());
         assert_eq!(by_number.count(), 50);
@@ -161,15 +167,17 @@ mod tests {
     #[test]
     fn no_room_at_all() {
         let mut map: HostMap<u8, Vec<HostSlot<u8>>> = HostMap::new(Vec::new());
-        assert!(map.get_or_insert_with(1, || 1).is_none());
-        assert!(map.is_empty() && map.get(1).is_none());
+        let host = HostId::new(1);
+        assert!(map.get_or_insert_with(host, || 1).is_none());
+        assert!(map.is_empty() && map.get(host).is_none());
     }
 
     #[test]
     fn strangers_of_a_full_table_are_soon_refused() {
-        let slots: Vec<HostSlot<u32>> = (0..4096).map(|_| HostSlot::new()).collect();
+        let slots: Vec<HostSlot<HostId>> = (0..4096).map(|_| HostSlot::new()).collect();
         let mut map = HostMap::new(slots);
-        let entered: Vec<u32> = (1..20_000)
+        let entered: Vec<HostId> = (1..20_000)
+            .map(HostId::new)
             .filter(|&host| map.get_or_insert_with(host, || host).is_some())
             .collect();
         // Nearly all slots are used, and who is in is found.

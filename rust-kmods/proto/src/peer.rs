@@ -22,6 +22,7 @@ use core::ops::DerefMut;
 
 use crate::gpid::Gpid;
 use crate::hello::Hello;
+use crate::host_id::HostId;
 use crate::host_map::{HostMap, HostSlot};
 pub use crate::tgroup::{RailSet, MAX_RAILS};
 use crate::tgroup::{RailStatus, RailView};
@@ -278,7 +279,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// Takes `host` down: it may not take part any more. Whether it was up.
-    pub fn expel(&mut self, host: u32) -> bool {
+    pub fn expel(&mut self, host: HostId) -> bool {
         let Some(peer) = self.map.get_mut(host) else {
             return false;
         };
@@ -288,14 +289,14 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// The address at which `host` is reached on a rail; `None` if it is not heard there.
-    pub fn address(&self, host: u32, rail: usize) -> Option<[u8; 6]> {
+    pub fn address(&self, host: HostId, rail: usize) -> Option<[u8; 6]> {
         let peer = self.map.get(host)?;
         let is_up = peer.rails().contains(rail);
         peer.rail(rail).filter(|_| is_up).map(|rail| rail.mac)
     }
 
     /// The address that `host` last had on a rail, whether it is up or not.
-    pub fn last_address(&self, host: u32, rail: usize) -> Option<[u8; 6]> {
+    pub fn last_address(&self, host: HostId, rail: usize) -> Option<[u8; 6]> {
         let mac = self.map.get(host)?.rail(rail)?.mac;
         (mac != Rail::UNHEARD.mac).then_some(mac)
     }
@@ -305,7 +306,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     /// no use.
     pub fn add_rails(
         &self,
-        host: u32,
+        host: HostId,
         authenticated: bool,
         local: &[Option<LocalRail>; MAX_RAILS],
         view: &mut RailView,
@@ -330,7 +331,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// Takes note of a round trip to `host` over a rail.
-    pub fn note_rtt(&mut self, host: u32, rail: usize, rtt: Duration) {
+    pub fn note_rtt(&mut self, host: HostId, rail: usize, rtt: Duration) {
         let peer = self.map.get_mut(host);
         if let Some(slot) = peer.and_then(|peer| peer.rails.get_mut(rail)) {
             slot.note_rtt(rtt);
@@ -354,22 +355,22 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// What is known of `host`.
-    pub fn get(&self, host: u32) -> Option<&Peer> {
+    pub fn get(&self, host: HostId) -> Option<&Peer> {
         self.map.get(host)
     }
 
     /// Whether `host` was heard lately.
-    pub fn is_up(&self, host: u32) -> bool {
+    pub fn is_up(&self, host: HostId) -> bool {
         self.map.get(host).is_some_and(Peer::is_up)
     }
 
     /// Every node that was ever heard, by its host id.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &Peer)> {
+    pub fn iter(&self) -> impl Iterator<Item = (HostId, &Peer)> {
         self.map.iter()
     }
 
     /// The node with the least host id of at least `from` that was ever heard.
-    pub fn next_known(&self, from: u32) -> Option<Gpid> {
+    pub fn next_known(&self, from: HostId) -> Option<Gpid> {
         let known = self.map.iter().filter(|(host, _)| *host >= from);
         let first = known.min_by_key(|(host, _)| *host);
         first.map(|(_, peer)| peer.node())
@@ -386,7 +387,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// The open sequence of the next circuit to `host`; `None` when it was never heard.
-    pub fn next_open_seq(&mut self, host: u32) -> Option<u32> {
+    pub fn next_open_seq(&mut self, host: HostId) -> Option<u32> {
         let peer = self.map.get_mut(host)?;
         let seq = peer.next_open_seq;
         peer.next_open_seq = seq.wrapping_add(1);
@@ -395,7 +396,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
 
     /// The [`association`] that an OPEN to `host` says, `own` being the incarnation of this node;
     /// `None` until `host` has told its own.
-    pub fn association_with(&self, host: u32, own: u32) -> Option<u32> {
+    pub fn association_with(&self, host: HostId, own: u32) -> Option<u32> {
         let peer = self.map.get(host)?;
         (peer.incarnation != 0).then(|| association(own, peer.incarnation))
     }
@@ -403,13 +404,13 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     /// Whether an OPEN of `host` with this [`association`] is of nodes that know each other as they
     /// are now, `own` being the incarnation of this one. If not, it is dropped without an answer,
     /// and comes again.
-    pub fn is_acquainted(&self, host: u32, own: u32, association: u32) -> bool {
+    pub fn is_acquainted(&self, host: HostId, own: u32, association: u32) -> bool {
         let peer = self.map.get(host).filter(|peer| peer.incarnation != 0);
         peer.is_some_and(|peer| association == self::association(peer.incarnation, own))
     }
 
     /// Whether the OPEN of `host` with this open sequence is a first one; takes note of it.
-    pub fn accept_open(&mut self, host: u32, open_seq: u32) -> OpenCheck {
+    pub fn accept_open(&mut self, host: HostId, open_seq: u32) -> OpenCheck {
         match self.map.get_mut(host) {
             Some(peer) => peer.opens.check(open_seq),
             None => OpenCheck::Old,
@@ -419,7 +420,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     /// Lets `host` have one more circuit in this node's table, in which `free` entries are free; whether
     /// it may. A host may have as many as are left free then: one alone half of the table, two a third
     /// each, and so on, so that there is always room for another one.
-    pub fn admit_passive(&mut self, host: u32, free: usize) -> bool {
+    pub fn admit_passive(&mut self, host: HostId, free: usize) -> bool {
         let peer = self.map.get_mut(host);
         let Some(peer) = peer.filter(|peer| peer.passive < free) else {
             return false;
@@ -429,14 +430,14 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// A circuit that `host` was admitted for has left the table.
-    pub fn release_passive(&mut self, host: u32) {
+    pub fn release_passive(&mut self, host: HostId) {
         if let Some(peer) = self.map.get_mut(host) {
             peer.passive = peer.passive.saturating_sub(1);
         }
     }
 
     /// Takes note that the OPEN of `host` with this open sequence, which was fresh, was refused.
-    pub fn refuse_open(&mut self, host: u32, open_seq: u32, reason: ResetReason) {
+    pub fn refuse_open(&mut self, host: HostId, open_seq: u32, reason: ResetReason) {
         if let Some(peer) = self.map.get_mut(host) {
             peer.opens.refuse(open_seq, reason);
         }

@@ -9,6 +9,7 @@
 use core::ops::DerefMut;
 
 use crate::gpid::Gpid;
+use crate::host_id::HostId;
 use crate::host_map::{HostMap, HostSlot};
 use crate::rm::Beacon;
 use crate::time::Instant;
@@ -102,19 +103,19 @@ impl<S: DerefMut<Target = [SstSlot]>> Sst<S> {
 
     /// Takes note that `host` is gone: its next beacon is that of a node that returns, whatever its
     /// number.
-    pub fn lose(&mut self, host: u32) {
+    pub fn lose(&mut self, host: HostId) {
         if let Some(entry) = self.map.get_mut(host) {
             entry.lost = true;
         }
     }
 
     /// What is known of `host`.
-    pub fn get(&self, host: u32) -> Option<&Entry> {
+    pub fn get(&self, host: HostId) -> Option<&Entry> {
         self.map.get(host)
     }
 
     /// Every node that was ever heard of.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (HostId, &Entry)> {
         self.map.iter()
     }
 
@@ -154,57 +155,60 @@ mod tests {
     #[test]
     fn beacons_that_overtook_each_other() {
         let mut sst = sst(4);
-        let node = Gpid::new(2, 7, 0);
+        let node = Gpid::new(HostId::new(2), 7, 0);
         let first = sst.update(at(0), node, &beacon(u32::MAX));
         assert_eq!(first, SstEvent::Appeared);
         assert_eq!(sst.update(at(500), node, &beacon(0)), SstEvent::Refreshed);
         let late = sst.update(at(501), node, &beacon(u32::MAX));
         assert_eq!(late, SstEvent::Stale);
-        assert_eq!(sst.get(2).unwrap().heard_at(), at(500));
+        assert_eq!(sst.get(HostId::new(2)).unwrap().heard_at(), at(500));
     }
 
     #[test]
     fn silence_makes_a_state_old_and_nothing_else() {
         let mut sst = sst(4);
-        let node = Gpid::new(2, 7, 0);
+        let node = Gpid::new(HostId::new(2), 7, 0);
         sst.update(at(0), node, &beacon(5));
         assert_eq!(
             sst.update(at(90_000), node, &beacon(6)),
             SstEvent::Refreshed
         );
-        assert_eq!(sst.get(2).unwrap().heard_at(), at(90_000));
-        assert_eq!(sst.get(2).unwrap().beacon().seq.get(), 6);
+        assert_eq!(sst.get(HostId::new(2)).unwrap().heard_at(), at(90_000));
+        assert_eq!(sst.get(HostId::new(2)).unwrap().beacon().seq.get(), 6);
     }
 
     #[test]
     fn who_was_lost_may_count_anew() {
         let mut sst = sst(4);
-        let node = Gpid::new(2, 7, 0);
+        let node = Gpid::new(HostId::new(2), 7, 0);
         sst.update(at(0), node, &beacon(5));
-        sst.lose(2);
-        sst.lose(3);
-        assert_eq!(sst.get(2).unwrap().heard_at(), at(0));
+        sst.lose(HostId::new(2));
+        sst.lose(HostId::new(3));
+        assert_eq!(sst.get(HostId::new(2)).unwrap().heard_at(), at(0));
         assert_eq!(sst.update(at(2), node, &beacon(1)), SstEvent::Returned);
         assert_eq!(sst.update(at(3), node, &beacon(1)), SstEvent::Stale);
-        assert!(sst.get(3).is_none());
+        assert!(sst.get(HostId::new(3)).is_none());
     }
 
     #[test]
     fn a_reboot_starts_the_count_anew() {
         let mut sst = sst(4);
-        sst.update(at(0), Gpid::new(2, 7, 0), &beacon(90));
+        sst.update(at(0), Gpid::new(HostId::new(2), 7, 0), &beacon(90));
         assert_eq!(
-            sst.update(at(10), Gpid::new(2, 8, 55), &beacon(1)),
+            sst.update(at(10), Gpid::new(HostId::new(2), 8, 55), &beacon(1)),
             SstEvent::Returned
         );
-        assert_eq!(sst.get(2).unwrap().node(), Gpid::new(2, 8, 0));
+        assert_eq!(
+            sst.get(HostId::new(2)).unwrap().node(),
+            Gpid::new(HostId::new(2), 8, 0)
+        );
     }
 
     #[test]
     fn a_full_table_takes_no_more() {
         let mut sst = sst(2);
         for host in 1..=3 {
-            let event = sst.update(at(0), Gpid::new(host, 1, 0), &beacon(1));
+            let event = sst.update(at(0), Gpid::new(HostId::new(host), 1, 0), &beacon(1));
             assert_eq!(
                 event,
                 if host < 3 {
@@ -215,7 +219,7 @@ mod tests {
             );
         }
         assert_eq!(
-            sst.update(at(1), Gpid::new(1, 1, 0), &beacon(2)),
+            sst.update(at(1), Gpid::new(HostId::new(1), 1, 0), &beacon(2)),
             SstEvent::Refreshed
         );
         assert_eq!(sst.len(), 2);

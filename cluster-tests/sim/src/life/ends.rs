@@ -7,7 +7,7 @@ use podos_proto::circuit::Activity;
 use podos_proto::endpoint::{self, Departure, Environment};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Header, ResetReason};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 use super::environment::Here;
 use super::{deadline, End, Life};
@@ -126,7 +126,7 @@ impl Life {
     }
 
     /// The rails to a host changed: circuits that had none may go on, and others must change.
-    pub(super) fn drive_all(&mut self, ether: &mut Ether, host: Option<u32>) {
+    pub(super) fn drive_all(&mut self, ether: &mut Ether, host: Option<HostId>) {
         let concerned = |end: &End| end.in_table && host.is_none_or(|host| end.peer.host() == host);
         let ends = self.ends.iter().filter(|(_, end)| concerned(end));
         let ends: Vec<u64> = ends.map(|(&id, _)| id).collect();
@@ -204,7 +204,7 @@ impl Life {
     }
 
     /// Breaks all circuits with a host, at this end.
-    pub(super) fn break_circuits(&mut self, ether: &mut Ether, host: u32, reason: ResetReason) {
+    pub(super) fn break_circuits(&mut self, ether: &mut Ether, host: HostId, reason: ResetReason) {
         let with_host = |end: &End| end.in_table && end.peer.host() == host;
         let ends = self.ends.iter().filter(|(_, end)| with_host(end));
         let broken: Vec<u64> = ends.map(|(&id, _)| id).collect();

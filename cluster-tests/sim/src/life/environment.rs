@@ -14,7 +14,7 @@ use podos_proto::rm::Beacon;
 use podos_proto::tgroup::RailSet;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 use super::members::{self, Blake2s};
 use super::Life;
@@ -258,13 +258,13 @@ impl Environment for Here<'_> {
         }
     }
 
-    fn break_circuits(&mut self, host: u32, reason: ResetReason) {
+    fn break_circuits(&mut self, host: HostId, reason: ResetReason) {
         if self.ether.config.sabotage != Some(Sabotage::KeepDead) {
             self.life.break_circuits(self.ether, host, reason);
         }
     }
 
-    fn reroute(&mut self, host: u32) {
+    fn reroute(&mut self, host: HostId) {
         self.life.drive_all(self.ether, Some(host));
     }
 
@@ -282,7 +282,7 @@ impl Environment for Here<'_> {
             }
             News::Silent { node } => {
                 self.life.sst.lose(node.host());
-                u64::from(node.host())
+                u64::from(node.host().raw())
             }
             News::Expelled { node } => node.raw() ^ 5,
             News::Namesake { .. } => 6,

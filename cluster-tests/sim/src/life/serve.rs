@@ -5,7 +5,7 @@
 use podos_proto::circuit::{Activity, ReceiveState, SendError};
 use podos_proto::endpoint::{self, Opening};
 use podos_proto::wire::ResetReason;
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 use super::environment::Here;
 use super::Life;
@@ -24,7 +24,7 @@ enum Outcome {
 
 impl Life {
     /// A user opens a circuit to the host `target`, which is in its life `there`.
-    pub fn connect(&mut self, ether: &mut Ether, conversation: u32, target: u32, there: u32) {
+    pub fn connect(&mut self, ether: &mut Ether, conversation: u32, target: HostId, there: u32) {
         let here = self.birth.life;
         let target = Gpid::new(target, 0, 0);
         let Some(opening) = endpoint::open(&mut Here::new(self, ether), target) else {

@@ -13,7 +13,7 @@ use podos_proto::peer::{PeerSlot, Peers};
 use podos_proto::tgroup::RailSet;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason, HEADER_LEN, TAG_LEN};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 /// Hosts that the tables have room for.
 pub const HOSTS: usize = 6;
@@ -136,9 +136,9 @@ pub enum Deed {
     /// It handed an ephemeral packet to its layer.
     Ephemeral(Gpid),
     /// It broke the circuits with a host.
-    Broke(u32),
+    Broke(HostId),
     /// It rerouted the circuits with a host.
-    Rerouted(u32),
+    Rerouted(HostId),
     /// It dropped a frame.
     Dropped(Dropped),
     /// It told of a peer.
@@ -181,7 +181,7 @@ impl Desk {
         let mut sessions = Sessions::new(slots, node, incarnation, keys::Config::default());
         sessions.set_mode(mode).expect("the mode was not set yet");
         if mode.is_keyed() {
-            let nonce = [node.host() as u8; KEY_LEN];
+            let nonce = [node.host().raw() as u8; KEY_LEN];
             sessions
                 .add_key(now, Key::new([key; KEY_LEN]), nonce)
                 .expect("the ring is empty");
@@ -204,7 +204,14 @@ impl Desk {
 
     /// The address of a node's interface on a rail.
     pub fn mac(node: Gpid, rail: usize) -> Mac {
-        [2, 0, 0, node.boot() as u8, node.host() as u8, rail as u8]
+        [
+            2,
+            0,
+            0,
+            node.boot() as u8,
+            node.host().raw() as u8,
+            rail as u8,
+        ]
     }
 
     /// A circuit leaves the table, because it finished or was cut off.
@@ -261,7 +268,7 @@ impl Environment for Desk {
     fn nonce(&mut self) -> Nonce {
         self.nonces = self.nonces.wrapping_add(1);
         let mut nonce = [self.nonces; KEY_LEN];
-        nonce[0] = self.node.host() as u8 | 0x80;
+        nonce[0] = self.node.host().raw() as u8 | 0x80;
         nonce
     }
 
@@ -361,12 +368,12 @@ impl Environment for Desk {
         self.deeds.push(Deed::Ephemeral(header.from.node()));
     }
 
-    fn break_circuits(&mut self, host: u32, _reason: ResetReason) {
+    fn break_circuits(&mut self, host: HostId, _reason: ResetReason) {
         self.cut(|peer| peer.host() == host);
         self.deeds.push(Deed::Broke(host));
     }
 
-    fn reroute(&mut self, host: u32) {
+    fn reroute(&mut self, host: HostId) {
         self.deeds.push(Deed::Rerouted(host));
     }
 

@@ -10,12 +10,12 @@ use podos_proto::keys::Mode;
 use podos_proto::peer::{association, RailSet};
 use podos_proto::time::Duration;
 use podos_proto::wire::{Class, Flags, Header, Kind, ResetReason};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use podos_proto_fuzz::desk::{Deed, Desk, Tagged, CIRCUITS};
 use zerocopy::IntoBytes;
 
-const HERE: Gpid = Gpid::new(1, 1, 0);
-const THERE: Gpid = Gpid::new(2, 1, 0);
+const HERE: Gpid = Gpid::new(HostId::new(1), 1, 0);
+const THERE: Gpid = Gpid::new(HostId::new(2), 1, 0);
 /// Of the start of CM at the other node.
 const INCARNATION: u32 = 70;
 
@@ -137,7 +137,7 @@ fn who_was_refused_hears_the_same_again() {
 #[test]
 fn no_node_takes_the_whole_table() {
     let mut desk = desk();
-    let nodes = [2, 3, 4].map(|host| Gpid::new(host, 1, 0));
+    let nodes = [2, 3, 4].map(|host| Gpid::new(HostId::new(host), 1, 0));
     for node in nodes {
         hello(&mut desk, node, INCARNATION, 0, 0);
     }

@@ -8,6 +8,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::HostId;
 
 fn table(room: usize) -> Cdt<u32, Vec<Slot<u32>>> {
     Cdt::new((0..room).map(|_| Slot::new()).collect())
@@ -15,7 +16,7 @@ fn table(room: usize) -> Cdt<u32, Vec<Slot<u32>>> {
 
 fn key(number: u8) -> PeerKey {
     PeerKey::new(
-        Gpid::new(u32::from(number % 3) + 1, 1, 99),
+        Gpid::new(HostId::new(u32::from(number % 3) + 1), 1, 99),
         CdtIndex::new(number.into(), 1),
     )
 }
@@ -163,7 +164,7 @@ fn chains_stay_short() {
     let mut cdt = table(4096);
     for active in 0..4096u16 {
         let key = PeerKey::new(
-            Gpid::new(1 + u32::from(active % 4), 7, 0),
+            Gpid::new(HostId::new(1 + u32::from(active % 4)), 7, 0),
             CdtIndex::new(active, 1),
         );
         cdt.insert_passive(key, |_| 0).unwrap();

@@ -18,6 +18,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::tgroup::{RailSet, RailView};
 use crate::time::Duration;
+use crate::HostId;
 use net::{data, segments, Faults, Rail, Random, Script, World};
 
 fn at(millis: u64) -> Instant {
@@ -392,10 +393,10 @@ fn the_answer_names_the_serving_process() {
         &Config::default(),
         single(),
         &frames[0].0,
-        Gpid::new(2, 1, 0),
+        Gpid::new(HostId::new(2), 1, 0),
         PASSIVE,
     );
-    b.set_local(Gpid::new(2, 1, 77));
+    b.set_local(Gpid::new(HostId::new(2), 1, 77));
     for (header, data) in frames {
         b.receive(at(1), 0, &header, data);
     }
@@ -404,9 +405,12 @@ fn the_answer_names_the_serving_process() {
     exchange(&mut b, &mut a, at(2));
     assert_eq!(
         (a.remote(), a.passive_index()),
-        (Gpid::new(2, 1, 77), PASSIVE)
+        (Gpid::new(HostId::new(2), 1, 77), PASSIVE)
     );
-    assert_eq!((b.remote(), b.open_seq()), (Gpid::new(1, 1, 5), 99));
+    assert_eq!(
+        (b.remote(), b.open_seq()),
+        (Gpid::new(HostId::new(1), 1, 5), 99)
+    );
 }
 
 /// As large as what the kernel's circuits carry.
@@ -446,9 +450,9 @@ fn frames_of_others_are_rejected() {
         header
     };
     for bad in [
-        other(|header| header.from = Gpid::new(3, 1, 5)),
-        other(|header| header.from = Gpid::new(1, 2, 5)),
-        other(|header| header.to = Gpid::new(2, 3, 0)),
+        other(|header| header.from = Gpid::new(HostId::new(3), 1, 5)),
+        other(|header| header.from = Gpid::new(HostId::new(1), 2, 5)),
+        other(|header| header.to = Gpid::new(HostId::new(2), 3, 0)),
         other(|header| header.class = Class::Gipc),
         other(|header| header.active = CdtIndex::new(1, 2)),
         other(|header| header.passive = CdtIndex::new(4, 1)),
@@ -508,7 +512,10 @@ fn opener() -> Circuit<Vec<u8>> {
 }
 
 fn opener_with(cfg: &Config) -> Circuit<Vec<u8>> {
-    let (local, remote) = (Gpid::new(1, 1, 5), Gpid::new(2, 1, 0));
+    let (local, remote) = (
+        Gpid::new(HostId::new(1), 1, 5),
+        Gpid::new(HostId::new(2), 1, 0),
+    );
     Circuit::open(cfg, single(), local, remote, Class::Pdfs, ACTIVE, 99)
 }
 
@@ -521,7 +528,13 @@ fn pair_with(cfg: &Config) -> (Circuit<Vec<u8>>, Circuit<Vec<u8>>) {
     let mut a = opener_with(cfg);
     a.send(0, true, Vec::new()).unwrap();
     let (open, data) = drain(&mut a, at(1)).remove(0);
-    let mut b = Circuit::accept(cfg, single(), &open, Gpid::new(2, 1, 6), PASSIVE);
+    let mut b = Circuit::accept(
+        cfg,
+        single(),
+        &open,
+        Gpid::new(HostId::new(2), 1, 6),
+        PASSIVE,
+    );
     b.receive(at(1), 0, &open, data);
     b.recv().expect("the message of the OPEN");
     b.on_timeout(at(8));

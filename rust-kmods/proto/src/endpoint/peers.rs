@@ -7,6 +7,7 @@ use crate::derive::IntoBytes;
 use crate::gpid::Gpid;
 use crate::heard::Heard;
 use crate::hello::Hello;
+use crate::host_id::HostId;
 use crate::keys;
 use crate::peer::{Change, Event, HeardOn};
 use crate::wire::{Header, ResetReason};
@@ -87,10 +88,10 @@ fn expel<E: Environment>(env: &mut E, node: Gpid) {
 
 /// Takes all nodes down: this one is not any more who they know.
 pub fn expel_all<E: Environment>(env: &mut E) {
-    let mut from = Some(0);
+    let mut from = Some(HostId::NONE);
     while let Some(node) = from.and_then(|from| env.peers(|peers| peers.next_known(from))) {
         expel(env, node);
-        from = node.host().checked_add(1);
+        from = node.host().next();
     }
 }
 

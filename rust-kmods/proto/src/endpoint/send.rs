@@ -3,6 +3,7 @@
 //! Frames that leave.
 
 use super::{Environment, Mac, BROADCAST};
+use crate::host_id::HostId;
 use crate::keys::{Mode, Outgoing, Seal};
 use crate::wire::Header;
 
@@ -17,7 +18,7 @@ pub struct Departure {
 
 /// How a frame of a circuit leaves for a host on a rail; `None` if the rail, the host or the session
 /// with it is gone: the frame is lost then, as any frame can be. A seal is for one frame.
-pub fn departure<E: Environment>(env: &mut E, host: u32, rail: usize) -> Option<Departure> {
+pub fn departure<E: Environment>(env: &mut E, host: HostId, rail: usize) -> Option<Departure> {
     if env.identity().has_yielded() {
         return None;
     }
@@ -30,7 +31,7 @@ pub fn departure<E: Environment>(env: &mut E, host: u32, rail: usize) -> Option<
 }
 
 /// Sends a packet without data to a host on a rail.
-pub(super) fn to_host<E: Environment>(env: &mut E, host: u32, rail: usize, header: &Header) {
+pub(super) fn to_host<E: Environment>(env: &mut E, host: HostId, rail: usize, header: &Header) {
     if let Some(Departure { to, seal }) = departure(env, host, rail) {
         env.send(rail, to, header, &[], seal.as_ref());
     }

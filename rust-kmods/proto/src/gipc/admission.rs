@@ -2,6 +2,8 @@
 
 //! How many programs a node runs for others.
 
+use crate::HostId;
+
 /// The user who is not counted among users.
 const ROOT: u32 = 0;
 
@@ -78,7 +80,7 @@ pub struct OnBehalf {
     /// The caller's real user id.
     pub uid: u32,
     /// The host id of the caller's node.
-    pub host: u32,
+    pub host: HostId,
 }
 
 /// A limit that is reached.
@@ -103,7 +105,10 @@ mod tests {
     };
 
     fn on_behalf(uid: u32, host: u32) -> OnBehalf {
-        OnBehalf { uid, host }
+        OnBehalf {
+            uid,
+            host: HostId::new(host),
+        }
     }
 
     /// As many programs as may run when these ask in turn, and the name of what is in the way then.

@@ -138,7 +138,7 @@ impl OpenRequest {
         Self {
             creds,
             flags: U32::new(flags),
-            caller_host: U32::new(caller.host()),
+            caller_host: U32::new(caller.host().raw()),
             caller: U64::new(caller.raw()),
             umask: U32::new(umask),
             limits,
@@ -176,6 +176,7 @@ impl OpenRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HostId;
 
     fn request() -> OpenRequest {
         let creds = ProcessCreds {
@@ -198,7 +199,13 @@ mod tests {
             soft: U64::new(1024),
             hard: U64::new(u64::MAX),
         };
-        OpenRequest::new(Gpid::new(3, 4, 5), creds, 1, 0o077, [limit; LIMITS])
+        OpenRequest::new(
+            Gpid::new(HostId::new(3), 4, 5),
+            creds,
+            1,
+            0o077,
+            [limit; LIMITS],
+        )
     }
 
     fn refusal(change: impl FnOnce(&mut OpenRequest)) -> Option<Malformed> {
@@ -211,7 +218,7 @@ mod tests {
     fn survives_the_wire() {
         let request = request();
         assert_eq!(OpenRequest::decode(request.as_bytes()), Ok(&request));
-        assert_eq!(request.caller(), Gpid::new(3, 4, 5));
+        assert_eq!(request.caller(), Gpid::new(HostId::new(3), 4, 5));
         assert_eq!(request.caller_host.get(), 3);
         let bytes = request.as_bytes();
         assert_eq!(OpenRequest::decode(&bytes[1..]), Err(Malformed::Truncated));

@@ -11,7 +11,7 @@ use super::{schedule, AuthError, CounterWindow, Fingerprint, Key, Mode, Nonce, P
 use crate::hello::Hello;
 use crate::time::Instant;
 use crate::wire::{Auth, Header, Kind};
-use crate::Gpid;
+use crate::{Gpid, HostId};
 
 /// The key that a frame's tag is to be checked with.
 #[derive(Clone, Debug)]
@@ -337,7 +337,7 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
         })
     }
 
-    fn is_linked(&self, host: u32) -> bool {
+    fn is_linked(&self, host: HostId) -> bool {
         self.map.get(host).is_some_and(Peer::is_linked)
     }
 

@@ -14,7 +14,7 @@ use crate::hello::Hello;
 use crate::host_map::{HostMap, HostSlot};
 use crate::time::{nanos, Duration, Instant};
 use crate::wire::{Auth, Kind};
-use crate::Gpid;
+use crate::{Gpid, HostId};
 
 /// How long a node goes on saying things to all under the key of its last epoch, so that its peers
 /// have time to learn of the next one.
@@ -333,7 +333,7 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
     }
 
     /// What a circuit's frame to `host` is to be protected with; `None` when there is no session.
-    pub fn seal_for(&mut self, host: u32) -> Option<Seal> {
+    pub fn seal_for(&mut self, host: HostId) -> Option<Seal> {
         let mode = self.keyed_mode()?;
         let tx = self.map.get_mut(host)?.tx.as_mut()?;
         tx.counter += 1;
@@ -364,7 +364,7 @@ impl<P: Prf, S: DerefMut<Target = [SessionSlot]>> Sessions<P, S> {
     }
 
     /// Whether frames can be sent to `host`.
-    pub fn is_up(&self, host: u32) -> bool {
+    pub fn is_up(&self, host: HostId) -> bool {
         self.map.get(host).is_some_and(|peer| peer.tx.is_some())
     }
 

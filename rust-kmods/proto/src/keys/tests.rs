@@ -13,11 +13,11 @@ use std::vec::Vec;
 use super::*;
 use crate::time::{Duration, Instant};
 use crate::wire::Class;
-use crate::Gpid;
+use crate::{Gpid, HostId};
 use crypto::Blake2s;
-use world::{key, patient, Node, World};
+use world::{key, patient, Node, World, ONE, TWO};
 
-fn host(node: &Node) -> u32 {
+fn host(node: &Node) -> HostId {
     node.gpid.host()
 }
 
@@ -58,7 +58,7 @@ fn hex_is_read_strictly() {
 fn modes_admit_their_own_form_only() {
     let modes = [Mode::Open, Mode::Mac, Mode::Aead];
     let header = |kind, sealed: Option<bool>| {
-        let mut header = Header::new(kind, Class::Cm, Gpid::new(1, 1, 0), Gpid::EVERYBODY);
+        let mut header = Header::new(kind, Class::Cm, Gpid::new(ONE, 1, 0), Gpid::EVERYBODY);
         header.auth = sealed.map(|sealed| Auth {
             sealed,
             key_id: 0,
@@ -132,7 +132,7 @@ fn two_members_meet_within_a_hello_and_a_round_trip() {
         assert!(world.nodes[1].got.contains(&(world.nodes[0].gpid, number)));
         assert!(world.nodes[0].got.contains(&(world.nodes[1].gpid, said)));
         world.run(1000);
-        assert!(world.nodes[0].alive[&2] >= 3);
+        assert!(world.nodes[0].alive[&TWO] >= 3);
         // One handshake from each side and the last answer: no chatter afterwards.
         let handshakes = |record: &[Vec<u8>]| {
             let kinds = record
@@ -151,7 +151,7 @@ fn the_other_ways_to_say_nothing() {
     assert!(world.record.is_empty() && world.say(0).is_none() && world.data(0, 1).is_none());
     let slots = (0..4).map(|_| SessionSlot::new()).collect::<Vec<_>>();
     let mut unset: Sessions<Blake2s, _> =
-        Sessions::new(slots, Gpid::new(1, 1, 0), 1, Config::default());
+        Sessions::new(slots, Gpid::new(ONE, 1, 0), 1, Config::default());
     let now = Instant::from_nanos(5);
     unset.add_key(now, key(1), [1; 32]).unwrap();
     assert!(unset.seal_broadcast(now, Kind::Hello).is_none() && unset.poll(now).is_none());
@@ -208,7 +208,7 @@ fn a_node_that_leaves_is_gone_until_it_returns_with_another_incarnation() {
     world.run(5);
     let node = world.nodes[1].gpid;
     assert!(matches!(world.nodes[0].events[..], [_, Event::Ended { node: gone }] if gone == node));
-    assert!(!world.nodes[0].sessions.is_up(2));
+    assert!(!world.nodes[0].sessions.is_up(TWO));
     // What it said before comes late.
     let alive = world.nodes[0].alive.clone();
     world.run(2000);
@@ -229,7 +229,7 @@ fn keys_change_with_time_and_with_use() {
     };
     let mut world = World::new(6, Mode::Aead, config, &[Some(1), Some(1)]);
     world.run(1000);
-    let key_id = |world: &mut World| world.nodes[0].sessions.seal_for(2).unwrap().auth.key_id;
+    let key_id = |world: &mut World| world.nodes[0].sessions.seal_for(TWO).unwrap().auth.key_id;
     let first = key_id(&mut world);
     world.run(18_000);
     assert_eq!(key_id(&mut world), first);
@@ -250,7 +250,7 @@ fn keys_change_with_time_and_with_use() {
 fn old_keys_are_read_for_ten_seconds_and_then_gone() {
     let mut world = World::members(7, 2);
     world.run(1000);
-    let old = world.nodes[0].sessions.seal_for(2).unwrap();
+    let old = world.nodes[0].sessions.seal_for(TWO).unwrap();
     let count = |world: &World| world.nodes[1].sessions.session_keys().count();
     let before = count(&world);
     world.rekey(0);
@@ -330,7 +330,8 @@ fn who_keeps_to_a_dropped_key_is_out() {
     }
     world.run(10_100);
     assert!(world.all_up(&[0, 1]) && world.keys_agree(&[0, 1]));
-    assert!(!world.nodes[0].sessions.is_up(3) && !world.nodes[1].sessions.is_up(3));
+    let other = HostId::new(3);
+    assert!(!world.nodes[0].sessions.is_up(other) && !world.nodes[1].sessions.is_up(other));
     let node = world.nodes[2].gpid;
     assert!(world.nodes[0].events.contains(&Event::Ended { node }));
     world.nodes[2].alive.clear();
@@ -357,7 +358,7 @@ fn a_dropped_key_that_comes_back_brings_its_users_back() {
     sessions.use_key(now, new, nonce).unwrap();
     sessions.drop_key(now, old).unwrap();
     world.run(15_000);
-    assert!(!world.nodes[0].sessions.is_up(2));
+    assert!(!world.nodes[0].sessions.is_up(TWO));
     for (at, number) in [(0, 1), (1, 2)] {
         let (now, nonce) = (world.now(), world.random.nonce());
         world.nodes[at]
@@ -379,7 +380,7 @@ fn a_full_table_keeps_what_it_has() {
     let nodes: Vec<_> = (0..18).collect();
     assert!(!world.all_up(&nodes));
     let ups = (2..=18)
-        .filter(|&host| world.nodes[0].sessions.is_up(host))
+        .filter(|&host| world.nodes[0].sessions.is_up(HostId::new(host)))
         .count();
     assert_eq!(ups, 16);
     let data: Vec<_> = (1..18).filter_map(|to| world.data(0, to)).collect();

@@ -7,6 +7,8 @@ use std::vec::Vec;
 
 use super::*;
 
+/// Host 2, of which nearly all here is about.
+const TWO: HostId = HostId::new(2);
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x50, 0, 2];
 
 fn peers(room: usize) -> Peers<Vec<PeerSlot>> {
@@ -18,7 +20,7 @@ fn at(millis: u64) -> Instant {
 }
 
 fn node(boot: u16) -> Gpid {
-    Gpid::new(2, boot, 0)
+    Gpid::new(TWO, boot, 0)
 }
 
 fn lost(peers: &mut Peers<Vec<PeerSlot>>, millis: u64) -> Vec<Change> {
@@ -28,15 +30,18 @@ fn lost(peers: &mut Peers<Vec<PeerSlot>>, millis: u64) -> Vec<Change> {
 #[test]
 fn rails_come_and_go() {
     let mut peers = peers(4);
-    assert!(!peers.is_up(2));
-    assert_eq!(peers.heard(at(0), Gpid::new(2, 1, 500), 0, MAC), Event::New);
+    assert!(!peers.is_up(TWO));
+    assert_eq!(
+        peers.heard(at(0), Gpid::new(TWO, 1, 500), 0, MAC),
+        Event::New
+    );
     assert_eq!(peers.heard(at(100), node(1), 2, MAC), Event::RailUp);
     assert_eq!(peers.heard(at(600), node(1), 2, MAC), Event::None);
     assert_eq!(
-        peers.get(2).unwrap().rails().iter().collect::<Vec<_>>(),
+        peers.get(TWO).unwrap().rails().iter().collect::<Vec<_>>(),
         [0, 2]
     );
-    assert_eq!(peers.get(2).unwrap().rail(2).unwrap().mac, MAC);
+    assert_eq!(peers.get(TWO).unwrap().rail(2).unwrap().mac, MAC);
     assert_eq!(lost(&mut peers, 1199), []);
     assert_eq!(
         lost(&mut peers, 1200),
@@ -46,9 +51,9 @@ fn rails_come_and_go() {
         }]
     );
     assert_eq!(lost(&mut peers, 1200), []);
-    assert!(peers.is_up(2));
+    assert!(peers.is_up(TWO));
     assert_eq!(lost(&mut peers, 1800), [Change::Down { node: node(1) }]);
-    assert!(!peers.is_up(2) && peers.get(2).unwrap().rails().is_empty());
+    assert!(!peers.is_up(TWO) && peers.get(TWO).unwrap().rails().is_empty());
     assert_eq!(peers.heard(at(5000), node(1), 0, MAC), Event::Up);
 }
 
@@ -71,16 +76,16 @@ fn a_reboot_forgets_and_the_past_cannot_return() {
     let mut peers = peers(4);
     peers.heard(at(0), node(7), 0, MAC);
     peers.heard(at(0), node(7), 1, MAC);
-    assert_eq!(peers.accept_open(2, 50), OpenCheck::Fresh);
-    assert_eq!(peers.accept_open(2, 50), OpenCheck::Duplicate);
+    assert_eq!(peers.accept_open(TWO, 50), OpenCheck::Fresh);
+    assert_eq!(peers.accept_open(TWO, 50), OpenCheck::Duplicate);
     assert_eq!(peers.heard(at(10), node(8), 1, MAC), Event::Rebooted);
     assert_eq!(
-        peers.get(2).unwrap().rails().iter().collect::<Vec<_>>(),
+        peers.get(TWO).unwrap().rails().iter().collect::<Vec<_>>(),
         [1]
     );
-    assert_eq!(peers.accept_open(2, 50), OpenCheck::Fresh);
+    assert_eq!(peers.accept_open(TWO, 50), OpenCheck::Fresh);
     assert_eq!(peers.heard(at(11), node(7), 0, MAC), Event::Ignored);
-    assert_eq!(peers.get(2).unwrap().node(), node(8));
+    assert_eq!(peers.get(TWO).unwrap().node(), node(8));
 }
 
 #[test]
@@ -116,15 +121,15 @@ fn a_reloaded_cm_is_like_a_reboot() {
         peers.hello(at(1), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
         Event::None
     );
-    peers.accept_open(2, 1);
+    peers.accept_open(TWO, 1);
     peers.heard(at(2), node(1), 1, MAC);
     assert_eq!(
         peers.hello(at(3), node(1), 0, MAC, (0, &Hello::new(0, 3, 11))),
         Event::Rebooted
     );
-    assert_eq!(peers.accept_open(2, 1), OpenCheck::Fresh);
+    assert_eq!(peers.accept_open(TWO, 1), OpenCheck::Fresh);
     assert_eq!(
-        peers.get(2).unwrap().rails().iter().collect::<Vec<_>>(),
+        peers.get(TWO).unwrap().rails().iter().collect::<Vec<_>>(),
         [0]
     );
     assert_eq!(
@@ -152,7 +157,7 @@ fn who_leaves_is_down_at_once() {
         peers.hello(at(5), node(1), 0, MAC, (0, &Hello::new(0, 3, 10).leaving())),
         Event::Left
     );
-    assert!(!peers.is_up(2));
+    assert!(!peers.is_up(TWO));
     // The same farewell on another rail, or a hello that it overtook, revives nobody.
     assert_eq!(
         peers.hello(at(6), node(1), 1, MAC, (0, &Hello::new(1, 3, 10).leaving())),
@@ -173,15 +178,15 @@ fn who_leaves_is_down_at_once() {
 #[test]
 fn open_sequences_never_repeat() {
     let mut peers = peers(4);
-    assert_eq!(peers.next_open_seq(2), None);
-    assert_eq!(peers.accept_open(2, 1), OpenCheck::Old);
+    assert_eq!(peers.next_open_seq(TWO), None);
+    assert_eq!(peers.accept_open(TWO, 1), OpenCheck::Old);
     peers.heard(at(0), node(1), 0, MAC);
     assert_eq!(
-        (peers.next_open_seq(2), peers.next_open_seq(2)),
+        (peers.next_open_seq(TWO), peers.next_open_seq(TWO)),
         (Some(1), Some(2))
     );
     peers.heard(at(0), node(2), 0, MAC);
-    assert_eq!(peers.next_open_seq(2), Some(3));
+    assert_eq!(peers.next_open_seq(TWO), Some(3));
 }
 
 #[test]
@@ -191,7 +196,7 @@ fn what_does_not_fit_is_ignored() {
     assert!(peers.is_empty());
     peers.heard(at(0), node(1), 0, MAC);
     assert_eq!(
-        peers.heard(at(0), Gpid::new(3, 1, 0), 0, MAC),
+        peers.heard(at(0), Gpid::new(HostId::new(3), 1, 0), 0, MAC),
         Event::Ignored
     );
     assert_eq!((peers.len(), peers.iter().count()), (1, 1));
@@ -201,19 +206,19 @@ fn what_does_not_fit_is_ignored() {
 fn opens_count_between_nodes_that_know_each_other() {
     const OWN: u32 = 77;
     let mut peers = peers(4);
-    assert_eq!(peers.association_with(2, OWN), None);
+    assert_eq!(peers.association_with(TWO, OWN), None);
     // Heard, but it has not said yet which start of its CM this is.
     peers.heard(at(0), node(1), 0, MAC);
-    assert_eq!(peers.association_with(2, OWN), None);
-    assert!(!peers.is_acquainted(2, OWN, association(0, OWN)));
+    assert_eq!(peers.association_with(TWO, OWN), None);
+    assert!(!peers.is_acquainted(TWO, OWN, association(0, OWN)));
     peers.hello(at(0), node(1), 0, MAC, (0, &Hello::new(0, 3, 10)));
-    assert_eq!(peers.association_with(2, OWN), Some(association(OWN, 10)));
-    assert!(peers.is_acquainted(2, OWN, association(10, OWN)));
+    assert_eq!(peers.association_with(TWO, OWN), Some(association(OWN, 10)));
+    assert!(peers.is_acquainted(TWO, OWN, association(10, OWN)));
     // The other way round, or with a former self of either, it is another one.
     for (opener, acceptor) in [(OWN, 10), (11, OWN), (10, OWN + 1), (9, OWN)] {
-        assert!(!peers.is_acquainted(2, OWN, association(opener, acceptor)));
+        assert!(!peers.is_acquainted(TWO, OWN, association(opener, acceptor)));
     }
     peers.hello(at(3), node(1), 0, MAC, (0, &Hello::new(0, 3, 11)));
-    assert!(!peers.is_acquainted(2, OWN, association(10, OWN)));
-    assert!(peers.is_acquainted(2, OWN, association(11, OWN)));
+    assert!(!peers.is_acquainted(TWO, OWN, association(10, OWN)));
+    assert!(peers.is_acquainted(TWO, OWN, association(11, OWN)));
 }

@@ -16,6 +16,7 @@ use super::{
 use crate::cdt::{CdtIndex, PeerKey};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::gpid::Gpid;
+use crate::host_id::HostId;
 
 /// How a frame is authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +192,7 @@ impl Header {
         if !self.is_piece_of_something() {
             return Err(DropReason::Offset);
         }
-        if self.from.host() == 0 || self.from.boot() == 0 {
+        if self.from.host() == HostId::NONE || self.from.boot() == 0 {
             return Err(DropReason::Address);
         }
         if !self.indices_fit_kind() {

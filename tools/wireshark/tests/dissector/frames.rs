@@ -11,13 +11,13 @@ use chacha20poly1305::ChaCha20Poly1305;
 use podos_proto::cdt::CdtIndex;
 use podos_proto::keys::Key;
 use podos_proto::wire::{Class, Flags, Header, Kind, HEADER_LEN};
-use podos_proto::{pdfs, Gpid};
+use podos_proto::{pdfs, Gpid, HostId};
 use podos_wireshark::{Capture, Dissector};
 use zerocopy::big_endian::U32;
 use zerocopy::{FromZeros, IntoBytes};
 
-pub const ALICE: Gpid = Gpid::new(1, 7, 300);
-pub const BOB: Gpid = Gpid::new(2, 9, 41);
+pub const ALICE: Gpid = Gpid::new(HostId::new(1), 7, 300);
+pub const BOB: Gpid = Gpid::new(HostId::new(2), 9, 41);
 
 /// Frames on their way into a file.
 pub struct Frames {

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use podos_proto::cdt::{Cdt, CdtIndex, Full, PeerKey, Slot};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 use super::Target;
 use crate::bytes::{Bytes, Outcome};
@@ -40,7 +40,7 @@ fn cdt(bytes: &[u8]) -> Outcome {
         match step {
             0 | 1 => {
                 let key = (step == 1).then(|| {
-                    let node = Gpid::new(1 + u32::from(bytes.u8() % 3), 1, 0);
+                    let node = Gpid::new(HostId::new(1 + u32::from(bytes.u8() % 3)), 1, 0);
                     PeerKey::new(node, CdtIndex::new(u16::from(bytes.u8() % 3), 1))
                 });
                 // Whoever enters a passive end has looked for it.

@@ -11,7 +11,7 @@ use podos_proto::keys::{Mode, KEY_LEN};
 use podos_proto::peer::association;
 use podos_proto::time::Duration;
 use podos_proto::wire::{Class, Flags, Header, Kind};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use zerocopy::IntoBytes;
 
 use super::Target;
@@ -48,7 +48,7 @@ pub(super) const ENDPOINT: Target = Target {
     },
 };
 
-const HERE: Gpid = Gpid::new(9, 1, 0);
+const HERE: Gpid = Gpid::new(HostId::new(9), 1, 0);
 
 fn endpoint(bytes: &[u8]) -> Outcome {
     let mut bytes = Bytes::new(bytes);
@@ -128,7 +128,7 @@ fn tagged(from: Gpid, bytes: Vec<u8>) -> Tagged {
 
 /// A frame of a few hosts, which mostly says what it may.
 fn composed(desk: &Desk, what: usize, bytes: &mut Bytes<'_>) -> (usize, Tagged) {
-    let host = 1 + u32::from(bytes.u8() % 10);
+    let host = HostId::new(1 + u32::from(bytes.u8() % 10));
     // No more starts than an endpoint remembers.
     let from = Gpid::new(host, 1 + u16::from(bytes.u8() % 2), 0);
     let rail = bytes.below(3);

@@ -8,7 +8,7 @@ use podos_proto::circuit::{Circuit, Config, ReceiveState, WINDOW};
 use podos_proto::tgroup::{Group, GroupKind, RailView};
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Class, Flags, Header, Kind, MAX_DATA};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 
 use super::circuit::Data;
 use super::{frames, Target};
@@ -78,8 +78,8 @@ pub(super) const FORGED: Target = Target {
 /// Of a frame's shape: more pieces follow, and it is long, in units of 32 bytes.
 const MORE: u8 = 3;
 
-const LOCAL: Gpid = Gpid::new(1, 1, 10);
-const PEER: Gpid = Gpid::new(2, 1, 20);
+const LOCAL: Gpid = Gpid::new(HostId::new(1), 1, 10);
+const PEER: Gpid = Gpid::new(HostId::new(2), 1, 20);
 
 fn forged(bytes: &[u8]) -> Outcome {
     let mut bytes = Bytes::new(bytes);

@@ -9,7 +9,7 @@ use podos_proto::rm::{Beacon, HOSTNAME_LEN};
 use podos_proto::sst::{Sst, SstEvent, SstSlot};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Auth, Class, Flags, Header, Kind, ResetReason, HEADER_LEN, MAX_DATA};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use zerocopy::big_endian::{U16, U32};
 use zerocopy::IntoBytes;
 
@@ -42,7 +42,7 @@ fn header(bytes: &[u8]) -> Outcome {
     let again = frame(&header, data);
     assert_eq!(again[..header.start_len()], bytes[..header.start_len()]);
     assert_eq!(Header::parse(&again), Ok((header, data)));
-    let reply = header.reset_reply(Gpid::new(9, 9, 9), ResetReason::NoCircuit);
+    let reply = header.reset_reply(Gpid::new(HostId::new(9), 9, 9), ResetReason::NoCircuit);
     if let Some(reply) = reply {
         // An answer can be read, and is never answered itself.
         assert!(header.kind.is_circuit());
@@ -60,7 +60,10 @@ fn header(bytes: &[u8]) -> Outcome {
 }
 
 fn header_seeds() -> Vec<(&'static str, Vec<u8>)> {
-    let (from, to) = (Gpid::new(1, 2, 3), Gpid::new(4, 5, 6));
+    let (from, to) = (
+        Gpid::new(HostId::new(1), 2, 3),
+        Gpid::new(HostId::new(4), 5, 6),
+    );
     let circuit = |kind, flags| {
         let mut header = Header::new(kind, Class::Pdfs, from, to);
         header.flags = flags;
@@ -191,7 +194,7 @@ fn beacon(bytes: &[u8]) -> Outcome {
         usize::from(beacon.interface_count)
     );
     let mut sst = Sst::new((0..4).map(|_| SstSlot::new()).collect::<Vec<_>>());
-    let (node, now) = (Gpid::new(3, 1, 0), Instant::from_nanos(1));
+    let (node, now) = (Gpid::new(HostId::new(3), 1, 0), Instant::from_nanos(1));
     assert_eq!(sst.update(now, node, beacon), SstEvent::Appeared);
     assert_eq!(sst.update(now, node, beacon), SstEvent::Stale);
     assert_eq!(sst.get(3).map(|entry| entry.heard_at()), Some(now));

@@ -7,7 +7,7 @@ use podos_proto::gipc::{
     Command, Exit, Failed, Limit, Op, OpenRequest, ProcessCreds, Signal, Started, LIMITS,
     MAX_COMMAND,
 };
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use zerocopy::big_endian::{U32, U64};
 use zerocopy::IntoBytes;
 
@@ -19,7 +19,7 @@ pub(super) const BODIES: Target = Target {
     name: "gipc-bodies",
     run: bodies,
     seeds: || {
-        let gpid = Gpid::new(3, 4, 5);
+        let gpid = Gpid::new(HostId::new(3), 4, 5);
         let open = OpenRequest::new(gpid, creds(), 1, 0o022, [Limit::default(); LIMITS]);
         let with = |op: Op, body: &[u8]| [&[op as u8][..], body].concat();
         vec![

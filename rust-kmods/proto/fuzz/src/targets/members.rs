@@ -8,7 +8,7 @@ use podos_proto::peer::{Change, Event, OpenCheck, PeerSlot, Peers, RailSet};
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Header, Kind};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, HostId};
 use zerocopy::IntoBytes;
 
 use super::{frames, Target};
@@ -44,13 +44,13 @@ fn peers(bytes: &[u8]) -> Outcome {
     while !bytes.is_empty() {
         seq += 1;
         let action = bytes.below(7);
-        let host = 1 + u32::from(bytes.u8() % 8);
+        let host = HostId::new(1 + u32::from(bytes.u8() % 8));
         match action {
             0..=2 => {
                 let boot = 1 + u16::from(bytes.u8() % 3);
                 let rail = bytes.below(MAX_RAILS + 2);
                 let from = Gpid::new(host, boot, u16::from(bytes.u8()));
-                let mac = [2, 0, 0, 0, rail as u8, host as u8];
+                let mac = [2, 0, 0, 0, rail as u8, host.raw() as u8];
                 let event = match action {
                     0 => peers.heard(now, from, rail, mac),
                     _ => {
@@ -140,8 +140,8 @@ pub(super) const SESSIONS: Target = Target {
     },
 };
 
-const ALICE: Gpid = Gpid::new(1, 1, 0);
-const BOB: Gpid = Gpid::new(2, 1, 0);
+const ALICE: Gpid = Gpid::new(HostId::new(1), 1, 0);
+const BOB: Gpid = Gpid::new(HostId::new(2), 1, 0);
 
 type Table = Sessions<Mix, Vec<SessionSlot>>;
 
@@ -184,7 +184,7 @@ impl Members {
             let slots = (0..4).map(|_| SessionSlot::new()).collect();
             let mut table = Table::new(slots, gpid, 9, Config::default());
             table.set_mode(mode).expect("the mode was not set yet");
-            let nonce = [gpid.host() as u8; KEY_LEN];
+            let nonce = [gpid.host().raw() as u8; KEY_LEN];
             table
                 .add_key(now, Key::new([key; KEY_LEN]), nonce)
                 .expect("the ring is empty");

@@ -86,7 +86,10 @@ fn pass(ends: &mut Ends, end: Instant) {
 }
 
 fn ends() -> Ends {
-    let (local, remote) = (Gpid::new(1, 1, 5), Gpid::new(2, 1, 6));
+    let (local, remote) = (
+        Gpid::new(HostId::new(1), 1, 5),
+        Gpid::new(HostId::new(2), 1, 6),
+    );
     let cfg = Config::default();
     let mut a = Circuit::open(
         &cfg,

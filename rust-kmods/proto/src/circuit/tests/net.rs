@@ -13,6 +13,7 @@ use podos_random::SplitMix64;
 use crate::cdt::CdtIndex;
 use crate::circuit::{Circuit, Config, Payload, ReceiveState, Segment, Transmit};
 use crate::gpid::Gpid;
+use crate::host_id::HostId;
 use crate::tgroup::{Group, GroupKind, RailSet, RailStatus, RailView};
 use crate::time::{nanos, Duration, Instant};
 use crate::wire::{Class, Header, ResetReason, HEADER_LEN};
@@ -177,7 +178,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn new(host: u32, script: Script) -> Self {
+    fn new(host: HostId, script: Script) -> Self {
         Self {
             gpid: Gpid::new(host, 1, 100),
             circuit: None,
@@ -267,7 +268,10 @@ impl World {
         scripts: [Script; 2],
     ) -> Self {
         let [opener, acceptor] = scripts;
-        let mut nodes = [Node::new(1, opener), Node::new(2, acceptor)];
+        let mut nodes = [
+            Node::new(HostId::new(1), opener),
+            Node::new(HostId::new(2), acceptor),
+        ];
         let (local, remote) = (nodes[0].gpid, nodes[1].gpid.node());
         let index = CdtIndex::new(7, 1);
         let circuit = Circuit::open(

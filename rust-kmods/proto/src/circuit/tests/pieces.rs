@@ -275,7 +275,7 @@ fn an_open_may_come_in_pieces() {
     let frames = drain_over(&mut a, &room(1452));
     assert!(frames.iter().all(|(header, _)| header.opens()));
     for first in 0..3 {
-        let local = Gpid::new(2, 1, 6);
+        let local = Gpid::new(HostId::new(2), 1, 6);
         let header = &frames[first].0;
         let mut b = Circuit::accept(&Config::default(), single(), header, local, PASSIVE);
         deliver(&mut b, &frames[first..=first]);

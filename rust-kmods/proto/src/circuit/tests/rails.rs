@@ -201,7 +201,7 @@ fn both_directions_of_a_circuit_share_a_rail() {
             &Config::default(),
             group,
             &header,
-            Gpid::new(2, 1, 6),
+            Gpid::new(HostId::new(2), 1, 6),
             PASSIVE,
         );
         b.receive(at(1), rail, &header, payload);
@@ -300,7 +300,10 @@ fn rails_view(bits: u8) -> RailView {
 }
 
 fn opener_over(group: Group) -> Circuit<Vec<u8>> {
-    let (local, remote) = (Gpid::new(1, 1, 5), Gpid::new(2, 1, 0));
+    let (local, remote) = (
+        Gpid::new(HostId::new(1), 1, 5),
+        Gpid::new(HostId::new(2), 1, 0),
+    );
     let cfg = Config::default();
     Circuit::open(&cfg, group, local, remote, Class::Pdfs, ACTIVE, 99)
 }
@@ -311,7 +314,7 @@ fn pair_over(kind: GroupKind, rails: &RailView) -> (Circuit<Vec<u8>>, Circuit<Ve
     a.send(0, true, Vec::new()).unwrap();
     let open = a.poll_transmit(at(1), rails).unwrap();
     let (header, rail) = (open.header, open.rail);
-    let local = Gpid::new(2, 1, 6);
+    let local = Gpid::new(HostId::new(2), 1, 6);
     let group = Group::new(kind, 0);
     let mut b = Circuit::accept(&Config::default(), group, &header, local, PASSIVE);
     b.receive(at(1), rail, &header, Vec::new());

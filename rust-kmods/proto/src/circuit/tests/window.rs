@@ -224,7 +224,7 @@ fn an_early_second_message_asks_for_the_passive_index() {
         &Config::default(),
         single(),
         &open,
-        Gpid::new(2, 1, 6),
+        Gpid::new(HostId::new(2), 1, 6),
         PASSIVE,
     );
     b.receive(at(1), 0, &open, data);

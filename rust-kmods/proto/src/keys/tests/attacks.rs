@@ -5,7 +5,7 @@
 use std::vec::Vec;
 
 use super::crypto::seal_frame;
-use super::world::{key, patient, World};
+use super::world::{key, patient, World, ONE, TWO};
 use crate::derive::IntoBytes;
 use crate::hello::Hello;
 use crate::keys::{AuthError, Event, Mode, Seal};
@@ -67,7 +67,7 @@ fn no_frame_survives_a_changed_bit_or_a_lost_end() {
     for mode in [Mode::Mac, Mode::Aead] {
         let mut world = World::new(22, mode, patient(), &[Some(1), Some(1)]);
         world.run(1000);
-        world.cut.insert((1, 2));
+        world.cut.insert((ONE, TWO));
         world.data(0, 1);
         world.say(0);
         world.hello(0, false);
@@ -101,7 +101,7 @@ fn no_frame_survives_a_changed_bit_or_a_lost_end() {
             world.deliver(1, &padded);
         }
         assert_eq!(world.nodes[1].got.len(), 2);
-        assert_eq!(world.nodes[1].alive[&1], before[&1] + 2);
+        assert_eq!(world.nodes[1].alive[&ONE], before[&ONE] + 2);
         assert_eq!(world.nodes[1].answers, 2);
     }
 }
@@ -169,10 +169,10 @@ fn made_up_nonces_cost_little_and_drop_nothing() {
     assert!(world.keys_agree(&[0, 1, 2]) && !world.lost_any());
     // The peer in whose name they come gets its new nonce through all the same.
     world.rekey(1);
-    let old = world.nodes[0].sessions.seal_for(2).unwrap().auth.key_id;
+    let old = world.nodes[0].sessions.seal_for(TWO).unwrap().auth.key_id;
     flood(&mut world, 0, &forgeries, 5000, 10);
     assert_ne!(
-        world.nodes[0].sessions.seal_for(2).unwrap().auth.key_id,
+        world.nodes[0].sessions.seal_for(TWO).unwrap().auth.key_id,
         old
     );
     assert!(world.keys_agree(&[0, 1, 2]) && !world.lost_any());
@@ -184,7 +184,7 @@ fn old_hellos_are_answered_at_a_bounded_rate() {
     world.run(1000);
     let is_hello = |frame: &&Vec<u8>| {
         let header = Header::parse(frame).unwrap().0;
-        header.kind == Kind::Hello && header.from.host() == 2
+        header.kind == Kind::Hello && header.from.host() == TWO
     };
     let hellos: Vec<_> = world.record.iter().filter(is_hello).cloned().collect();
     world.rekey(1);
@@ -210,7 +210,7 @@ fn the_handshake_of_a_former_boot_is_void() {
     world.run(1000);
     let is_handshake = |frame: &&Vec<u8>| {
         let header = Header::parse(frame).unwrap().0;
-        header.kind == Kind::Handshake && header.from.host() == 2
+        header.kind == Kind::Handshake && header.from.host() == TWO
     };
     let old: Vec<_> = world.record.iter().filter(is_handshake).cloned().collect();
     assert!(!old.is_empty());
@@ -243,11 +243,11 @@ fn many_reboots_are_told_apart() {
 fn a_handshake_that_was_held_back_does_not_last() {
     let mut world = World::members(28, 2);
     // Node 2 hears node 1, but its proof of freshness is held back.
-    world.cut.insert((2, 1));
+    world.cut.insert((TWO, ONE));
     world.run(1000);
     let is_handshake = |frame: &&Vec<u8>| {
         let header = Header::parse(frame).unwrap().0;
-        header.kind == Kind::Handshake && header.from.host() == 2
+        header.kind == Kind::Handshake && header.from.host() == TWO
     };
     let held: Vec<_> = world.record.iter().filter(is_handshake).cloned().collect();
     assert!(!held.is_empty());
@@ -262,7 +262,7 @@ fn a_handshake_that_was_held_back_does_not_last() {
         .any(|event| matches!(event, Event::Rebooted { .. })));
     // Node 1 has taken the past for the present; it finds out.
     assert!(world
-        .run_until(63_000, |world| world.nodes[0].sessions.is_up(2))
+        .run_until(63_000, |world| world.nodes[0].sessions.is_up(TWO))
         .is_some());
     world.run(1000);
     assert!(world.keys_agree(&[0, 1]));
@@ -275,7 +275,7 @@ fn a_handshake_that_was_held_back_does_not_last() {
 fn a_handshake_of_an_epoch_that_was_skipped_is_void() {
     let mut world = World::members(29, 2);
     world.run(1000);
-    world.cut.insert((2, 1));
+    world.cut.insert((TWO, ONE));
     let start = world.record.len();
     world.rekey(1);
     world.run(100);
@@ -300,7 +300,7 @@ fn a_handshake_of_an_epoch_that_was_skipped_is_void() {
 #[test]
 fn what_was_said_before_they_met_is_not_heard_later() {
     let mut world = World::members(30, 2);
-    world.cut.extend([(1, 2), (2, 1)]);
+    world.cut.extend([(ONE, TWO), (TWO, ONE)]);
     for _ in 0..20 {
         world.say(0);
         world.run(50);

@@ -18,7 +18,11 @@ use crate::keys::{
 };
 use crate::time::{Duration, Instant};
 use crate::wire::{Class, Flags, Header, Kind};
-use crate::Gpid;
+use crate::{Gpid, HostId};
+
+/// The hosts of the first two nodes.
+pub(super) const ONE: HostId = HostId::new(1);
+pub(super) const TWO: HostId = HostId::new(2);
 
 const POLL_MS: u64 = 50;
 const HELLO_MS: u64 = 300;
@@ -73,7 +77,7 @@ pub(super) struct Node {
     /// Handshakes sent as answers.
     pub(super) answers: usize,
     /// Signs of life, by host.
-    pub(super) alive: HashMap<u32, usize>,
+    pub(super) alive: HashMap<HostId, usize>,
     hello_at: u64,
 }
 
@@ -113,11 +117,11 @@ pub(super) struct World {
     pub(super) record: Vec<Vec<u8>>,
     number: u64,
     /// All that was ever let through: the receiving host, the sender and the number.
-    got: HashSet<(u32, Gpid, u64)>,
+    got: HashSet<(HostId, Gpid, u64)>,
     /// A frame that was let through a second time, even if that was before its receiver restarted.
-    pub(super) twice: Option<(u32, Gpid, u64)>,
+    pub(super) twice: Option<(HostId, Gpid, u64)>,
     /// Nothing gets through from the first host to the second.
-    pub(super) cut: HashSet<(u32, u32)>,
+    pub(super) cut: HashSet<(HostId, HostId)>,
     /// What was sent under which key and counter.
     sealed: HashMap<([u8; 32], u64), Vec<u8>>,
     /// Two frames that differ were sent under one key and counter.
@@ -145,7 +149,11 @@ impl World {
             reused: false,
         };
         for (at, &cluster) in keys.iter().enumerate() {
-            let node = world.fresh(Gpid::new(at as u32 + 1, 7, 0), 500 + at as u32, cluster);
+            let node = world.fresh(
+                Gpid::new(HostId::new(at as u32 + 1), 7, 0),
+                500 + at as u32,
+                cluster,
+            );
             world.nodes.push(node);
         }
         world

@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::wire::*;
 
-const FROM: Gpid = Gpid::new(1, 2, 3);
-const TO: Gpid = Gpid::new(4, 5, 6);
+const FROM: Gpid = Gpid::new(HostId::new(1), 2, 3);
+const TO: Gpid = Gpid::new(HostId::new(4), 5, 6);
 
 fn data_header() -> Header {
     let mut header = Header::new(Kind::Data, Class::Pdfs, FROM, TO);
@@ -78,7 +78,7 @@ fn header() -> impl Strategy<Value = Header> {
                 class,
                 op,
                 flags: Flags::from_raw(flags),
-                from: Gpid::new(from.0, from.1, from.2),
+                from: Gpid::new(HostId::new(from.0), from.1, from.2),
                 to: Gpid::from_raw(from.3),
                 active,
                 passive,
@@ -296,12 +296,15 @@ fn flags_that_contradict_the_kind() {
 
 #[test]
 fn answers_to_frames_without_a_circuit() {
-    let node = Gpid::new(4, 5, 77);
+    let node = Gpid::new(HostId::new(4), 5, 77);
     let reply = open_header()
         .reset_reply(node, ResetReason::Refused)
         .unwrap();
     assert_eq!((reply.kind, reply.seq), (Kind::Reset, 2));
-    assert_eq!((reply.from, reply.to), (Gpid::new(4, 5, 0), FROM));
+    assert_eq!(
+        (reply.from, reply.to),
+        (Gpid::new(HostId::new(4), 5, 0), FROM)
+    );
     assert_eq!(
         (reply.active, reply.passive),
         (CdtIndex::new(1, 2), CdtIndex::NONE)
@@ -327,7 +330,7 @@ fn answers_to_frames_without_a_circuit() {
 
 #[test]
 fn answers_to_frames_of_a_finished_circuit() {
-    let node = Gpid::new(4, 5, 77);
+    let node = Gpid::new(HostId::new(4), 5, 77);
     let data = Header {
         seq: u32::MAX,
         to: node,
