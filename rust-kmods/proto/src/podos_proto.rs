@@ -36,6 +36,7 @@ pub mod pdfs;
 pub mod peer;
 pub mod rails;
 pub mod rm;
+pub mod seq;
 pub mod share;
 pub mod sst;
 pub mod tgroup;
@@ -44,3 +45,4 @@ pub mod wire;
 
 pub use gpid::Gpid;
 pub use host_id::HostId;
+pub use seq::Seq;
