@@ -4,6 +4,7 @@
 
 use core::time::Duration;
 use podos_proto::rm::{Beacon, BEACON_INTERVAL, HOSTNAME_LEN, LOADAVG_SHIFT};
+use podos_proto::Seq;
 use podos_sys::Memory;
 use zerocopy::big_endian::{U16, U32, U64};
 
@@ -19,13 +20,13 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 }
 
 /// The beacon that tells this node's state, as the one of this number.
-pub(crate) fn gather(seq: u32) -> Beacon {
+pub(crate) fn gather(seq: Seq) -> Beacon {
     let load = Load::now();
     let memory = Memory::now();
     let momentary = load.running.saturating_mul(1 << LOADAVG_SHIFT);
     let [one, five, fifteen] = load.averages.map(U32::new);
     let mut beacon = Beacon {
-        seq: U32::new(seq),
+        seq: U32::new(seq.raw()),
         cpus: U16::new(load.cpus),
         nr_running: U32::new(load.running),
         nr_tasks: U32::new(load.tasks),

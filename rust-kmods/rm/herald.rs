@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_proto::rm::{Op, BEACON_INTERVAL};
 use podos_proto::wire::Class;
+use podos_proto::Seq;
 use podos_sys::StopToken;
 use zerocopy::IntoBytes;
 
@@ -20,7 +21,7 @@ pub(crate) struct Herald {
     state: Arc<State>,
     report: Report,
     /// Number of the next beacon.
-    seq: u32,
+    seq: Seq,
 }
 
 impl Herald {
@@ -34,7 +35,7 @@ impl Herald {
         Ok(Self {
             report: Report::new(state.clone())?,
             state,
-            seq: beacon::millis(sys::uptime()) as u32,
+            seq: Seq::new(beacon::millis(sys::uptime()) as u32),
         })
     }
 
@@ -58,7 +59,7 @@ impl Herald {
     /// Sends this node's beacon, and enters it in its own table.
     fn tell(&mut self) {
         let beacon = beacon::gather(self.seq);
-        self.seq = self.seq.wrapping_add(1);
+        self.seq = self.seq.next();
         self.state.update(self.state.own(), &beacon);
         // Without a rail that works there is nobody who could miss it.
         let _ = podos_cm::broadcast(Class::Rm, Op::Beacon as u8, beacon.as_bytes());

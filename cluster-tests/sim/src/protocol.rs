@@ -11,7 +11,7 @@ use podos_proto::circuit::{self, Activity, Config};
 use podos_proto::tgroup::{Group, GroupKind, RailView};
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Class, DropReason, Header, Kind, HEADER_LEN, MAX_DATA};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, Seq};
 
 use crate::clock::Nanos;
 
@@ -132,7 +132,7 @@ pub fn open(
     local: Gpid,
     remote: Gpid,
     index: CdtIndex,
-    (open_seq, association): (u32, u32),
+    (open_seq, association): (Seq, u32),
 ) -> Circuit {
     let (config, group) = (Config::default(), group(turn));
     Circuit::open(&config, group, local, remote, CLASS, index, open_seq)

@@ -37,6 +37,7 @@ use timers::Unheard;
 
 use crate::cdt::CdtIndex;
 use crate::gpid::Gpid;
+use crate::seq::Seq;
 use crate::tgroup::{Group, GroupKind, RailView};
 use crate::time::{Duration, Instant};
 use crate::wire::{Class, Flags, Header, Kind, ResetReason, MAX_DATA};
@@ -59,7 +60,7 @@ pub struct Circuit<B: Payload> {
     remote: Gpid,
     active: CdtIndex,
     passive: CdtIndex,
-    open_seq: u32,
+    open_seq: Seq,
     association: u32,
     send: SendHalf<B>,
     recv: RecvHalf<B>,
@@ -131,7 +132,7 @@ impl<B: Payload> Circuit<B> {
         remote_node: Gpid,
         class: Class,
         active: CdtIndex,
-        open_seq: u32,
+        open_seq: Seq,
     ) -> Self {
         let ends = (local, remote_node);
         Self::new(
@@ -180,7 +181,7 @@ impl<B: Payload> Circuit<B> {
         (local, remote): (Gpid, Gpid),
         class: Class,
         (active, passive): (CdtIndex, CdtIndex),
-        open_seq: u32,
+        open_seq: Seq,
     ) -> Self {
         Self {
             patience: Patience {
@@ -251,7 +252,7 @@ impl<B: Payload> Circuit<B> {
     }
 
     /// The opener's number of the circuit.
-    pub fn open_seq(&self) -> u32 {
+    pub fn open_seq(&self) -> Seq {
         self.open_seq
     }
 
@@ -342,7 +343,7 @@ impl<B: Payload> Circuit<B> {
 
     /// Whether [`Circuit::recv`] gives nothing before the data of this frame are there.
     pub fn needs(&self, header: &Header) -> bool {
-        !self.recv.has_next() && header.seq == self.recv.next()
+        !self.recv.has_next() && Seq::new(header.seq) == self.recv.next()
     }
 
     /// Whether more can come, once [`Circuit::recv`] gives nothing.
@@ -439,7 +440,7 @@ impl<B: Payload> Circuit<B> {
     /// Whether what the frame acknowledges could have been sent.
     fn on_acknowledgement(&mut self, now: Instant, header: &Header) -> bool {
         if header.opens() {
-            self.send.widen(0, header.window);
+            self.send.widen(Seq::ZERO, header.window);
             return true;
         }
         if !header.flags.contains(Flags::ACK_VALID) {
@@ -497,11 +498,12 @@ impl<B: Payload> Circuit<B> {
         header: &Header,
         payload: B,
     ) -> Result<bool, ProtocolError> {
+        let seq = Seq::new(header.seq);
         let accepted = if header.flags.contains(Flags::FIN) {
-            self.recv.accept_fin(now, header.seq)?
+            self.recv.accept_fin(now, seq)?
         } else {
             let piece = Piece {
-                seq: header.seq,
+                seq,
                 offset: usize::from(header.offset),
                 more: header.flags.contains(Flags::MORE),
                 segment: Segment {

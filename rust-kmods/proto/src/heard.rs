@@ -9,7 +9,7 @@ use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::tgroup::RailSet;
 use crate::time::{nanos, Duration};
 use crate::wire::{Class, Header, Kind};
-use crate::Gpid;
+use crate::{Gpid, Seq};
 
 /// The packet's op, in class [`Class::Cm`].
 pub const OP: u8 = 1;
@@ -47,12 +47,12 @@ impl Heard {
         Duration::from_millis(self.valid_ms.get().into())
     }
 
-    /// The header of such a packet: from the node `from` to the node `to`. Later ones have greater
-    /// numbers, in circular order.
-    pub fn header(from: Gpid, to: Gpid, seq: u32) -> Header {
+    /// The header of such a packet: from the node `from` to the node `to`. The numbers of later ones
+    /// are after those of earlier ones.
+    pub fn header(from: Gpid, to: Gpid, seq: Seq) -> Header {
         let mut header = Header::new(Kind::Ephemeral, Class::Cm, from.node(), to.node());
         header.op = OP;
-        header.seq = seq;
+        header.seq = seq.raw();
         header.len = size_of::<Heard>() as u16;
         header
     }
@@ -86,7 +86,7 @@ mod tests {
         let header = Heard::header(
             Gpid::new(HostId::new(1), 2, 3),
             Gpid::new(HostId::new(4), 5, 6),
-            7,
+            Seq::new(7),
         );
         assert_eq!((header.op, header.seq, header.len), (1, 7, 4));
         assert_eq!(header.to, Gpid::new(HostId::new(4), 5, 0));

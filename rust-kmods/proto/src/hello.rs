@@ -9,7 +9,7 @@ use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::keys::Nonce;
 use crate::time::Duration;
 use crate::wire::{Class, Header, Kind, MAX_MTU, MIN_MTU};
-use crate::Gpid;
+use crate::{Gpid, Seq};
 
 /// How often a node says hello on each of its rails, in milliseconds.
 pub const INTERVAL_MS: u16 = 300;
@@ -102,10 +102,10 @@ impl Hello {
         self.flags & LEAVING != 0
     }
 
-    /// The header of a hello: from the node `from` to everybody.
-    pub fn header(from: Gpid, seq: u32) -> Header {
+    /// The header of hello number `seq`: from the node `from` to everybody.
+    pub fn header(from: Gpid, seq: Seq) -> Header {
         let mut header = Header::new(Kind::Hello, Class::Cm, from.node(), Gpid::EVERYBODY);
-        header.seq = seq;
+        header.seq = seq.raw();
         header.len = size_of::<Hello>() as u16;
         header
     }
@@ -152,7 +152,7 @@ mod tests {
         let tiny = Hello::new(0, 1, 5).with_mtu(MIN_MTU - 1);
         assert_eq!(Hello::decode(tiny.as_bytes()), Err(Malformed::Length));
         assert!(Hello::decode(tiny.with_mtu(MIN_MTU).as_bytes()).is_ok());
-        let header = Hello::header(Gpid::new(HostId::new(1), 2, 3), 9);
+        let header = Hello::header(Gpid::new(HostId::new(1), 2, 3), Seq::new(9));
         assert_eq!(
             (header.from, header.seq, header.len),
             (Gpid::new(HostId::new(1), 2, 0), 9, 48)

@@ -24,6 +24,7 @@ use crate::gpid::Gpid;
 use crate::hello::Hello;
 use crate::host_id::HostId;
 use crate::host_map::{HostMap, HostSlot};
+use crate::seq::Seq;
 pub use crate::tgroup::{RailSet, MAX_RAILS};
 use crate::tgroup::{RailStatus, RailView};
 use crate::time::{Duration, Instant};
@@ -174,7 +175,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         from: Gpid,
         rail: usize,
         mac: [u8; 6],
-        (seq, hello): (u32, &Hello),
+        (seq, hello): (Seq, &Hello),
     ) -> Event {
         let event = self.meet(now, from, rail, mac, hello.incarnation.get());
         if event == Event::Ignored {
@@ -202,7 +203,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         &mut self,
         now: Instant,
         from: Gpid,
-        seq: u32,
+        seq: Seq,
         rails: RailSet,
         valid: Duration,
     ) -> Option<Change> {
@@ -387,10 +388,10 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// The open sequence of the next circuit to `host`; `None` when it was never heard.
-    pub fn next_open_seq(&mut self, host: HostId) -> Option<u32> {
+    pub fn next_open_seq(&mut self, host: HostId) -> Option<Seq> {
         let peer = self.map.get_mut(host)?;
         let seq = peer.next_open_seq;
-        peer.next_open_seq = seq.wrapping_add(1);
+        peer.next_open_seq = seq.next();
         Some(seq)
     }
 
@@ -410,7 +411,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// Whether the OPEN of `host` with this open sequence is a first one; takes note of it.
-    pub fn accept_open(&mut self, host: HostId, open_seq: u32) -> OpenCheck {
+    pub fn accept_open(&mut self, host: HostId, open_seq: Seq) -> OpenCheck {
         match self.map.get_mut(host) {
             Some(peer) => peer.opens.check(open_seq),
             None => OpenCheck::Old,
@@ -437,7 +438,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// Takes note that the OPEN of `host` with this open sequence, which was fresh, was refused.
-    pub fn refuse_open(&mut self, host: HostId, open_seq: u32, reason: ResetReason) {
+    pub fn refuse_open(&mut self, host: HostId, open_seq: Seq, reason: ResetReason) {
         if let Some(peer) = self.map.get_mut(host) {
             peer.opens.refuse(open_seq, reason);
         }

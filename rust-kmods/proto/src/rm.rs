@@ -6,6 +6,7 @@ use zerocopy::big_endian::{U16, U32, U64};
 
 use crate::codec::{self, Malformed};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use crate::seq::Seq;
 use crate::time::Duration;
 
 /// How often every node tells its state.
@@ -107,6 +108,11 @@ impl Beacon {
             return Err(Malformed::Name);
         }
         Ok(beacon)
+    }
+
+    /// Its number.
+    pub fn seq(&self) -> Seq {
+        Seq::new(self.seq.get())
     }
 
     /// The node's name up to its first NUL.

@@ -88,9 +88,8 @@ impl<S: DerefMut<Target = [SstSlot]>> Sst<S> {
             };
         };
         let same_boot = entry.node == fresh.node;
-        let ahead = beacon.seq.get().wrapping_sub(entry.beacon.seq.get()) as i32;
         let refreshed = same_boot && !entry.lost;
-        if refreshed && ahead <= 0 {
+        if refreshed && !beacon.seq().is_after(entry.beacon.seq()) {
             return SstEvent::Stale;
         }
         *entry = fresh;

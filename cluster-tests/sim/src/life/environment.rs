@@ -227,7 +227,7 @@ impl Environment for Here<'_> {
     }
 
     fn accept(&mut self, (): (), header: &Header, local: Gpid) -> Option<u64> {
-        let open = (header.from, header.sack, header.active, header.ack);
+        let open = (header.from, header.sack, header.active, header.ack.raw());
         let key = PeerKey::new(header.from, header.active);
         let turn = self.life.next_end as u32;
         let accept = |index| protocol::accept(turn, header, local, index);

@@ -50,7 +50,7 @@ impl Life {
         let side = Side::Active;
         let user = User::new(&ether.config, conversation, side, ether.now);
         if let Some(end) = self.ends.get_mut(&id) {
-            let open = (local, association, end.index, open_seq);
+            let open = (local, association, end.index, open_seq.raw());
             let began = ether.now;
             ether
                 .judge

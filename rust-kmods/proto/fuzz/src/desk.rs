@@ -13,7 +13,7 @@ use podos_proto::peer::{PeerSlot, Peers};
 use podos_proto::tgroup::RailSet;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason, HEADER_LEN, TAG_LEN};
-use podos_proto::{Gpid, HostId};
+use podos_proto::{Gpid, HostId, Seq};
 
 /// Hosts that the tables have room for.
 pub const HOSTS: usize = 6;
@@ -128,7 +128,7 @@ pub enum Deed {
         key: Option<[u8; KEY_LEN]>,
     },
     /// It made the passive end of a circuit of this opener, association and open sequence.
-    Accepted(Gpid, u32, u32),
+    Accepted(Gpid, u32, Seq),
     /// It handed a frame of this node to a circuit with that one.
     Delivered(Gpid, Gpid),
     /// It handed a circuit to its layer.

@@ -10,7 +10,7 @@ use podos_proto::keys::Mode;
 use podos_proto::peer::{association, RailSet};
 use podos_proto::time::Duration;
 use podos_proto::wire::{Class, Flags, Header, Kind, ResetReason};
-use podos_proto::{Gpid, HostId};
+use podos_proto::{Gpid, HostId, Seq};
 use podos_proto_fuzz::desk::{Deed, Desk, Tagged, CIRCUITS};
 use zerocopy::IntoBytes;
 
@@ -24,7 +24,7 @@ fn desk() -> Desk {
 }
 
 fn hello(desk: &mut Desk, from: Gpid, incarnation: u32, rail: usize, seq: u32) {
-    let header = Hello::header(from, seq);
+    let header = Hello::header(from, Seq::new(seq));
     let hello = Hello::new(rail as u8, 2, incarnation);
     let frame = Tagged::new(Desk::mac(from, rail), &header, hello.as_bytes(), None);
     endpoint::receive(desk, rail, frame);
@@ -43,7 +43,7 @@ fn open(desk: &mut Desk, class: Class, active: u16, open_seq: u32) {
     let mut header = Header::new(Kind::Data, class, THERE, HERE);
     header.flags = Flags::OPEN | Flags::TO_PASSIVE | Flags::END;
     header.active = CdtIndex::new(active, 1);
-    header.ack = open_seq;
+    header.ack = Seq::new(open_seq);
     header.sack = association(INCARNATION, desk.incarnation);
     let frame = Tagged::new(Desk::mac(THERE, 0), &header, b"first", None);
     endpoint::receive(desk, 0, frame);
@@ -88,7 +88,11 @@ fn rails<const N: usize>(rails: [usize; N]) -> RailSet {
 fn an_open_makes_one_circuit_and_its_copies_none() {
     let mut desk = met();
     open(&mut desk, Class::Test, 5, 1);
-    let accepted = Deed::Accepted(THERE, association(INCARNATION, desk.incarnation), 1);
+    let accepted = Deed::Accepted(
+        THERE,
+        association(INCARNATION, desk.incarnation),
+        Seq::new(1),
+    );
     assert_eq!(
         desk.deeds,
         [accepted, Deed::Delivered(THERE, THERE), Deed::Arrived]
@@ -145,7 +149,7 @@ fn no_node_takes_the_whole_table() {
         let mut header = Header::new(Kind::Data, Class::Test, from, HERE);
         header.flags = Flags::OPEN | Flags::TO_PASSIVE | Flags::END;
         header.active = CdtIndex::new(number, 1);
-        header.ack = u32::from(number);
+        header.ack = Seq::new(number.into());
         header.sack = association(INCARNATION, desk.incarnation);
         let frame = Tagged::new(Desk::mac(from, 0), &header, b"first", None);
         endpoint::receive(desk, 0, frame);
@@ -232,7 +236,7 @@ fn a_rail_that_brings_nothing_is_told_of_within_a_second() {
 }
 
 fn tell(desk: &mut Desk, seq: u32, heard: RailSet, millis: u64) {
-    let header = Heard::header(THERE, HERE, seq);
+    let header = Heard::header(THERE, HERE, Seq::new(seq));
     let heard = Heard::new(heard, Duration::from_millis(millis));
     let frame = Tagged::new(Desk::mac(THERE, 0), &header, heard.as_bytes(), None);
     desk.deeds.clear();
@@ -274,7 +278,7 @@ fn a_rail_is_up_when_both_hear_each_other_there() {
 #[test]
 fn frames_for_other_stations_are_not_looked_at() {
     let mut desk = desk();
-    let header = Hello::header(THERE, 0);
+    let header = Hello::header(THERE, Seq::ZERO);
     let hello = Hello::new(0, 2, INCARNATION);
     let mut frame = Tagged::new(Desk::mac(THERE, 0), &header, hello.as_bytes(), None);
     frame.foreign = true;
@@ -402,7 +406,7 @@ fn a_recording_of_a_node_is_no_twin_of_it() {
 fn others_keep_to_the_first_of_two_machines() {
     let mut desk = met();
     let twin = Gpid::new(THERE.host(), 2, 0);
-    let header = Hello::header(twin, 0);
+    let header = Hello::header(twin, Seq::ZERO);
     let body = Hello::new(0, 2, 71);
     let frame = || Tagged::new(TWIN_MAC, &header, body.as_bytes(), None);
     endpoint::receive(&mut desk, 0, frame());

@@ -9,6 +9,7 @@ use early::{Early, EarlyPieces};
 
 use super::ring::Ring;
 use super::{Config, Payload, ProtocolError, Segment, WINDOW};
+use crate::seq::Seq;
 use crate::time::{Duration, Instant};
 
 /// Weight of what came at which an acknowledgement waits no longer: a quarter of the window. A sender
@@ -39,7 +40,7 @@ pub(super) enum Accepted {
 /// A segment, or a piece of one, as it came.
 #[derive(Debug)]
 pub(super) struct Piece<B> {
-    pub(super) seq: u32,
+    pub(super) seq: Seq,
     /// Where in the segment it starts, in bytes.
     pub(super) offset: usize,
     /// Whether others follow it.
@@ -63,14 +64,14 @@ pub(super) struct RecvHalf<B: Payload> {
     parts: u64,
     early: EarlyPieces<B>,
     /// The next segment for the reader.
-    read: u32,
+    read: Seq,
     /// The next segment that is awaited.
-    next: u32,
+    next: Seq,
     /// The number of the FIN, once it came.
-    fin: Option<u32>,
+    fin: Option<Seq>,
     window: u32,
     /// The first segment that the other end believes there is no room for.
-    advertised: u32,
+    advertised: Seq,
     /// Weight of what came since the last acknowledgement.
     unacknowledged: u16,
     ack_now: bool,
@@ -87,11 +88,11 @@ impl<B: Payload> RecvHalf<B> {
             whole: 0,
             parts: 0,
             early: EarlyPieces::new(),
-            read: 0,
-            next: 0,
+            read: Seq::ZERO,
+            next: Seq::ZERO,
             fin: None,
             window,
-            advertised: window,
+            advertised: Seq::ZERO + window,
             unacknowledged: 0,
             ack_now: false,
             ack_at: None,
@@ -111,10 +112,10 @@ impl<B: Payload> RecvHalf<B> {
             self.ack_now |= !more;
             return Ok(Accepted::Duplicate);
         }
-        if self.fin.is_some_and(|fin| is_at_or_after(seq, fin)) {
+        if self.fin.is_some_and(|fin| seq.is_at_or_after(fin)) {
             return Err(ProtocolError);
         }
-        if seq.wrapping_sub(self.read) >= self.window {
+        if self.read.distance_to(seq) >= self.window {
             self.ack_now |= !more;
             return Ok(Accepted::Rejected);
         }
@@ -194,7 +195,7 @@ impl<B: Payload> RecvHalf<B> {
     }
 
     /// Puts those pieces behind a segment's first `len` bytes that came before these.
-    fn join_early(&mut self, seq: u32, mut len: usize, mut more: bool) -> (usize, bool) {
+    fn join_early(&mut self, seq: Seq, mut len: usize, mut more: bool) -> (usize, bool) {
         let place = place(seq);
         while more {
             let Some(next) = self.early.take(seq, len) else {
@@ -219,26 +220,26 @@ impl<B: Payload> RecvHalf<B> {
     }
 
     /// Takes the FIN in.
-    pub(super) fn accept_fin(&mut self, now: Instant, seq: u32) -> Result<Accepted, ProtocolError> {
+    pub(super) fn accept_fin(&mut self, now: Instant, seq: Seq) -> Result<Accepted, ProtocolError> {
         match self.fin {
             Some(fin) if fin == seq => {
                 self.ack_now = true;
                 return Ok(Accepted::Duplicate);
             }
             Some(_) => return Err(ProtocolError),
-            None if !is_at_or_after(seq, self.next) => {
+            None if !seq.is_at_or_after(self.next) => {
                 self.ack_now = true;
                 return Ok(Accepted::Duplicate);
             }
             None => {}
         }
-        let ahead = seq.wrapping_sub(self.read);
+        let ahead = self.read.distance_to(seq);
         // A FIN takes no room, so it may stand just behind the window.
         if ahead > self.window {
             self.ack_now = true;
             return Ok(Accepted::Rejected);
         }
-        let kept = (self.whole | self.parts).rotate_right(self.read);
+        let kept = (self.whole | self.parts).rotate_right(self.read.raw());
         let beyond = kept.checked_shr(ahead).unwrap_or(0);
         if beyond != 0 || self.early.has_from(self.read, ahead) {
             return Err(ProtocolError);
@@ -251,13 +252,13 @@ impl<B: Payload> RecvHalf<B> {
     }
 
     /// Whether segment `seq`, or the FIN of this number, came.
-    fn came(&self, seq: u32) -> bool {
-        !is_at_or_after(seq, self.next)
-            || (seq.wrapping_sub(self.read) < self.window && self.whole & 1 << place(seq) != 0)
+    fn came(&self, seq: Seq) -> bool {
+        !seq.is_at_or_after(self.next)
+            || (self.read.distance_to(seq) < self.window && self.whole & 1 << place(seq) != 0)
     }
 
     /// Moves `next` over what is there, after `seq` came; whether it moved.
-    fn arrange(&mut self, now: Instant, seq: u32) -> bool {
+    fn arrange(&mut self, now: Instant, seq: Seq) -> bool {
         let early = seq != self.next;
         let weight = if early { EARLY } else { IN_ORDER };
         self.unacknowledged = self.unacknowledged.saturating_add(weight);
@@ -266,9 +267,9 @@ impl<B: Payload> RecvHalf<B> {
         if early {
             return false;
         }
-        self.next = self.next.wrapping_add(self.ahead().trailing_ones());
+        self.next = self.next + self.ahead().trailing_ones();
         if self.fin == Some(self.next) {
-            self.next = self.next.wrapping_add(1);
+            self.next = self.next + 1;
         }
         true
     }
@@ -276,10 +277,8 @@ impl<B: Payload> RecvHalf<B> {
     /// Bit `i`: segment `next + i` came.
     fn ahead(&self) -> u64 {
         // The FIN may lead `next` one beyond the window.
-        let room = self
-            .window
-            .saturating_sub(self.next.wrapping_sub(self.read));
-        let bits = self.whole.rotate_right(self.next);
+        let room = self.window.saturating_sub(self.read.distance_to(self.next));
+        let bits = self.whole.rotate_right(self.next.raw());
         match u64::MAX.checked_shl(room) {
             Some(beyond) => bits & !beyond,
             None => bits,
@@ -295,9 +294,8 @@ impl<B: Payload> RecvHalf<B> {
         let payload = self.slots.get_mut(place)?.take()?;
         let tag = *self.tags.get(place)?;
         self.whole &= !(1 << place);
-        self.read = self.read.wrapping_add(1);
-        let edge = self.read.wrapping_add(self.window);
-        let gained = edge.wrapping_sub(self.advertised);
+        self.read = self.read.next();
+        let gained = self.advertised.distance_to(self.edge());
         if self.fin.is_none() && gained >= (self.window / 2).max(1) {
             self.ack_now = true;
         }
@@ -315,7 +313,7 @@ impl<B: Payload> RecvHalf<B> {
     /// Segments that wait for the reader.
     pub(super) fn readable(&self) -> u32 {
         let fin = u32::from(self.fin_came() && self.read != self.next);
-        self.next.wrapping_sub(self.read) - fin
+        self.read.distance_to(self.next) - fin
     }
 
     /// Whether the reader has everything and nothing more comes.
@@ -325,18 +323,18 @@ impl<B: Payload> RecvHalf<B> {
 
     /// Whether the FIN and everything before it came.
     pub(super) fn fin_came(&self) -> bool {
-        self.fin.is_some_and(|fin| self.next == fin.wrapping_add(1))
+        self.fin.is_some_and(|fin| self.next == fin.next())
     }
 
     /// The number of the next segment that is awaited.
-    pub(super) fn next(&self) -> u32 {
+    pub(super) fn next(&self) -> Seq {
         self.next
     }
 
     /// Bit `i`: segment `next + 1 + i` has come.
     pub(super) fn sack(&self) -> u64 {
         let fin = self.fin.map_or(0, |fin| {
-            let ahead = fin.wrapping_sub(self.next).wrapping_sub(1);
+            let ahead = (self.next + 1).distance_to(fin);
             1u64.checked_shl(ahead).unwrap_or(0)
         });
         self.ahead() >> 1 | fin
@@ -344,13 +342,17 @@ impl<B: Payload> RecvHalf<B> {
 
     /// Room from `next` on.
     pub(super) fn window(&self) -> u16 {
-        let edge = self.read.wrapping_add(self.window);
-        u16::try_from(edge.wrapping_sub(self.next) as i32).unwrap_or(0)
+        u16::try_from(self.edge().ahead_of(self.next)).unwrap_or(0)
+    }
+
+    /// The first segment that there is no room for.
+    fn edge(&self) -> Seq {
+        self.read + self.window
     }
 
     /// Takes note that `next` and the window were just sent.
     pub(super) fn acknowledged(&mut self) {
-        self.advertised = self.read.wrapping_add(self.window);
+        self.advertised = self.edge();
         self.cancel_ack();
     }
 
@@ -390,10 +392,10 @@ impl<B: Payload> RecvHalf<B> {
 
     #[cfg(test)]
     pub(super) fn assert_invariants(&self) {
-        let readable = self.next.wrapping_sub(self.read);
+        let readable = self.read.distance_to(self.next);
         assert!(readable <= self.window + u32::from(self.fin_came()));
         for ahead in 0..self.readable() {
-            assert!(self.whole & 1 << place(self.read.wrapping_add(ahead)) != 0);
+            assert!(self.whole & 1 << place(self.read + ahead) != 0);
         }
         assert_eq!(self.whole & self.parts, 0);
         for (place, slot) in self.slots.iter().enumerate() {
@@ -402,7 +404,7 @@ impl<B: Payload> RecvHalf<B> {
         }
         assert!(self.slots.iter().flatten().count() as u32 <= self.window);
         for piece in self.early.iter() {
-            assert!(piece.seq.wrapping_sub(self.read) < self.window && !self.came(piece.seq));
+            assert!(self.read.distance_to(piece.seq) < self.window && !self.came(piece.seq));
         }
     }
 
@@ -433,10 +435,7 @@ fn tag<B>(segment: &Segment<B>) -> u8 {
     segment.op & OP | if segment.end { END } else { 0 }
 }
 
-fn is_at_or_after(seq: u32, start: u32) -> bool {
-    seq.wrapping_sub(start) as i32 >= 0
-}
-
-const fn place(seq: u32) -> usize {
-    seq as usize % WINDOW
+/// Where the segment with this number is kept.
+const fn place(seq: Seq) -> usize {
+    seq.raw() as usize % WINDOW
 }

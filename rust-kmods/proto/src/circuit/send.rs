@@ -15,6 +15,7 @@ use super::rail_state::RailState;
 use super::ring::Ring;
 use super::rtt::Rtt;
 use super::{Config, Payload, SendError, WINDOW};
+use crate::seq::Seq;
 use crate::tgroup::{Group, RailView};
 use crate::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ pub(super) struct Transmission<'a, B> {
 /// A segment of which some pieces went out and others did not.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
-    seq: u32,
+    seq: Seq,
     offset: usize,
 }
 
@@ -62,24 +63,24 @@ pub(super) struct SendHalf<B: Payload> {
     /// Sent, to be sent again.
     lost: u64,
     /// The oldest segment that is not acknowledged.
-    una: u32,
+    una: Seq,
     /// The oldest segment that was never sent.
-    unsent: u32,
+    unsent: Seq,
     /// The number of the next segment that is queued.
-    next: u32,
+    next: Seq,
     /// The first segment that the other end has no room for.
-    edge: u32,
+    edge: Seq,
     /// Nothing more will be queued but the FIN.
     finished: bool,
     /// The number of the FIN, once it is queued.
-    fin: Option<u32>,
+    fin: Option<Seq>,
     rest: Option<Rest>,
     cwnd: u32,
     ssthresh: u32,
     /// Segments acknowledged since the congestion window last grew.
     grown_by: u32,
     /// Losses of segments below this one belong to a loss that was reacted to.
-    recover: u32,
+    recover: Seq,
     rails: RailState,
     /// The rail of the last frame that asked for an answer.
     rail: Option<u8>,
@@ -95,17 +96,17 @@ impl<B: Payload> SendHalf<B> {
             slots: Ring::new(),
             flight: 0,
             lost: 0,
-            una: 0,
-            unsent: 0,
-            next: 0,
-            edge: u32::from(opens),
+            una: Seq::ZERO,
+            unsent: Seq::ZERO,
+            next: Seq::ZERO,
+            edge: Seq::new(opens.into()),
             finished: false,
             fin: None,
             rest: None,
             cwnd: WINDOW as u32,
             ssthresh: WINDOW as u32,
             grown_by: 0,
-            recover: 0,
+            recover: Seq::ZERO,
             rails: RailState::new(group),
             rail: None,
             rtt: Rtt::new(cfg),
@@ -139,11 +140,11 @@ impl<B: Payload> SendHalf<B> {
 
     /// Segments that are not acknowledged, the FIN among them.
     pub(super) fn queued(&self) -> u32 {
-        self.next.wrapping_sub(self.una)
+        self.una.distance_to(self.next)
     }
 
     fn outstanding(&self) -> u32 {
-        self.unsent.wrapping_sub(self.una)
+        self.una.distance_to(self.unsent)
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -175,7 +176,7 @@ impl<B: Payload> SendHalf<B> {
     fn queue(&mut self, slot: TxSlot<B>) {
         if let Some(free) = self.slots.get_mut(place(self.next)) {
             *free = slot;
-            self.next = self.next.wrapping_add(1);
+            self.next = self.next + 1;
         }
     }
 
@@ -212,7 +213,7 @@ impl<B: Payload> SendHalf<B> {
     }
 
     pub(super) fn fin_is_acknowledged(&self) -> bool {
-        self.fin.is_some_and(|fin| self.una == fin.wrapping_add(1))
+        self.fin.is_some_and(|fin| self.una == fin.next())
     }
 
     pub(super) fn backoff(&self) -> u32 {
@@ -243,7 +244,7 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// The segment to send now; `opening`: the other end's index is not known yet.
-    pub(super) fn next_to_send(&self, opening: bool) -> Option<u32> {
+    pub(super) fn next_to_send(&self, opening: bool) -> Option<Seq> {
         if let Some(rest) = self.rest {
             return Some(rest.seq);
         }
@@ -251,11 +252,11 @@ impl<B: Payload> SendHalf<B> {
             return None;
         }
         if self.lost != 0 {
-            let ahead = self.lost.rotate_right(self.una).trailing_zeros();
-            return Some(self.una.wrapping_add(ahead));
+            let ahead = self.lost.rotate_right(self.una.raw()).trailing_zeros();
+            return Some(self.una + ahead);
         }
         let allowed = if opening {
-            self.unsent == 0
+            self.unsent == Seq::ZERO
         } else {
             self.fits(self.unsent)
         };
@@ -263,8 +264,8 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// Whether the other end has room for queued segment `seq`; a FIN takes none.
-    fn fits(&self, seq: u32) -> bool {
-        (seq.wrapping_sub(self.edge) as i32) < 0 || self.fin == Some(seq)
+    fn fits(&self, seq: Seq) -> bool {
+        !seq.is_at_or_after(self.edge) || self.fin == Some(seq)
     }
 
     /// Takes note that segment `seq`, as [`SendHalf::next_to_send`] gave it, goes out now, or the
@@ -272,7 +273,7 @@ impl<B: Payload> SendHalf<B> {
     pub(super) fn transmit(
         &mut self,
         now: Instant,
-        seq: u32,
+        seq: Seq,
         rails: &RailView,
     ) -> Option<Transmission<'_, B>> {
         let place = place(seq);
@@ -307,7 +308,7 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// Counts segment `seq` as sent over `rail`.
-    fn begin(&mut self, now: Instant, seq: u32, rail: usize, again: bool, rails: &RailView) {
+    fn begin(&mut self, now: Instant, seq: Seq, rail: usize, again: bool, rails: &RailView) {
         let place = place(seq);
         let Some(slot) = self.slots.get_mut(place) else {
             return;
@@ -319,7 +320,7 @@ impl<B: Payload> SendHalf<B> {
             slot.set_again();
             self.lost &= !(1 << place);
         } else {
-            self.unsent = seq.wrapping_add(1);
+            self.unsent = seq.next();
         }
         let alone = self.flight == 0;
         self.flight |= 1 << place;
@@ -334,9 +335,9 @@ impl<B: Payload> SendHalf<B> {
 
     /// The other end has room for `window` segments from `from` on. Room is never taken back, so
     /// late news does no harm.
-    pub(super) fn widen(&mut self, from: u32, window: u16) {
-        let edge = from.wrapping_add(u32::from(window).min(WINDOW as u32));
-        if (edge.wrapping_sub(self.edge) as i32) > 0 {
+    pub(super) fn widen(&mut self, from: Seq, window: u16) {
+        let edge = from + u32::from(window).min(WINDOW as u32);
+        if edge.is_after(self.edge) {
             self.edge = edge;
             if !self.is_outstanding() {
                 self.backoff = 0;
@@ -366,9 +367,9 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// The number of the segment, of those from `una` on, that is in a slot.
-    fn seq_at(&self, place: usize) -> u32 {
-        let ahead = (place as u32).wrapping_sub(self.una) % WINDOW as u32;
-        self.una.wrapping_add(ahead)
+    fn seq_at(&self, place: usize) -> Seq {
+        let ahead = self.una.distance_to(Seq::new(place as u32)) % WINDOW as u32;
+        self.una + ahead
     }
 
     fn restart_timer(&mut self, now: Instant) {
@@ -431,7 +432,7 @@ impl<B: Payload> SendHalf<B> {
         let filled = self.slots.iter().filter(|slot| slot.payload().is_some());
         assert!(filled.count() as u32 <= queued);
         for place in places(self.flight | self.lost) {
-            assert!(self.seq_at(place).wrapping_sub(self.una) < sent);
+            assert!(self.una.distance_to(self.seq_at(place)) < sent);
             let slot = &self.slots[place];
             assert!(slot.len() <= crate::wire::MAX_DATA);
         }
@@ -458,6 +459,7 @@ fn places(mut bits: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-const fn place(seq: u32) -> usize {
-    seq as usize % WINDOW
+/// Where the segment with this number is kept.
+const fn place(seq: Seq) -> usize {
+    seq.raw() as usize % WINDOW
 }

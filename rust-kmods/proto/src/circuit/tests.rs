@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::tgroup::{RailSet, RailView};
 use crate::time::Duration;
-use crate::HostId;
+use crate::{HostId, Seq};
 use net::{data, segments, Faults, Rail, Random, Script, World};
 
 fn at(millis: u64) -> Instant {
@@ -142,8 +142,8 @@ fn hostile_header(random: &mut Random, victim: &Circuit<Vec<u8>>) -> Header {
     if random.below(10) > 0 {
         header.flags = Flags::from_raw(header.flags.raw() & !Flags::FIN.raw());
     }
-    header.seq = near(random, victim.recv.next());
-    header.ack = near(random, victim.stats.sent as u32);
+    header.seq = near(random, victim.recv.next().raw());
+    header.ack = Seq::new(near(random, victim.stats.sent as u32));
     header.sack = random.next() as u32 & random.next() as u32;
     header.window = (random.below(100) * random.below(650)) as u16;
     if random.below(3) == 0 {
@@ -409,7 +409,7 @@ fn the_answer_names_the_serving_process() {
     );
     assert_eq!(
         (b.remote(), b.open_seq()),
-        (Gpid::new(HostId::new(1), 1, 5), 99)
+        (Gpid::new(HostId::new(1), 1, 5), OPEN_SEQ)
     );
 }
 
@@ -457,7 +457,7 @@ fn frames_of_others_are_rejected() {
         other(|header| header.active = CdtIndex::new(1, 2)),
         other(|header| header.passive = CdtIndex::new(4, 1)),
         other(|header| header.flags = Flags::ACK_VALID),
-        other(|header| header.ack = 1),
+        other(|header| header.ack = Seq::new(1)),
     ] {
         assert_eq!(
             b.receive(at(20), 0, &bad, data.clone()),
@@ -493,6 +493,7 @@ fn contradictions_end_the_circuit() {
 
 const ACTIVE: CdtIndex = CdtIndex::new(1, 1);
 const PASSIVE: CdtIndex = CdtIndex::new(2, 1);
+const OPEN_SEQ: Seq = Seq::new(99);
 
 /// The only rail that there is, number 0.
 fn one_rail() -> RailView {
@@ -516,7 +517,7 @@ fn opener_with(cfg: &Config) -> Circuit<Vec<u8>> {
         Gpid::new(HostId::new(1), 1, 5),
         Gpid::new(HostId::new(2), 1, 0),
     );
-    Circuit::open(cfg, single(), local, remote, Class::Pdfs, ACTIVE, 99)
+    Circuit::open(cfg, single(), local, remote, Class::Pdfs, ACTIVE, OPEN_SEQ)
 }
 
 /// Both ends of a circuit over which one empty message went, read and acknowledged.

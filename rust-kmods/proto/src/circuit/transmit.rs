@@ -3,6 +3,7 @@
 //! What a circuit sends.
 
 use super::{Circuit, Payload, Role, Transmit};
+use crate::seq::Seq;
 use crate::tgroup::RailView;
 use crate::time::Instant;
 use crate::wire::{Flags, Header, Kind, ResetReason};
@@ -117,10 +118,10 @@ impl<B: Payload> Circuit<B> {
         }
     }
 
-    fn transmit(&mut self, now: Instant, seq: u32, rails: &RailView) -> Option<Transmit<'_, B>> {
+    fn transmit(&mut self, now: Instant, seq: Seq, rails: &RailView) -> Option<Transmit<'_, B>> {
         let mut header = self.header(Kind::Data);
-        header.seq = seq;
-        if seq == 0 && self.role == Role::Active && self.passive.is_none() {
+        header.seq = seq.raw();
+        if seq == Seq::ZERO && self.role == Role::Active && self.passive.is_none() {
             header.flags |= Flags::OPEN;
             header.ack = self.open_seq;
             header.sack = self.association;

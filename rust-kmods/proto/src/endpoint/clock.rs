@@ -7,6 +7,7 @@ use super::{announce, peers, send, Environment, News, BROADCAST};
 use crate::derive::IntoBytes;
 use crate::hello::{self, Hello};
 use crate::keys::Action;
+use crate::seq::Seq;
 use crate::time::{Duration, Instant};
 
 /// Time between two looks for rails that fell silent.
@@ -16,7 +17,8 @@ const SILENCE_CHECK: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     hello_at: Option<Instant>,
-    hellos: u32,
+    /// The number of the next hello.
+    hellos: Seq,
 }
 
 impl Clock {
@@ -24,7 +26,7 @@ impl Clock {
     pub const fn new() -> Self {
         Self {
             hello_at: None,
-            hellos: 0,
+            hellos: Seq::ZERO,
         }
     }
 
@@ -64,7 +66,7 @@ impl Clock {
     /// Says on every rail that this node is there, or that it leaves.
     fn say_hello<E: Environment>(&mut self, env: &mut E, leaving: bool) {
         let header = Hello::header(env.node(), self.hellos);
-        self.hellos = self.hellos.wrapping_add(1);
+        self.hellos = self.hellos.next();
         let rails = env.usable();
         for rail in rails.iter() {
             let Some(mtu) = env.mtu(rail) else {

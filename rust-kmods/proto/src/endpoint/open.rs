@@ -4,6 +4,7 @@
 
 use super::Environment;
 use crate::gpid::Gpid;
+use crate::seq::Seq;
 use crate::wire::ResetReason;
 
 /// What the OPEN of a new circuit says.
@@ -14,7 +15,7 @@ pub struct Opening {
     /// The process or node there that the circuit is for, in the node's present boot.
     pub remote: Gpid,
     /// The open sequence.
-    pub open_seq: u32,
+    pub open_seq: Seq,
     /// The [association](crate::peer::association) of both nodes.
     pub association: u32,
 }
@@ -39,7 +40,7 @@ pub fn open<E: Environment>(env: &mut E, to: Gpid) -> Option<Opening> {
 
 /// Takes note that its layer refused the circuit that the OPEN `open_seq` of `peer` made: if the answer
 /// is lost, the next one says the same.
-pub fn refused<E: Environment>(env: &mut E, peer: Gpid, open_seq: u32, reason: ResetReason) {
+pub fn refused<E: Environment>(env: &mut E, peer: Gpid, open_seq: Seq, reason: ResetReason) {
     env.peers(|peers| {
         if peers
             .get(peer.host())

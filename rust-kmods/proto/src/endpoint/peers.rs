@@ -10,6 +10,7 @@ use crate::hello::Hello;
 use crate::host_id::HostId;
 use crate::keys;
 use crate::peer::{Change, Event, HeardOn};
+use crate::seq::Seq;
 use crate::wire::{Header, ResetReason};
 
 /// Takes note of a frame that is a sign of life. Whether it is to be looked at further.
@@ -25,7 +26,7 @@ pub(super) fn hello<E: Environment>(
     from: Gpid,
     rail: usize,
     mac: Mac,
-    hello: (u32, &Hello),
+    hello: (Seq, &Hello),
 ) -> bool {
     let now = env.now();
     let event = env.peers(|peers| peers.hello(now, from, rail, mac, hello));
@@ -109,7 +110,8 @@ pub(super) fn told<E: Environment>(env: &mut E, rail: usize, header: &Header, da
         return env.dropped(rail, Dropped::Unwanted(Unwanted::Hello));
     };
     let (now, rails, valid) = (env.now(), heard.rails(), heard.valid());
-    let change = env.peers(|peers| peers.told(now, header.from, header.seq, rails, valid));
+    let seq = Seq::new(header.seq);
+    let change = env.peers(|peers| peers.told(now, header.from, seq, rails, valid));
     if let Some(change) = change {
         follow_change(env, change);
     }
@@ -138,7 +140,7 @@ fn follow_change<E: Environment>(env: &mut E, change: Change) {
 /// at any time, since those may be the very ones that work the other way.
 pub(super) fn report<E: Environment>(env: &mut E) {
     let (own, now, usable) = (env.node(), env.now(), env.usable());
-    let seq = (now.as_nanos() / 1_000_000) as u32;
+    let seq = Seq::new((now.as_nanos() / 1_000_000) as u32);
     while let Some(report) = env.peers(|peers| peers.next_report(now, usable)) {
         let HeardOn { node, rails, valid } = report;
         let header = Heard::header(own, node, seq);

@@ -7,6 +7,7 @@ use crate::gpid::Gpid;
 use crate::heard;
 use crate::hello::Hello;
 use crate::keys::{AuthError, Handshake, Mode};
+use crate::seq::Seq;
 use crate::wire::{Class, Header, Kind, COUNTER_LEN, HEADER_LEN};
 
 /// Takes in a frame that came on `rail`.
@@ -134,7 +135,8 @@ fn take<E: Environment>(env: &mut E, rail: usize, header: &Header, mut frame: E:
             let Ok(hello) = Hello::decode(data(header, &mut frame)) else {
                 return env.dropped(rail, Dropped::Unwanted(Unwanted::Hello));
             };
-            if !peers::hello(env, header.from, rail, mac, (header.seq, hello)) {
+            let hello = (Seq::new(header.seq), hello);
+            if !peers::hello(env, header.from, rail, mac, hello) {
                 env.dropped(rail, Dropped::Unwanted(Unwanted::Peer));
             }
         }

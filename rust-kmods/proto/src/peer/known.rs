@@ -8,6 +8,7 @@ use super::replay::ReplayWindow;
 use super::report::Report;
 use super::{Change, RailSet, MAX_RAILS};
 use crate::gpid::Gpid;
+use crate::seq::Seq;
 use crate::time::{Duration, Instant};
 
 /// What a peer has told of the rails on which it hears this node.
@@ -31,14 +32,14 @@ pub struct Peer {
     pub(super) rails: [Rail; MAX_RAILS],
     heard: RailSet,
     /// The number of the last hello that any rail brought.
-    last_hello: u32,
+    last_hello: Seq,
     /// On how many rails it says hello.
     announced: usize,
     told: Option<Told>,
     /// The number of the last report.
-    last_report: u32,
+    last_report: Seq,
     pub(super) report: Report,
-    pub(super) next_open_seq: u32,
+    pub(super) next_open_seq: Seq,
     pub(super) opens: ReplayWindow,
     /// Circuits in this node's table that it opened.
     pub(super) passive: usize,
@@ -52,12 +53,12 @@ impl Peer {
             past: Past::new(),
             rails: [Rail::UNHEARD; MAX_RAILS],
             heard: RailSet::EMPTY,
-            last_hello: 0,
+            last_hello: Seq::ZERO,
             announced: 0,
             told: None,
-            last_report: 0,
+            last_report: Seq::ZERO,
             report: Report::new(),
-            next_open_seq: 1,
+            next_open_seq: Seq::new(1),
             opens: ReplayWindow::new(),
             passive: 0,
         }
@@ -154,15 +155,14 @@ impl Peer {
     }
 
     /// Hello number `seq` came on a rail; the peer says hello on so many. Whether others missed too many.
-    pub(super) fn hear_hello(&mut self, seq: u32, rail: usize, mtu: u16, announced: u8) -> bool {
-        let is_newer = |last: u32| seq.wrapping_sub(last) as i32 > 0;
+    pub(super) fn hear_hello(&mut self, seq: Seq, rail: usize, mtu: u16, announced: u8) -> bool {
         if let Some(slot) = self.rails.get_mut(rail) {
             slot.mtu = mtu;
-            if is_newer(slot.hello) {
+            if seq.is_after(slot.hello) {
                 slot.hello = seq;
             }
         }
-        if !is_newer(self.last_hello) {
+        if !seq.is_after(self.last_hello) {
             return false;
         }
         self.last_hello = seq;
@@ -176,11 +176,11 @@ impl Peer {
     pub(super) fn tell(
         &mut self,
         now: Instant,
-        seq: u32,
+        seq: Seq,
         rails: RailSet,
         valid: Duration,
     ) -> Option<Change> {
-        let is_late = seq.wrapping_sub(self.last_report) as i32 <= 0;
+        let is_late = !seq.is_after(self.last_report);
         let is_early = |told: Told| now.saturating_duration_since(told.at) < REPORT_GAP;
         if self.told.is_some_and(|told| is_late || is_early(told)) {
             return None;

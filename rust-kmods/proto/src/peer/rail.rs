@@ -3,6 +3,7 @@
 //! Both ends of a rail to a peer.
 
 use crate::hello;
+use crate::seq::Seq;
 use crate::time::{nanos, Duration, Instant};
 
 /// What a rail takes until its hello says otherwise.
@@ -26,7 +27,7 @@ pub struct Rail {
     /// When it was last heard.
     pub last_heard: Instant,
     /// The number of the last hello that it brought, or that others brought before it was heard.
-    pub(super) hello: u32,
+    pub(super) hello: Seq,
 }
 
 impl Rail {
@@ -36,7 +37,7 @@ impl Rail {
         mtu: USUAL_MTU,
         rtt_us: 0,
         last_heard: Instant::from_nanos(0),
-        hello: 0,
+        hello: Seq::ZERO,
     };
 
     /// Smooths as RFC 6298 does: an eighth of the new.
@@ -50,7 +51,7 @@ impl Rail {
 
     /// When it is heard no more, if nothing comes until then: a rail's lifetime after the last frame, or
     /// earlier if it missed hellos that other rails brought, of which `last_hello` is the last.
-    pub(super) fn lost_at(&self, last_hello: u32) -> Instant {
+    pub(super) fn lost_at(&self, last_hello: Seq) -> Instant {
         self.last_heard
             + match self.misses(last_hello) {
                 true => MISSING,
@@ -59,8 +60,8 @@ impl Rail {
     }
 
     /// Whether it missed too many of the hellos up to `last_hello`.
-    pub(super) fn misses(&self, last_hello: u32) -> bool {
-        last_hello.wrapping_sub(self.hello) > MAX_MISSED
+    pub(super) fn misses(&self, last_hello: Seq) -> bool {
+        self.hello.distance_to(last_hello) > MAX_MISSED
     }
 }
 

@@ -3,6 +3,7 @@
 //! Which open sequences of a peer were seen, and which were refused.
 
 use crate::replay::Seen;
+use crate::seq::Seq;
 use crate::wire::ResetReason;
 
 /// Wide enough for the OPENs of two seconds, after which an opener gives up, at 2,000 a second.
@@ -29,8 +30,8 @@ pub enum OpenCheck {
 pub struct ReplayWindow {
     /// The sequences from `highest - WIDTH + 1` to `highest`.
     seen: Window,
-    highest: Option<u32>,
-    refused: [Option<(u32, ResetReason)>; REFUSALS],
+    highest: Option<Seq>,
+    refused: [Option<(Seq, ResetReason)>; REFUSALS],
     next: usize,
 }
 
@@ -47,33 +48,30 @@ impl ReplayWindow {
 
     /// Takes note that the OPEN of `seq`, which was fresh, was refused: whoever sends it again is to be
     /// told the same, whatever has changed by then.
-    pub fn refuse(&mut self, seq: u32, reason: ResetReason) {
+    pub fn refuse(&mut self, seq: Seq, reason: ResetReason) {
         if let Some(place) = self.refused.get_mut(self.next) {
             *place = Some((seq, reason));
             self.next = (self.next + 1) % REFUSALS;
         }
     }
 
-    fn refusal(&self, seq: u32) -> Option<ResetReason> {
+    fn refusal(&self, seq: Seq) -> Option<ResetReason> {
         let mut refused = self.refused.iter().flatten();
         let (_, reason) = refused.find(|(refused, _)| *refused == seq)?;
         Some(*reason)
     }
 
     /// Whether `seq` was seen; takes note of it.
-    pub fn check(&mut self, seq: u32) -> OpenCheck {
-        let ahead = match self.highest {
-            Some(highest) => seq.wrapping_sub(highest) as i32,
-            None => 1,
-        };
-        if ahead > 0 {
-            let before = seq.wrapping_sub(ahead as u32);
-            self.seen.advance(u64::from(before), ahead as u64);
+    pub fn check(&mut self, seq: Seq) -> OpenCheck {
+        let highest = *self.highest.get_or_insert(seq);
+        if seq.is_after(highest) {
+            let new = highest.distance_to(seq);
+            self.seen.advance(highest.raw().into(), new.into());
             self.highest = Some(seq);
-        } else if ahead.unsigned_abs() >= WIDTH {
+        } else if seq.distance_to(highest) >= WIDTH {
             return OpenCheck::Old;
         }
-        match (self.seen.insert(u64::from(seq)), self.refusal(seq)) {
+        match (self.seen.insert(seq.raw().into()), self.refusal(seq)) {
             (true, _) => OpenCheck::Fresh,
             (false, Some(reason)) => OpenCheck::Refused(reason),
             (false, None) => OpenCheck::Duplicate,
@@ -97,33 +95,38 @@ mod tests {
     #[test]
     fn each_sequence_is_fresh_once() {
         let mut window = ReplayWindow::new();
+        let mut check = |seq| window.check(Seq::new(seq));
         for seq in [u32::MAX - 1, u32::MAX, 0, 5, 1] {
-            assert_eq!(window.check(seq), OpenCheck::Fresh, "{seq}");
+            assert_eq!(check(seq), OpenCheck::Fresh, "{seq}");
         }
         for seq in [u32::MAX - 1, u32::MAX, 0, 5, 1] {
-            assert_eq!(window.check(seq), OpenCheck::Duplicate, "{seq}");
+            assert_eq!(check(seq), OpenCheck::Duplicate, "{seq}");
         }
-        assert_eq!(window.check(2), OpenCheck::Fresh);
-        assert_eq!(window.check(5 + WIDTH), OpenCheck::Fresh);
-        assert_eq!(window.check(5), OpenCheck::Old);
-        assert_eq!(window.check(6), OpenCheck::Fresh);
+        assert_eq!(check(2), OpenCheck::Fresh);
+        assert_eq!(check(5 + WIDTH), OpenCheck::Fresh);
+        assert_eq!(check(5), OpenCheck::Old);
+        assert_eq!(check(6), OpenCheck::Fresh);
     }
 
     #[test]
     fn who_was_refused_is_told_so_again() {
         let mut window = ReplayWindow::new();
-        assert_eq!(window.check(7), OpenCheck::Fresh);
-        window.refuse(7, ResetReason::Full);
-        assert_eq!(window.check(8), OpenCheck::Fresh);
+        let (first, second) = (Seq::new(7), Seq::new(8));
+        assert_eq!(window.check(first), OpenCheck::Fresh);
+        window.refuse(first, ResetReason::Full);
+        assert_eq!(window.check(second), OpenCheck::Fresh);
         let refused = OpenCheck::Refused(ResetReason::Full);
-        assert_eq!((window.check(7), window.check(7)), (refused, refused));
-        assert_eq!(window.check(8), OpenCheck::Duplicate);
-        for seq in 9..9 + REFUSALS as u32 {
+        assert_eq!(
+            (window.check(first), window.check(first)),
+            (refused, refused)
+        );
+        assert_eq!(window.check(second), OpenCheck::Duplicate);
+        for seq in (1..=REFUSALS as u32).map(|ahead| second + ahead) {
             assert_eq!(window.check(seq), OpenCheck::Fresh);
             window.refuse(seq, ResetReason::Refused);
         }
         // Long ago: it is known, and is not opened.
-        assert_eq!(window.check(7), OpenCheck::Duplicate);
+        assert_eq!(window.check(first), OpenCheck::Duplicate);
     }
 
     proptest! {
@@ -150,7 +153,7 @@ mod tests {
                 } else {
                     OpenCheck::Fresh
                 };
-                prop_assert_eq!(window.check(seq), expected);
+                prop_assert_eq!(window.check(Seq::new(seq)), expected);
                 if expected == OpenCheck::Fresh {
                     seen.insert(seq);
                 }

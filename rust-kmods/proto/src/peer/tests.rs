@@ -76,14 +76,14 @@ fn a_reboot_forgets_and_the_past_cannot_return() {
     let mut peers = peers(4);
     peers.heard(at(0), node(7), 0, MAC);
     peers.heard(at(0), node(7), 1, MAC);
-    assert_eq!(peers.accept_open(TWO, 50), OpenCheck::Fresh);
-    assert_eq!(peers.accept_open(TWO, 50), OpenCheck::Duplicate);
+    assert_eq!(peers.accept_open(TWO, Seq::new(50)), OpenCheck::Fresh);
+    assert_eq!(peers.accept_open(TWO, Seq::new(50)), OpenCheck::Duplicate);
     assert_eq!(peers.heard(at(10), node(8), 1, MAC), Event::Rebooted);
     assert_eq!(
         peers.get(TWO).unwrap().rails().iter().collect::<Vec<_>>(),
         [1]
     );
-    assert_eq!(peers.accept_open(TWO, 50), OpenCheck::Fresh);
+    assert_eq!(peers.accept_open(TWO, Seq::new(50)), OpenCheck::Fresh);
     assert_eq!(peers.heard(at(11), node(7), 0, MAC), Event::Ignored);
     assert_eq!(peers.get(TWO).unwrap().node(), node(8));
 }
@@ -93,7 +93,7 @@ fn a_boot_number_that_comes_back_is_let_in() {
     let mut peers = peers(4);
     let mut hello = |millis, boot, incarnation| {
         let hello = Hello::new(0, 3, incarnation);
-        peers.hello(at(millis), node(boot), 0, MAC, (0, &hello))
+        peers.hello(at(millis), node(boot), 0, MAC, (Seq::ZERO, &hello))
     };
     assert_eq!(hello(0, 7, 10), Event::New);
     assert_eq!(hello(1, 8, 20), Event::Rebooted);
@@ -114,26 +114,26 @@ fn a_boot_number_that_comes_back_is_let_in() {
 fn a_reloaded_cm_is_like_a_reboot() {
     let mut peers = peers(4);
     assert_eq!(
-        peers.hello(at(0), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
+        peers.hello(at(0), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10))),
         Event::New
     );
     assert_eq!(
-        peers.hello(at(1), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
+        peers.hello(at(1), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10))),
         Event::None
     );
-    peers.accept_open(TWO, 1);
+    peers.accept_open(TWO, Seq::new(1));
     peers.heard(at(2), node(1), 1, MAC);
     assert_eq!(
-        peers.hello(at(3), node(1), 0, MAC, (0, &Hello::new(0, 3, 11))),
+        peers.hello(at(3), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 11))),
         Event::Rebooted
     );
-    assert_eq!(peers.accept_open(TWO, 1), OpenCheck::Fresh);
+    assert_eq!(peers.accept_open(TWO, Seq::new(1)), OpenCheck::Fresh);
     assert_eq!(
         peers.get(TWO).unwrap().rails().iter().collect::<Vec<_>>(),
         [0]
     );
     assert_eq!(
-        peers.hello(at(4), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
+        peers.hello(at(4), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10))),
         Event::Ignored
     );
 }
@@ -143,7 +143,7 @@ fn the_first_frame_need_not_be_a_hello() {
     let mut peers = peers(4);
     peers.heard(at(0), node(1), 0, MAC);
     assert_eq!(
-        peers.hello(at(1), node(1), 0, MAC, (0, &Hello::new(0, 3, 10))),
+        peers.hello(at(1), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10))),
         Event::None
     );
 }
@@ -151,26 +151,38 @@ fn the_first_frame_need_not_be_a_hello() {
 #[test]
 fn who_leaves_is_down_at_once() {
     let mut peers = peers(4);
-    peers.hello(at(0), node(1), 0, MAC, (0, &Hello::new(0, 3, 10)));
+    peers.hello(at(0), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10)));
     peers.heard(at(0), node(1), 1, MAC);
     assert_eq!(
-        peers.hello(at(5), node(1), 0, MAC, (0, &Hello::new(0, 3, 10).leaving())),
+        peers.hello(
+            at(5),
+            node(1),
+            0,
+            MAC,
+            (Seq::ZERO, &Hello::new(0, 3, 10).leaving())
+        ),
         Event::Left
     );
     assert!(!peers.is_up(TWO));
     // The same farewell on another rail, or a hello that it overtook, revives nobody.
     assert_eq!(
-        peers.hello(at(6), node(1), 1, MAC, (0, &Hello::new(1, 3, 10).leaving())),
+        peers.hello(
+            at(6),
+            node(1),
+            1,
+            MAC,
+            (Seq::ZERO, &Hello::new(1, 3, 10).leaving())
+        ),
         Event::Ignored
     );
     assert_eq!(
-        peers.hello(at(6), node(1), 1, MAC, (0, &Hello::new(1, 3, 10))),
+        peers.hello(at(6), node(1), 1, MAC, (Seq::ZERO, &Hello::new(1, 3, 10))),
         Event::Ignored
     );
     // So does any other frame that is late.
     assert_eq!(peers.heard(at(7), node(1), 1, MAC), Event::Ignored);
     assert_eq!(
-        peers.hello(at(900), node(1), 1, MAC, (0, &Hello::new(1, 3, 11))),
+        peers.hello(at(900), node(1), 1, MAC, (Seq::ZERO, &Hello::new(1, 3, 11))),
         Event::Up
     );
 }
@@ -179,14 +191,14 @@ fn who_leaves_is_down_at_once() {
 fn open_sequences_never_repeat() {
     let mut peers = peers(4);
     assert_eq!(peers.next_open_seq(TWO), None);
-    assert_eq!(peers.accept_open(TWO, 1), OpenCheck::Old);
+    assert_eq!(peers.accept_open(TWO, Seq::new(1)), OpenCheck::Old);
     peers.heard(at(0), node(1), 0, MAC);
     assert_eq!(
         (peers.next_open_seq(TWO), peers.next_open_seq(TWO)),
-        (Some(1), Some(2))
+        (Some(Seq::new(1)), Some(Seq::new(2)))
     );
     peers.heard(at(0), node(2), 0, MAC);
-    assert_eq!(peers.next_open_seq(TWO), Some(3));
+    assert_eq!(peers.next_open_seq(TWO), Some(Seq::new(3)));
 }
 
 #[test]
@@ -211,14 +223,14 @@ fn opens_count_between_nodes_that_know_each_other() {
     peers.heard(at(0), node(1), 0, MAC);
     assert_eq!(peers.association_with(TWO, OWN), None);
     assert!(!peers.is_acquainted(TWO, OWN, association(0, OWN)));
-    peers.hello(at(0), node(1), 0, MAC, (0, &Hello::new(0, 3, 10)));
+    peers.hello(at(0), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10)));
     assert_eq!(peers.association_with(TWO, OWN), Some(association(OWN, 10)));
     assert!(peers.is_acquainted(TWO, OWN, association(10, OWN)));
     // The other way round, or with a former self of either, it is another one.
     for (opener, acceptor) in [(OWN, 10), (11, OWN), (10, OWN + 1), (9, OWN)] {
         assert!(!peers.is_acquainted(TWO, OWN, association(opener, acceptor)));
     }
-    peers.hello(at(3), node(1), 0, MAC, (0, &Hello::new(0, 3, 11)));
+    peers.hello(at(3), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 11)));
     assert!(!peers.is_acquainted(TWO, OWN, association(10, OWN)));
     assert!(peers.is_acquainted(TWO, OWN, association(11, OWN)));
 }

@@ -17,6 +17,7 @@ use crate::cdt::{CdtIndex, PeerKey};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::gpid::Gpid;
 use crate::host_id::HostId;
+use crate::seq::Seq;
 
 /// How a frame is authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub struct Header {
     pub seq: u32,
     /// With `ACK_VALID`: the number of the next segment that is awaited. With `OPEN`: the open
     /// sequence.
-    pub ack: u32,
+    pub ack: Seq,
     /// With `ACK_VALID`: bit `i` tells that segment `ack + 1 + i` is here already. With `OPEN`: the
     /// [`association`](crate::peer::association) of both nodes.
     pub sack: u32,
@@ -81,7 +82,7 @@ impl Header {
             active: CdtIndex::NONE,
             passive: CdtIndex::NONE,
             seq: 0,
-            ack: 0,
+            ack: Seq::ZERO,
             sack: 0,
             window: 0,
             offset: 0,
@@ -129,7 +130,7 @@ impl Header {
             active: CdtIndex::from_raw(raw.cdt_active_ind.get()),
             passive: CdtIndex::from_raw(raw.cdt_passive_ind.get()),
             seq: raw.seq.get(),
-            ack: raw.ack.get(),
+            ack: Seq::new(raw.ack.get()),
             sack: raw.sack.get(),
             window: raw.window.get(),
             offset: raw.offset.get(),
@@ -270,7 +271,7 @@ impl Header {
             cdt_active_ind: U32::new(self.active.raw()),
             cdt_passive_ind: U32::new(self.passive.raw()),
             seq: U32::new(self.seq),
-            ack: U32::new(self.ack),
+            ack: U32::new(self.ack.raw()),
             sack: U32::new(self.sack),
             window: U16::new(self.window),
             offset: U16::new(self.offset),
@@ -332,7 +333,7 @@ impl Header {
         reply.active = self.active;
         reply.passive = self.passive;
         // All that came before it and behind it came, too; this is what the frame itself tells.
-        reply.ack = self.seq.wrapping_add(1);
+        reply.ack = Seq::new(self.seq).next();
         Some(reply)
     }
 

@@ -11,7 +11,7 @@ use chacha20poly1305::ChaCha20Poly1305;
 use podos_proto::cdt::CdtIndex;
 use podos_proto::keys::Key;
 use podos_proto::wire::{Class, Flags, Header, Kind, HEADER_LEN};
-use podos_proto::{pdfs, Gpid, HostId};
+use podos_proto::{pdfs, Gpid, HostId, Seq};
 use podos_wireshark::{Capture, Dissector};
 use zerocopy::big_endian::U32;
 use zerocopy::{FromZeros, IntoBytes};
@@ -92,7 +92,7 @@ pub fn segment(class: Class, op: u8, seq: u32, flags: Flags) -> Header {
     header.flags = flags | Flags::TO_PASSIVE;
     if seq == 0 {
         header.flags |= Flags::OPEN;
-        header.ack = 77;
+        header.ack = Seq::new(77);
     } else {
         header.flags |= Flags::ACK_VALID;
         header.passive = CdtIndex::from_raw(0x0005_0002);

@@ -10,7 +10,7 @@ use podos_proto::hello::Hello;
 use podos_proto::keys::{schedule, Handshake, Key, Prf};
 use podos_proto::rm::Beacon;
 use podos_proto::wire::{Auth, Class, Flags, Header, Kind, MAX_DATA};
-use podos_proto::Gpid;
+use podos_proto::{Gpid, Seq};
 use podos_wireshark::Dissector;
 use zerocopy::big_endian::U32;
 use zerocopy::{FromZeros, IntoBytes};
@@ -73,7 +73,7 @@ fn auth(header: Header, sealed: bool, key_id: u8, counter: u64) -> Header {
 fn keyed_capture(session: &Session) -> (PathBuf, tempfile::TempDir) {
     let mut frames = Frames::new();
     let said_to_all = KEY_ID & 0xf0;
-    let hello = auth(Hello::header(ALICE, 1), false, said_to_all, 1);
+    let hello = auth(Hello::header(ALICE, Seq::new(1)), false, said_to_all, 1);
     frames.add_keyed(&hello, Hello::new(0, 1, 6).as_bytes(), &session.sender);
     let mut handshake = Handshake::new_zeroed();
     handshake.epoch = 3;

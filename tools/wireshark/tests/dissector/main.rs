@@ -8,7 +8,7 @@ mod keyed;
 use podos_proto::hello::Hello;
 use podos_proto::rm::Beacon;
 use podos_proto::wire::{Class, Flags, Header, Kind};
-use podos_proto::{gipc, pdfs, rm, Gpid};
+use podos_proto::{gipc, pdfs, rm, Gpid, Seq};
 use podos_wireshark::Dissector;
 use zerocopy::big_endian::{U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
@@ -19,7 +19,7 @@ use frames::{answer, path_args, plain, rows, segment, words, Frames, ALICE};
 fn every_field_of_the_header() {
     let mut frames = Frames::new();
     let mut header = segment(Class::Gipc, 3, 0x0102_0304, Flags::END | Flags::PROBE);
-    header.ack = 0x1112_1314;
+    header.ack = Seq::new(0x1112_1314);
     header.sack = 0x2122_2324;
     header.window = 63;
     frames.add(&header, b"input");
@@ -109,7 +109,7 @@ fn kinds_flags_and_summaries() {
 fn signs_of_life_and_beacons() {
     let mut frames = Frames::new();
     let hello = Hello::new(2, 3, 0xabcd).with_mtu(9000);
-    frames.add(&Hello::header(ALICE, 5), hello.as_bytes());
+    frames.add(&Hello::header(ALICE, Seq::new(5)), hello.as_bytes());
     let mut beacon = Beacon {
         seq: U32::new(8),
         interface_count: 2,

@@ -10,7 +10,7 @@ use podos_proto::circuit::{Circuit, Config, Payload, ReceiveState, WINDOW};
 use podos_proto::tgroup::{Group, GroupKind, RailSet, RailStatus, RailView};
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Class, Header, ResetReason};
-use podos_proto::{Gpid, HostId};
+use podos_proto::{Gpid, HostId, Seq};
 
 use super::{frames, Target};
 use crate::bytes::{Bytes, Outcome};
@@ -69,7 +69,7 @@ impl Payload for Data {
 const OPENER: Gpid = Gpid::new(HostId::new(1), 1, 10);
 const ACCEPTOR: Gpid = Gpid::new(HostId::new(2), 1, 0);
 const INDICES: [CdtIndex; 2] = [CdtIndex::new(7, 1), CdtIndex::new(9, 3)];
-const OPEN_SEQ: u32 = 41;
+const OPEN_SEQ: Seq = Seq::new(41);
 
 /// A rail with little room, so that segments travel in pieces, and an ordinary one.
 const ROOMS: [u16; 2] = [1208, 1452];

@@ -11,7 +11,7 @@ use podos_proto::keys::{Mode, KEY_LEN};
 use podos_proto::peer::association;
 use podos_proto::time::Duration;
 use podos_proto::wire::{Class, Flags, Header, Kind};
-use podos_proto::{Gpid, HostId};
+use podos_proto::{Gpid, HostId, Seq};
 use zerocopy::IntoBytes;
 
 use super::Target;
@@ -139,7 +139,7 @@ fn composed(desk: &Desk, what: usize, bytes: &mut Bytes<'_>) -> (usize, Tagged) 
             if bytes.u8() & 7 == 1 {
                 hello = hello.leaving();
             }
-            let header = Hello::header(from, 0);
+            let header = Hello::header(from, Seq::ZERO);
             let frame = Tagged::new(Desk::mac(from, rail), &header, hello.as_bytes(), None);
             return (rail, frame);
         }
@@ -154,7 +154,7 @@ fn composed(desk: &Desk, what: usize, bytes: &mut Bytes<'_>) -> (usize, Tagged) 
     match header.kind {
         Kind::Data if what == 1 => {
             header.flags = Flags::OPEN | Flags::TO_PASSIVE | Flags::END;
-            header.ack = u32::from(bytes.u8());
+            header.ack = Seq::new(bytes.u8().into());
             header.sack = association(incarnation, desk.incarnation);
         }
         Kind::Ephemeral => header.active = CdtIndex::NONE,

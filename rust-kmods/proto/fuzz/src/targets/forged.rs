@@ -8,7 +8,7 @@ use podos_proto::circuit::{Circuit, Config, ReceiveState, WINDOW};
 use podos_proto::tgroup::{Group, GroupKind, RailView};
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Class, Flags, Header, Kind, MAX_DATA};
-use podos_proto::{Gpid, HostId};
+use podos_proto::{Gpid, HostId, Seq};
 
 use super::circuit::Data;
 use super::{frames, Target};
@@ -92,11 +92,19 @@ fn forged(bytes: &[u8]) -> Outcome {
         let mut open = Header::new(Kind::Data, Class::Test, PEER, LOCAL);
         open.flags = Flags::OPEN | Flags::TO_PASSIVE;
         open.active = active;
-        open.ack = 5;
+        open.ack = Seq::new(5);
         open.window = 64;
         Circuit::accept(&cfg, group, &open, LOCAL, other)
     } else {
-        Circuit::open(&cfg, group, LOCAL, PEER.node(), Class::Test, active, 5)
+        Circuit::open(
+            &cfg,
+            group,
+            LOCAL,
+            PEER.node(),
+            Class::Test,
+            active,
+            Seq::new(5),
+        )
     };
     let mut now = Instant::from_nanos(1);
     let mut outcome = Outcome::PLAIN.and(passive);
@@ -184,7 +192,7 @@ fn frame_in_short(
     header.active = active;
     header.passive = other;
     header.seq = near(bytes);
-    header.ack = near(bytes);
+    header.ack = Seq::new(near(bytes));
     header.sack = bytes.u32();
     header.window = u16::from(bytes.u8());
     if kind == Kind::Data {

@@ -9,7 +9,7 @@ use podos_proto::rm::{Beacon, HOSTNAME_LEN};
 use podos_proto::sst::{Sst, SstEvent, SstSlot};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Auth, Class, Flags, Header, Kind, ResetReason, HEADER_LEN, MAX_DATA};
-use podos_proto::{Gpid, HostId};
+use podos_proto::{Gpid, HostId, Seq};
 use zerocopy::big_endian::{U16, U32};
 use zerocopy::IntoBytes;
 
@@ -74,7 +74,7 @@ fn header_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let data = b"some data of a segment";
     let mut open = circuit(Kind::Data, Flags::OPEN | Flags::TO_PASSIVE | Flags::END);
     open.passive = CdtIndex::NONE;
-    open.ack = 41;
+    open.ack = Seq::new(41);
     open.window = 64;
     open.len = data.len() as u16;
     let mut piece = circuit(Kind::Data, Flags::ACK_VALID | Flags::MORE);
@@ -89,7 +89,7 @@ fn header_seeds() -> Vec<(&'static str, Vec<u8>)> {
         counter: 77,
     });
     let mut ack = circuit(Kind::Ack, Flags::ACK_VALID | Flags::PROBE);
-    ack.ack = 9;
+    ack.ack = Seq::new(9);
     ack.sack = 0b101;
     let fin = circuit(Kind::Data, Flags::ACK_VALID | Flags::FIN);
     let mut reset = circuit(Kind::Reset, Flags::TO_PASSIVE);
@@ -105,7 +105,10 @@ fn header_seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("fin", frame(&fin, &[])),
         ("reset", frame(&reset, &[])),
         ("ephemeral", frame(&beacon, data)),
-        ("hello", frame(&Hello::header(from, 5), hello.as_bytes())),
+        (
+            "hello",
+            frame(&Hello::header(from, Seq::new(5)), hello.as_bytes()),
+        ),
     ]
 }
 

@@ -8,7 +8,7 @@ use podos_proto::peer::{Change, Event, OpenCheck, PeerSlot, Peers, RailSet};
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Header, Kind};
-use podos_proto::{Gpid, HostId};
+use podos_proto::{Gpid, HostId, Seq};
 use zerocopy::IntoBytes;
 
 use super::{frames, Target};
@@ -40,9 +40,9 @@ fn peers(bytes: &[u8]) -> Outcome {
     let mut peers = Peers::new((0..6).map(|_| PeerSlot::new()).collect::<Vec<_>>());
     let mut now = Instant::from_nanos(1);
     let mut outcome = Outcome::PLAIN;
-    let mut seq = 0;
+    let mut seq = Seq::ZERO;
     while !bytes.is_empty() {
-        seq += 1;
+        seq = seq.next();
         let action = bytes.below(7);
         let host = HostId::new(1 + u32::from(bytes.u8() % 8));
         match action {
@@ -99,7 +99,7 @@ fn peers(bytes: &[u8]) -> Outcome {
                 outcome = outcome.and(lost);
             }
             4 => {
-                let seq = u32::from(bytes.u8());
+                let seq = Seq::new(bytes.u8().into());
                 let first = peers.accept_open(host, seq);
                 let second = peers.accept_open(host, seq);
                 assert_ne!(second, OpenCheck::Fresh, "an OPEN that is fresh twice");
@@ -252,7 +252,7 @@ impl Members {
             return;
         };
         let hello = self.nodes[node].identify(Hello::new(0, 1, 9));
-        let mut header = Hello::header(Self::gpid(node), 0);
+        let mut header = Hello::header(Self::gpid(node), Seq::ZERO);
         header.auth = Some(seal.auth);
         self.flying.push(Tagged {
             bytes: frames::frame(&header, hello.as_bytes()),

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use podos_proto::keys::CounterWindow;
 use podos_proto::peer::{OpenCheck, ReplayWindow};
+use podos_proto::Seq;
 
 use super::Target;
 use crate::bytes::{Bytes, Outcome};
@@ -55,7 +56,11 @@ fn replay(bytes: &[u8]) -> Outcome {
         } else {
             OpenCheck::Fresh
         };
-        assert_eq!(window.check(seq), expected, "{seq} after {highest}");
+        assert_eq!(
+            window.check(Seq::new(seq)),
+            expected,
+            "{seq} after {highest}"
+        );
         if expected == OpenCheck::Fresh {
             seen.insert(seq);
         }

@@ -2,6 +2,8 @@
 
 //! Pieces that came before the pieces or segments in front of them.
 
+use crate::seq::Seq;
+
 /// Most pieces that are kept: on a rail with an MTU of 1500 a segment has at most seven, so that the
 /// oldest one always gets together.
 const KEPT: usize = 8;
@@ -9,7 +11,7 @@ const KEPT: usize = 8;
 /// A piece that waits.
 #[derive(Debug)]
 pub(super) struct Early<B> {
-    pub(super) seq: u32,
+    pub(super) seq: Seq,
     pub(super) offset: u16,
     /// Op and end of its segment.
     pub(super) tag: u8,
@@ -39,13 +41,13 @@ impl<B> EarlyPieces<B> {
 
     /// Keeps a piece. Where there is no room, the youngest segment, counted from `oldest` on, has to
     /// do without. Whether the piece was kept.
-    pub(super) fn keep(&mut self, oldest: u32, piece: Early<B>) -> bool {
+    pub(super) fn keep(&mut self, oldest: Seq, piece: Early<B>) -> bool {
         let name = (piece.seq, piece.offset);
         let mut kept = self.kept.iter().flatten();
         if kept.any(|other| (other.seq, other.offset) == name) {
             return false;
         }
-        let age = |piece: &Early<B>| (piece.seq.wrapping_sub(oldest), piece.offset);
+        let age = |piece: &Early<B>| (oldest.distance_to(piece.seq), piece.offset);
         // A free place counts as younger than any.
         let key = |slot: &Option<Early<B>>| match slot {
             None => (1, (0, 0)),
@@ -64,7 +66,7 @@ impl<B> EarlyPieces<B> {
     }
 
     /// The first kept piece of a segment that starts at `len` or before.
-    pub(super) fn take(&mut self, seq: u32, len: usize) -> Option<Early<B>> {
+    pub(super) fn take(&mut self, seq: Seq, len: usize) -> Option<Early<B>> {
         if self.is_empty() {
             return None;
         }
@@ -78,13 +80,13 @@ impl<B> EarlyPieces<B> {
     }
 
     /// Whether there is a piece of a segment that is `ahead` of `read`, or more.
-    pub(super) fn has_from(&self, read: u32, ahead: u32) -> bool {
+    pub(super) fn has_from(&self, read: Seq, ahead: u32) -> bool {
         let mut kept = self.kept.iter().flatten();
-        kept.any(|piece| piece.seq.wrapping_sub(read) >= ahead)
+        kept.any(|piece| read.distance_to(piece.seq) >= ahead)
     }
 
     /// Throws the pieces of a segment away.
-    pub(super) fn drop_all(&mut self, seq: u32) {
+    pub(super) fn drop_all(&mut self, seq: Seq) {
         while self.take(seq, usize::MAX).is_some() {}
     }
 

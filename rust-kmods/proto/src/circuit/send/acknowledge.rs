@@ -3,6 +3,7 @@
 //! What an acknowledgement means for the segments in flight.
 
 use super::{place, places, Payload, SendHalf, TxSlot, MIN_CWND, WINDOW};
+use crate::seq::Seq;
 use crate::time::{Duration, Instant};
 
 /// What an acknowledgement told.
@@ -23,23 +24,23 @@ impl<B: Payload> SendHalf<B> {
     pub(in crate::circuit) fn acknowledge(
         &mut self,
         now: Instant,
-        ack: u32,
+        ack: Seq,
         sack: u64,
         window: u16,
     ) -> Result<Acknowledged, NeverSent> {
-        let ahead = ack.wrapping_sub(self.una) as i32;
+        let ahead = ack.ahead_of(self.una);
         if ahead > self.outstanding() as i32 {
             return Err(NeverSent);
         }
         let progress = ahead > 0;
         let mut news = News::default();
-        while (ack.wrapping_sub(self.una) as i32) > 0 {
+        while ack.is_after(self.una) {
             let place = place(self.una);
             self.arrived(now, &mut news, place);
             if let Some(slot) = self.slots.get_mut(place) {
                 *slot = TxSlot::empty();
             }
-            self.una = self.una.wrapping_add(1);
+            self.una = self.una.next();
         }
         if sack != 0 {
             self.take_sack(now, &mut news, ack, sack);
@@ -65,15 +66,15 @@ impl<B: Payload> SendHalf<B> {
         })
     }
 
-    fn take_sack(&mut self, now: Instant, news: &mut News, ack: u32, sack: u64) {
+    fn take_sack(&mut self, now: Instant, news: &mut News, ack: Seq, sack: u64) {
         // Bit `i`: segment `una + i`. `una` is not behind `ack`.
-        let behind = self.una.wrapping_sub(ack);
+        let behind = ack.distance_to(self.una);
         let came = match behind {
             0 => sack << 1,
             _ => sack.checked_shr(behind - 1).unwrap_or(0),
         };
-        let unknown = (self.flight | self.lost).rotate_right(self.una);
-        for place in places((came & unknown).rotate_left(self.una)) {
+        let unknown = (self.flight | self.lost).rotate_right(self.una.raw());
+        for place in places((came & unknown).rotate_left(self.una.raw())) {
             self.arrived(now, news, place);
         }
     }
@@ -122,7 +123,7 @@ impl<B: Payload> SendHalf<B> {
                 self.lose(place);
                 found = true;
                 let seq = self.seq_at(place);
-                fresh |= seq.wrapping_sub(self.recover) as i32 >= 0;
+                fresh |= seq.is_at_or_after(self.recover);
             }
         }
         if found && fresh {

@@ -98,7 +98,7 @@ fn ends() -> Ends {
         remote.node(),
         Class::Test,
         ACTIVE,
-        99,
+        OPEN_SEQ,
     );
     a.send(1, true, Bytes(vec![1])).unwrap();
     let open = a.poll_transmit(at(1), &one_rail()).unwrap().header;

@@ -14,6 +14,7 @@ use crate::cdt::CdtIndex;
 use crate::circuit::{Circuit, Config, Payload, ReceiveState, Segment, Transmit};
 use crate::gpid::Gpid;
 use crate::host_id::HostId;
+use crate::seq::Seq;
 use crate::tgroup::{Group, GroupKind, RailSet, RailStatus, RailView};
 use crate::time::{nanos, Duration, Instant};
 use crate::wire::{Class, Header, ResetReason, HEADER_LEN};
@@ -281,7 +282,7 @@ impl World {
             remote,
             Class::Pdfs,
             index,
-            41,
+            Seq::new(41),
         );
         nodes[0].circuit = Some(circuit);
         Self {

@@ -257,7 +257,7 @@ fn without_a_rail_nothing_is_lost() {
         b.on_timeout(now);
         assert!(b.poll_transmit(now, &none).is_none());
     }
-    assert_eq!(drain(&mut b, now).last().unwrap().0.ack, 2);
+    assert_eq!(drain(&mut b, now).last().unwrap().0.ack, Seq::new(2));
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn opener_over(group: Group) -> Circuit<Vec<u8>> {
         Gpid::new(HostId::new(2), 1, 0),
     );
     let cfg = Config::default();
-    Circuit::open(&cfg, group, local, remote, Class::Pdfs, ACTIVE, 99)
+    Circuit::open(&cfg, group, local, remote, Class::Pdfs, ACTIVE, OPEN_SEQ)
 }
 
 /// Both ends of a circuit over which one empty message went, read and acknowledged.

@@ -135,13 +135,13 @@ fn sixteen_segments_are_acknowledged_at_once_and_fewer_after_5_ms() {
     b.receive(at(20), 0, &header, data);
     let acks = drain(&mut b, at(20));
     assert_eq!(acks.len(), 1);
-    assert_eq!((acks[0].0.kind, acks[0].0.ack), (Kind::Ack, 17));
+    assert_eq!((acks[0].0.kind, acks[0].0.ack), (Kind::Ack, Seq::new(17)));
     let (header, data) = frames.remove(0);
     b.receive(at(30), 0, &header, data);
     assert!(drain(&mut b, at(30)).is_empty());
     assert_eq!(b.deadline(), Some(at(35)));
     b.on_timeout(at(35));
-    assert_eq!(drain(&mut b, at(35))[0].0.ack, 18);
+    assert_eq!(drain(&mut b, at(35))[0].0.ack, Seq::new(18));
 }
 
 #[test]
@@ -154,7 +154,10 @@ fn an_answer_carries_the_acknowledgement() {
     b.send(0, true, vec![1]).unwrap();
     let frames = drain(&mut b, at(20));
     assert_eq!(frames.len(), 1);
-    assert_eq!((frames[0].0.kind, frames[0].0.ack), (Kind::Data, 2));
+    assert_eq!(
+        (frames[0].0.kind, frames[0].0.ack),
+        (Kind::Data, Seq::new(2))
+    );
     assert_eq!(b.recv.deadline(), None);
 }
 
@@ -202,7 +205,7 @@ fn a_finish_needs_no_room() {
     );
     b.on_timeout(at(26));
     let (ack, _) = drain(&mut b, at(26)).remove(0);
-    assert_eq!((ack.ack, ack.window), (6, 0));
+    assert_eq!((ack.ack, ack.window), (Seq::new(6), 0));
     a.receive(at(26), 0, &ack, Vec::new());
     assert_eq!(read_numbers(&mut b), [0, 1, 2, 3]);
     assert_eq!(b.receive_state(), ReceiveState::Eof);
@@ -261,7 +264,7 @@ fn an_acknowledgement_of_the_future_is_void() {
     for ahead in [3, 4, 1000, u32::MAX / 2] {
         let mut lie = b.header(Kind::Ack);
         lie.flags |= Flags::ACK_VALID;
-        lie.ack = ahead + 1;
+        lie.ack = Seq::new(ahead + 1);
         assert_eq!(a.receive(at(21), 0, &lie, Vec::new()), Activity::NONE);
     }
     assert_eq!(a.stats().rejected, 4);

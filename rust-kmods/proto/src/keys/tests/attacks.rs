@@ -10,6 +10,7 @@ use crate::derive::IntoBytes;
 use crate::hello::Hello;
 use crate::keys::{AuthError, Event, Mode, Seal};
 use crate::wire::{Auth, Header, Kind};
+use crate::Seq;
 
 fn kind(frame: &[u8]) -> Kind {
     Header::parse(frame).unwrap().0.kind
@@ -131,7 +132,7 @@ fn frames_for_one_node_are_nothing_to_another() {
 fn forged(world: &mut World, of: usize) -> Vec<u8> {
     let node = &world.nodes[of];
     let hello = node.sessions.identify(Hello::new(0, 1, node.incarnation));
-    let header = Hello::header(node.gpid, 1);
+    let header = Hello::header(node.gpid, Seq::new(1));
     let nonce = world.random.nonce();
     let hello = Hello { nonce, ..hello };
     let seal = Seal {

@@ -18,7 +18,7 @@ use crate::keys::{
 };
 use crate::time::{Duration, Instant};
 use crate::wire::{Class, Flags, Header, Kind};
-use crate::{Gpid, HostId};
+use crate::{Gpid, HostId, Seq};
 
 /// The hosts of the first two nodes.
 pub(super) const ONE: HostId = HostId::new(1);
@@ -273,7 +273,7 @@ impl World {
         if leaving {
             hello = hello.leaving();
         }
-        let header = Hello::header(node.gpid, 1);
+        let header = Hello::header(node.gpid, Seq::new(1));
         let frame = self.seal(header, hello.as_bytes(), &seal);
         self.send(at, frame);
     }

@@ -83,7 +83,7 @@ fn header() -> impl Strategy<Value = Header> {
                 active,
                 passive,
                 seq: numbers.0,
-                ack: numbers.1,
+                ack: Seq::new(numbers.1),
                 sack: numbers.2,
                 window: numbers.3,
                 offset,
@@ -337,7 +337,10 @@ fn answers_to_frames_of_a_finished_circuit() {
         ..data_header()
     };
     let reply = data.stray_reply(node.node(), true).unwrap();
-    assert_eq!((reply.kind, reply.ack, reply.sack), (Kind::Ack, 0, 0));
+    assert_eq!(
+        (reply.kind, reply.ack, reply.sack),
+        (Kind::Ack, Seq::ZERO, 0)
+    );
     assert_eq!((reply.from, reply.to), (node, data.from));
     assert_eq!((reply.active, reply.passive), (data.active, data.passive));
     assert_ne!(reply.to_passive(), data.to_passive());
