@@ -10,6 +10,8 @@ mod elected;
 mod group;
 mod load;
 mod one_rail;
+mod per_rail;
+mod rail_id;
 mod rail_set;
 mod stripe;
 #[cfg(test)]
@@ -20,6 +22,8 @@ pub use dealer::Dealer;
 pub use group::{Group, GroupKind};
 pub use load::Load;
 pub use one_rail::{RoundRobin, Single};
+pub use per_rail::PerRail;
+pub use rail_id::RailId;
 pub use rail_set::RailSet;
 pub use stripe::Stripe;
 pub use view::{Arrival, InFlight, RailStatus, RailView};
