@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{ReceiveState, SendError, Stats};
+use podos_proto::tgroup::RailId;
 use podos_proto::wire::{ResetReason, USUAL_DATA};
 use podos_proto::Gpid;
 use podos_sys::{WaitQueue, Wake};
@@ -101,7 +102,7 @@ impl Circuit {
     }
 
     /// The rail that was last used.
-    pub fn rail(&self) -> Option<usize> {
+    pub fn rail(&self) -> Option<RailId> {
         self.entry.peek(|c| c.rail())
     }
 

@@ -5,7 +5,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use podos_proto::endpoint::{Dropped, Unwanted};
 use podos_proto::keys::AuthError;
-use podos_proto::tgroup::MAX_RAILS;
+use podos_proto::tgroup::{PerRail, RailId};
 use podos_proto::wire::DropReason;
 
 use crate::sys::trace;
@@ -36,7 +36,7 @@ pub(crate) struct Traffic {
 /// All counters of a node.
 #[derive(Default)]
 pub(crate) struct Counters {
-    pub(crate) rails: [Traffic; MAX_RAILS],
+    pub(crate) rails: PerRail<Traffic>,
     pub(crate) dropped: [Counter; DropReason::COUNT],
     pub(crate) unwanted: [Counter; Unwanted::COUNT],
     pub(crate) unauthentic: [Counter; AuthError::COUNT],
@@ -45,22 +45,20 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn sent(&self, rail: usize, bytes: usize) {
-        if let Some(traffic) = self.rails.get(rail) {
-            traffic.sent_frames.add(1);
-            traffic.sent_bytes.add(bytes as u64);
-        }
+    pub(crate) fn sent(&self, rail: RailId, bytes: usize) {
+        let traffic = &self.rails[rail];
+        traffic.sent_frames.add(1);
+        traffic.sent_bytes.add(bytes as u64);
     }
 
-    pub(crate) fn received(&self, rail: usize, bytes: usize) {
-        if let Some(traffic) = self.rails.get(rail) {
-            traffic.received_frames.add(1);
-            traffic.received_bytes.add(bytes as u64);
-        }
+    pub(crate) fn received(&self, rail: RailId, bytes: usize) {
+        let traffic = &self.rails[rail];
+        traffic.received_frames.add(1);
+        traffic.received_bytes.add(bytes as u64);
     }
 
     /// A frame that came on `rail` was dropped.
-    pub(crate) fn dropped(&self, rail: usize, why: Dropped) {
+    pub(crate) fn dropped(&self, rail: RailId, why: Dropped) {
         let counter = match why {
             Dropped::Malformed(reason) => self.dropped.get(reason as usize),
             Dropped::Unauthentic(why) => self.unauthentic.get(why as usize),

@@ -9,6 +9,7 @@ use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
 use podos_proto::endpoint::{self, Dropped, Unwanted};
+use podos_proto::tgroup::RailId;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, Kind, ResetReason};
 use podos_proto::Gpid;
@@ -145,7 +146,7 @@ impl Entry {
             (result, circuit.is_done().then_some(finished))
         };
         while let Some((rail, frame)) = frames.pop() {
-            node.transmit_to(self.peer.host(), usize::from(rail), frame);
+            node.transmit_to(self.peer.host(), rail, frame);
         }
         if let Some(finished) = done {
             if node.table().remove(self.index, finished) && self.passive {
@@ -171,8 +172,7 @@ impl Entry {
             }
             // A frame that finds no memory is as good as lost: it will be sent again.
             if let Ok(frame) = transmit::frame(&out.header, out.payload) {
-                // No node has more than MAX_RAILS.
-                frames.push(out.rail as u8, frame);
+                frames.push(out.rail, frame);
             }
         }
     }
@@ -226,7 +226,7 @@ impl Entry {
     pub(crate) fn receive(
         self: &Arc<Self>,
         node: &Node,
-        rail: usize,
+        rail: RailId,
         header: &Header,
         mut payload: SegmentData,
     ) {

@@ -13,7 +13,7 @@ use podos_proto::circuit::{Circuit, Config};
 use podos_proto::endpoint::{Dropped, Environment, Frame, Identity, Mac, News};
 use podos_proto::keys::{Key, Mode, Nonce, Seal, SessionSlot};
 use podos_proto::peer::PeerSlot;
-use podos_proto::tgroup::RailSet;
+use podos_proto::tgroup::{RailId, RailSet};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason};
 use podos_proto::{keys, peer, Gpid, HostId};
@@ -87,7 +87,7 @@ impl Environment for &Node {
     }
 
     fn is_own(&self, mac: Mac) -> bool {
-        self.rails().addresses().contains(&Some(mac))
+        self.rails().addresses().values().contains(&Some(mac))
     }
 
     fn peers<R>(&mut self, work: impl FnOnce(&mut peer::Peers<Self::PeerSlots>) -> R) -> R {
@@ -105,11 +105,11 @@ impl Environment for &Node {
         self.rails().usable()
     }
 
-    fn mtu(&self, rail: usize) -> Option<u16> {
+    fn mtu(&self, rail: RailId) -> Option<u16> {
         self.rails().device(rail).map(|device| device.mtu())
     }
 
-    fn send(&mut self, rail: usize, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {
+    fn send(&mut self, rail: RailId, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {
         let frame = match seal {
             None => transmit::plain_frame(header, data),
             Some(seal) => sessions::sealed_frame(header, data, seal),
@@ -181,7 +181,7 @@ impl Environment for &Node {
         Some(entry)
     }
 
-    fn deliver(&mut self, entry: &Arc<Entry>, rail: usize, header: &Header, data: SegmentData) {
+    fn deliver(&mut self, entry: &Arc<Entry>, rail: RailId, header: &Header, data: SegmentData) {
         entry.receive(self, rail, header, data);
     }
 
@@ -202,7 +202,7 @@ impl Environment for &Node {
         Node::peers(self).reroute(self);
     }
 
-    fn dropped(&mut self, rail: usize, why: Dropped) {
+    fn dropped(&mut self, rail: RailId, why: Dropped) {
         self.counters.dropped(rail, why);
     }
 

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::endpoint::{self, Mac, BROADCAST};
 use podos_proto::gpid::Gpid;
+use podos_proto::tgroup::RailId;
 use podos_proto::wire::{Class, Header, Kind, USUAL_DATA};
 
 use crate::node::{Node, NODE};
@@ -104,7 +105,7 @@ pub fn send_ephemeral(to: Gpid, class: Class, op: u8, body: &[u8]) -> Result {
     announce(node, rail, address.ok_or(EHOSTDOWN)?, &header, body)
 }
 
-fn announce(node: &Node, rail: usize, to: Mac, header: &Header, body: &[u8]) -> Result {
+fn announce(node: &Node, rail: RailId, to: Mac, header: &Header, body: &[u8]) -> Result {
     match endpoint::announce(&mut &*node, rail, to, header, body) {
         true => Ok(()),
         false => Err(ENOKEY),

@@ -12,7 +12,7 @@ use kernel::sync::{Mutex, SpinLockIrq};
 use kernel::{new_mutex, new_spinlock_irq};
 use podos_proto::endpoint::{self, Departure, Identity, Mac};
 use podos_proto::kept::KeptLimit;
-use podos_proto::tgroup::{RailSet, RailView};
+use podos_proto::tgroup::{RailId, RailSet, RailView};
 use podos_proto::time::Instant;
 use podos_proto::wire::ResetReason;
 use podos_proto::{Gpid, HostId};
@@ -191,7 +191,7 @@ impl Node {
     /// Sends a circuit's plain frame to a host on a rail, protected as the mode asks for. It is dropped
     /// if the rail, the host or the session with it is gone, or if there is no memory: as any frame
     /// can be.
-    pub(crate) fn transmit_to(&self, host: HostId, rail: usize, frame: SkBuff) {
+    pub(crate) fn transmit_to(&self, host: HostId, rail: RailId, frame: SkBuff) {
         let Some(Departure { to, seal }) = endpoint::departure(&mut &*self, host, rail) else {
             return;
         };
@@ -205,7 +205,7 @@ impl Node {
     }
 
     /// Sends a frame to an address on a rail, as it is.
-    pub(crate) fn transmit_at(&self, rail: usize, to: Mac, frame: SkBuff) {
+    pub(crate) fn transmit_at(&self, rail: RailId, to: Mac, frame: SkBuff) {
         if let Some(dev) = self.rails.device(rail) {
             self.counters.sent(rail, frame.len());
             transmit::send(frame, &dev, rail, to);

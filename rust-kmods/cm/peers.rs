@@ -8,7 +8,7 @@ use kernel::sync::{Mutex, SpinLockIrq};
 use kernel::{new_mutex, new_spinlock_irq};
 use podos_proto::endpoint::News;
 use podos_proto::peer::{self, Peer, PeerSlot};
-use podos_proto::tgroup::RailSet;
+use podos_proto::tgroup::{RailId, RailSet};
 use podos_proto::time::Duration;
 use podos_proto::{Gpid, HostId};
 
@@ -79,7 +79,8 @@ impl Peers {
             }
             News::RailUp { node: peer, rail } => return trace::rail(peer, rail, true),
             News::RailDown { node: peer, rail } => {
-                pr_info!("host {}: rail {rail} is down\n", peer.host().raw());
+                let host = peer.host().raw();
+                pr_info!("host {host}: rail {} is down\n", rail.index());
                 return trace::rail(peer, rail, false);
             }
             News::Left { node: peer } => trace::peer(peer, false),
@@ -92,7 +93,8 @@ impl Peers {
                 trace::peer(peer, false);
             }
             News::Namesake { mac, rail, yields } => {
-                let (host, mac) = (node.gpid().host().raw(), MacAddress(mac));
+                let (host, rail) = (node.gpid().host().raw(), rail.index());
+                let mac = MacAddress(mac);
                 match yields {
                     true => pr_err!(
                         "host id {host} is another machine's, {} on rail {rail}: this one keeps silent until that is gone; give it a host id of its own\n",
@@ -182,7 +184,7 @@ impl Peers {
     }
 
     /// Takes note of a round trip to `host` over a rail.
-    pub(crate) fn note_rtt(&self, host: HostId, rail: usize, rtt: Duration) {
+    pub(crate) fn note_rtt(&self, host: HostId, rail: RailId, rtt: Duration) {
         self.map.lock().note_rtt(host, rail, rtt);
     }
 

@@ -37,7 +37,7 @@ mod transmit;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use podos_proto::tgroup::MAX_RAILS;
+use podos_proto::tgroup::PerRail;
 use podos_proto::wire::ETHERTYPE;
 use podos_proto::{Gpid, HostId};
 use podos_sys::{GlobalGuard, KThread};
@@ -187,9 +187,9 @@ pub fn local_node() -> Result<Gpid> {
 }
 
 /// Hardware addresses of this node's rails, by rail.
-pub fn interfaces() -> [Option<[u8; 6]>; MAX_RAILS] {
+pub fn interfaces() -> PerRail<Option<[u8; 6]>> {
     match NODE.get() {
         Ok(node) => node.rails().addresses(),
-        Err(_) => [None; MAX_RAILS],
+        Err(_) => PerRail::default(),
     }
 }

@@ -13,7 +13,7 @@ use kernel::str::BStr;
 use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::peer::LocalRail;
 use podos_proto::rails::{self, Device, Offer, RailTable, Rule, Rules};
-use podos_proto::tgroup::{Dealer, Group, GroupKind, RailSet, MAX_RAILS};
+use podos_proto::tgroup::{Dealer, Group, GroupKind, PerRail, RailId, RailSet};
 
 use crate::node::NODE;
 use crate::sys::{self, DeviceChain, NetDevice, NetDeviceEvent, NetDeviceObserver, Notifier};
@@ -60,10 +60,13 @@ impl Rails {
         // What is not taken is given up outside of the lock: the last reference may do some work.
         let offer = self.table.lock().offer(dev);
         match offer {
-            Offer::Taken(rail) => pr_info!("rail {rail} is {}\n", shown.display_name()),
+            Offer::Taken(rail) => {
+                pr_info!("rail {} is {}\n", rail.index(), shown.display_name());
+            }
             Offer::Late(rail, dev) => pr_info!(
-                "{} is not rail {rail}, which has another device\n",
-                dev.display_name()
+                "{} is not rail {}, which has another device\n",
+                dev.display_name(),
+                rail.index()
             ),
             Offer::Known(_) | Offer::Unwanted(_) => {}
         }
@@ -72,7 +75,7 @@ impl Rails {
     fn remove(&self, dev: &NetDevice) {
         let removed = self.table.lock().remove(dev);
         if let Some((rail, dev)) = removed {
-            pr_info!("rail {rail} is {} no more\n", dev.display_name());
+            log_loss(rail, &dev);
         }
     }
 
@@ -105,9 +108,9 @@ impl Rails {
             );
             EINVAL
         })?;
-        for (rail, dev) in lost.iter().enumerate() {
+        for (rail, dev) in lost.iter() {
             if let Some(dev) = dev {
-                pr_info!("rail {rail} is {} no more\n", dev.display_name());
+                log_loss(rail, dev);
             }
         }
         drop(lost);
@@ -117,19 +120,19 @@ impl Rails {
     }
 
     /// The rail's device.
-    pub(crate) fn device(&self, rail: usize) -> Option<NetDevice> {
-        self.table.lock().devices().get(rail)?.clone()
+    pub(crate) fn device(&self, rail: RailId) -> Option<NetDevice> {
+        self.table.lock().devices()[rail].clone()
     }
 
     /// The rails' hardware addresses.
-    pub(crate) fn addresses(&self) -> [Option<[u8; 6]>; MAX_RAILS] {
+    pub(crate) fn addresses(&self) -> PerRail<Option<[u8; 6]>> {
         let table = self.table.lock();
         let devices = table.devices();
-        core::array::from_fn(|rail| devices[rail].as_ref().map(NetDevice::mac))
+        PerRail::from_fn(|rail| devices[rail].as_ref().map(NetDevice::mac))
     }
 
     /// The rail that a device is.
-    pub(crate) fn number(&self, dev: &NetDevice) -> Option<usize> {
+    pub(crate) fn number(&self, dev: &NetDevice) -> Option<RailId> {
         self.table.lock().number(dev)
     }
 
@@ -140,7 +143,7 @@ impl Rails {
 
     fn filter(&self, wanted: impl Fn(&NetDevice) -> bool) -> RailSet {
         let table = self.table.lock();
-        let rails = table.devices().iter().enumerate();
+        let rails = table.devices().iter();
         let wanted = rails.filter(|(_, dev)| dev.as_ref().is_some_and(&wanted));
         wanted.map(|(rail, _)| rail).collect()
     }
@@ -163,10 +166,10 @@ impl Rails {
     }
 
     /// The rails that can send now, with what a circuit wants to know of them.
-    pub(crate) fn local(&self) -> [Option<LocalRail>; MAX_RAILS] {
+    pub(crate) fn local(&self) -> PerRail<Option<LocalRail>> {
         let table = self.table.lock();
         let devices = table.devices();
-        core::array::from_fn(|rail| {
+        PerRail::from_fn(|rail| {
             let device = devices[rail].as_ref().filter(|dev| dev.is_running())?;
             Some(LocalRail {
                 mtu: device.mtu(),
@@ -176,9 +179,14 @@ impl Rails {
     }
 
     /// One of `candidates`, in turn, for an ephemeral packet.
-    pub(crate) fn elect(&self, candidates: &RailSet) -> Option<usize> {
+    pub(crate) fn elect(&self, candidates: &RailSet) -> Option<RailId> {
         self.dealer.lock().deal(*candidates)
     }
+}
+
+/// Says that a rail has lost its device.
+fn log_loss(rail: RailId, dev: &NetDevice) {
+    pr_info!("rail {} is {} no more\n", rail.index(), dev.display_name());
 }
 
 /// Offers the node's rails all devices there are.

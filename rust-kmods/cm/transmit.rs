@@ -3,6 +3,7 @@
 //! From a header and data to a frame on a rail.
 
 use kernel::prelude::*;
+use podos_proto::tgroup::RailId;
 use podos_proto::wire::{Header, ETHERTYPE, HEADER_LEN};
 
 use crate::sys::{NetDevice, SegmentData, SkBuff, ETHERNET_LEN};
@@ -99,6 +100,6 @@ pub(crate) fn split(frame: &SkBuff) -> Result<(Header, &[u8])> {
 }
 
 /// Addresses a frame and sends it on a rail, which `dev` is.
-pub(crate) fn send(frame: SkBuff, dev: &NetDevice, rail: usize, destination: [u8; 6]) {
+pub(crate) fn send(frame: SkBuff, dev: &NetDevice, rail: RailId, destination: [u8; 6]) {
     frame.transmit(dev, rail, destination, ETHERTYPE);
 }

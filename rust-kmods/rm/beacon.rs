@@ -41,6 +41,7 @@ pub(crate) fn gather(seq: Seq) -> Beacon {
     let mut name = [0; HOSTNAME_LEN];
     let len = sys::copy_host_name(&mut name);
     beacon.set_hostname(name.get(..len).unwrap_or(&[]));
-    beacon.set_interfaces(podos_cm::interfaces().into_iter().flatten());
+    let interfaces = podos_cm::interfaces();
+    beacon.set_interfaces(interfaces.values().iter().flatten().copied());
     beacon
 }

@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use podos_proto::tgroup::RailId;
 use podos_proto::wire::Header;
 
 use crate::clock::Nanos;
@@ -24,7 +25,7 @@ pub struct Arrival {
     /// Who sent it: the number of the node.
     pub from: u32,
     /// On which rail.
-    pub rail: usize,
+    pub rail: RailId,
     /// Its header.
     pub header: Header,
     /// What follows the Ethernet header.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use podos_proto::tgroup::RailId;
 use podos_proto::wire::Kind;
 use podos_random::{mix, SplitMix64};
 
@@ -115,14 +116,14 @@ impl Ether {
     }
 
     /// Sends a frame to one interface.
-    pub fn send(&mut self, from: u32, rail: usize, to: Mac, bytes: Vec<u8>) {
+    pub fn send(&mut self, from: u32, rail: RailId, to: Mac, bytes: Vec<u8>) {
         self.traffic[from as usize].sent.count_raw(&bytes);
         if bytes.len() > usize::from(self.network.mtu(rail)) {
             let text = format!("node {from} sent {} bytes on rail {rail}", bytes.len());
             self.judge.object(self.now, text);
         }
         let (to, to_rail) = owner(to);
-        if to_rail != rail || to >= self.config.nodes {
+        if to_rail != Some(rail) || to >= self.config.nodes {
             // Nobody on this rail has the address.
             return;
         }
@@ -148,7 +149,7 @@ impl Ether {
     }
 
     /// Sends a frame to all interfaces of a rail.
-    pub fn send_to_all(&mut self, from: u32, rail: usize, bytes: Vec<u8>) {
+    pub fn send_to_all(&mut self, from: u32, rail: RailId, bytes: Vec<u8>) {
         self.traffic[from as usize].sent.count_raw(&bytes);
         let bytes: Rc<[u8]> = bytes.into();
         let arrivals = self.network.travel_to_all(&mut self.random, self.now, rail);

@@ -2,6 +2,7 @@
 
 //! What goes wrong, when and for how long: a plan that follows from the seed.
 
+use podos_proto::tgroup::{RailId, RailSet};
 use podos_random::{mix, SplitMix64};
 
 use crate::clock::{Nanos, MILLIS, SECONDS};
@@ -18,21 +19,21 @@ pub enum Kind {
     /// CM is unloaded and loaded again, in the same boot; `true`: it says good-bye.
     Reload(u32, bool),
     /// An interface has no carrier, and its node knows.
-    NoCarrier(u32, usize),
+    NoCarrier(u32, RailId),
     /// An interface hears nothing.
-    Deaf(u32, usize),
+    Deaf(u32, RailId),
     /// What an interface sends gets nowhere.
-    Mute(u32, usize),
+    Mute(u32, RailId),
     /// A rail's switch is off: all its interfaces are without carrier.
-    RailOff(usize),
+    RailOff(RailId),
     /// A rail's switch forwards nothing.
-    RailSilent(usize),
+    RailSilent(RailId),
     /// The rails of this set fall into two parts, as a hash with this salt says.
-    Parted(u8, u64),
+    Parted(RailSet, u64),
     /// No fault: a node renews its part of all session keys, when this begins and when it ends.
     Rekey(u32),
     /// A rail has other weather.
-    Storm(usize, Weather),
+    Storm(RailId, Weather),
 }
 
 /// Something that is wrong for a while.
@@ -73,7 +74,7 @@ pub fn plan(config: &Config) -> Vec<Fault> {
     let of_nodes = |per_mille: u64| (nodes * per_mille * config.load / SECONDS).div_ceil(1_000);
     let of_all = |per_ten_seconds: u64| (per_ten_seconds * config.load / SECONDS).div_ceil(10);
     let node = |random: &mut SplitMix64| random.below(nodes) as u32;
-    let rail = |random: &mut SplitMix64| random.index(config.rails);
+    let rail = |random: &mut SplitMix64| RailId::ALL[random.index(config.rails)];
     let mut add = |random: &mut SplitMix64, count: u64, make: &dyn Fn(&mut SplitMix64) -> Kind| {
         for _ in 0..count {
             let kind = make(random);
@@ -107,7 +108,8 @@ pub fn plan(config: &Config) -> Vec<Fault> {
     add(random, of_all(3), &|random| Kind::RailOff(rail(random)));
     add(random, of_all(3), &|random| Kind::RailSilent(rail(random)));
     add(random, of_all(5), &|random| {
-        Kind::Parted(random.within(1, 255) as u8, random.draw())
+        let rails = RailSet::from_bits(random.within(1, 255) as u8);
+        Kind::Parted(rails, random.draw())
     });
     add(random, of_all(8), &|random| {
         let weather = Weather {
@@ -123,7 +125,7 @@ pub fn plan(config: &Config) -> Vec<Fault> {
 }
 
 /// An interface while these faults last.
-pub fn port<'a>(faults: impl Iterator<Item = &'a Fault>, node: u32, rail: usize) -> Port {
+pub fn port<'a>(faults: impl Iterator<Item = &'a Fault>, node: u32, rail: RailId) -> Port {
     let mut port = Port {
         carrier: true,
         deaf: false,
@@ -137,7 +139,7 @@ pub fn port<'a>(faults: impl Iterator<Item = &'a Fault>, node: u32, rail: usize)
             Kind::Mute(n, r) if (n, r) == (node, rail) => port.mute = true,
             Kind::RailOff(r) if r == rail => port.carrier = false,
             Kind::RailSilent(r) if r == rail => port.deaf = true,
-            Kind::Parted(rails, salt) if rails >> rail & 1 == 1 => {
+            Kind::Parted(rails, salt) if rails.contains(rail) => {
                 let side = mix(salt ^ u64::from(node)) & 1;
                 port.part ^= (side as u8) << (number % 8);
             }
@@ -151,7 +153,7 @@ pub fn port<'a>(faults: impl Iterator<Item = &'a Fault>, node: u32, rail: usize)
 pub fn weather<'a>(
     faults: impl Iterator<Item = &'a Fault>,
     usual: Weather,
-    rail: usize,
+    rail: RailId,
 ) -> Weather {
     let storms = faults.filter_map(|fault| match fault.kind {
         Kind::Storm(r, weather) if r == rail => Some(weather),
@@ -179,6 +181,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use podos_proto::tgroup::RailId::*;
 
     #[test]
     fn plans_follow_from_the_seed() {
@@ -197,12 +200,12 @@ mod tests {
             kind,
         };
         let faults = [
-            fault(Kind::Deaf(3, 1)),
-            fault(Kind::NoCarrier(3, 1)),
-            fault(Kind::RailOff(0)),
+            fault(Kind::Deaf(3, R1)),
+            fault(Kind::NoCarrier(3, R1)),
+            fault(Kind::RailOff(R0)),
         ];
         let at = |node, rail| port(faults.iter(), node, rail);
-        assert!(at(3, 1).deaf && !at(3, 1).carrier && !at(2, 0).carrier);
-        assert_eq!(at(2, 1), port([].iter(), 2, 1));
+        assert!(at(3, R1).deaf && !at(3, R1).carrier && !at(2, R0).carrier);
+        assert_eq!(at(2, R1), port([].iter(), 2, R1));
     }
 }

@@ -17,7 +17,7 @@ use podos_proto::endpoint::{self, Clock, Identity, BROADCAST};
 use podos_proto::peer::{LocalRail, PeerSlot, Peers};
 use podos_proto::rm::Beacon;
 use podos_proto::sst::{Sst, SstSlot};
-use podos_proto::tgroup::{Dealer, RailSet, RailView, MAX_RAILS};
+use podos_proto::tgroup::{Dealer, PerRail, RailId, RailSet, RailView};
 use podos_proto::wire::Class;
 use podos_proto::{Gpid, HostId};
 use zerocopy::big_endian::U32;
@@ -246,7 +246,9 @@ impl Life {
 
     /// The rails that can send now, as far as the node knows.
     fn usable(&self, ether: &Ether) -> RailSet {
-        (0..ether.network.rails())
+        ether
+            .network
+            .each_rail()
             .filter(|&rail| ether.network.port(self.birth.node, rail).carrier)
             .collect()
     }
@@ -264,7 +266,12 @@ impl Life {
             ..Beacon::default()
         };
         beacon.set_hostname(format!("linus{}", self.birth.gpid.host()).as_bytes());
-        beacon.set_interfaces((0..ether.network.rails()).map(|rail| mac(self.birth.node, rail)));
+        beacon.set_interfaces(
+            ether
+                .network
+                .each_rail()
+                .map(|rail| mac(self.birth.node, rail)),
+        );
         let op = podos_proto::rm::Op::Beacon as u8;
         let header = protocol::ephemeral(self.birth.gpid, Class::Rm, op, beacon.as_bytes());
         let mut here = Here::new(self, ether);
@@ -345,7 +352,7 @@ impl Life {
             }
             _ => self.usable(ether),
         };
-        let local: [Option<LocalRail>; MAX_RAILS] = std::array::from_fn(|rail| {
+        let local = PerRail::from_fn(|rail| {
             usable.contains(rail).then(|| LocalRail {
                 mtu: network.mtu(rail),
                 queued_bytes: 0,
@@ -357,8 +364,8 @@ impl Life {
         view
     }
 
-    fn rail_for_ever(host: HostId, rails: usize) -> usize {
-        host.raw() as usize % rails
+    fn rail_for_ever(host: HostId, rails: usize) -> RailId {
+        RailId::ALL[host.raw() as usize % rails]
     }
 
     /// An interface of this node has found or lost its carrier.

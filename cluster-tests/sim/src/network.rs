@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use podos_proto::tgroup::RailId;
 use podos_random::{mix, SplitMix64};
 
 use crate::clock::{Nanos, MICROS};
@@ -13,17 +14,17 @@ use crate::random;
 pub type Mac = [u8; 6];
 
 /// The address of a node's interface on a rail.
-pub fn mac(node: u32, rail: usize) -> Mac {
+pub fn mac(node: u32, rail: RailId) -> Mac {
     let [_, high, middle, low] = node.to_be_bytes();
     [0x52, 0x54, rail as u8, high, middle, low]
 }
 
-/// The node and the rail that an address belongs to.
-pub fn owner(mac: Mac) -> (u32, usize) {
+/// The node and the rail that an address belongs to, if there is such a rail.
+pub fn owner(mac: Mac) -> (u32, Option<RailId>) {
     let [_, _, rail, high, middle, low] = mac;
     (
         u32::from_be_bytes([0, high, middle, low]),
-        usize::from(rail),
+        RailId::new(rail.into()),
     )
 }
 
@@ -35,7 +36,7 @@ pub struct Flight {
     /// The node it is addressed to.
     pub to: u32,
     /// The rail.
-    pub rail: usize,
+    pub rail: RailId,
     /// What follows the Ethernet header.
     pub bytes: Vec<u8>,
     /// Ethernet's check sequence, as the sender has written it.
@@ -48,7 +49,7 @@ pub struct Shout {
     /// The sending node.
     pub from: u32,
     /// The rail.
-    pub rail: usize,
+    pub rail: RailId,
     /// What follows the Ethernet header.
     pub bytes: Rc<[u8]>,
     /// Tells this arrival from others.
@@ -203,36 +204,46 @@ impl Network {
         self.rails
     }
 
+    /// Each of them.
+    pub fn each_rail(&self) -> impl Iterator<Item = RailId> + use<> {
+        RailId::ALL.into_iter().take(self.rails)
+    }
+
     /// The longest frame of a rail, without its Ethernet header.
-    pub fn mtu(&self, rail: usize) -> u16 {
-        self.mtus[rail]
+    pub fn mtu(&self, rail: RailId) -> u16 {
+        self.mtus[rail.index()]
     }
 
     /// An interface as it is now.
-    pub fn port(&self, node: u32, rail: usize) -> Port {
-        self.ports_now[node as usize * self.rails + rail]
+    pub fn port(&self, node: u32, rail: RailId) -> Port {
+        self.ports_now[self.place(node, rail)]
+    }
+
+    /// Where an interface is in the lists of all.
+    fn place(&self, node: u32, rail: RailId) -> usize {
+        node as usize * self.rails + rail.index()
     }
 
     /// Changes an interface.
-    pub fn set_port(&mut self, now: Nanos, node: u32, rail: usize, port: Port) {
-        let place = node as usize * self.rails + rail;
+    pub fn set_port(&mut self, now: Nanos, node: u32, rail: RailId, port: Port) {
+        let place = self.place(node, rail);
         self.ports_now[place] = port;
         self.ports[place].set(now, port);
     }
 
     /// What a rail does to frames now.
-    pub fn weather(&self, rail: usize) -> Weather {
-        self.weather_now[rail]
+    pub fn weather(&self, rail: RailId) -> Weather {
+        self.weather_now[rail.index()]
     }
 
     /// Changes what a rail does to frames.
-    pub fn set_weather(&mut self, now: Nanos, rail: usize, weather: Weather) {
-        self.weather_now[rail] = weather;
-        self.weather[rail].set(now, weather);
+    pub fn set_weather(&mut self, now: Nanos, rail: RailId, weather: Weather) {
+        self.weather_now[rail.index()] = weather;
+        self.weather[rail.index()].set(now, weather);
     }
 
     /// When a frame that is sent now arrives, if it is not lost, and when a copy of it does.
-    pub fn travel(&self, random: &mut SplitMix64, now: Nanos, rail: usize) -> [Option<Nanos>; 2] {
+    pub fn travel(&self, random: &mut SplitMix64, now: Nanos, rail: RailId) -> [Option<Nanos>; 2] {
         let weather = self.weather(rail);
         let first = !random.chance(weather.loss);
         let second = random.chance(weather.duplicates);
@@ -244,7 +255,7 @@ impl Network {
         &self,
         random: &mut SplitMix64,
         now: Nanos,
-        rail: usize,
+        rail: RailId,
     ) -> [Option<Nanos>; 2] {
         let weather = self.weather(rail);
         let second = random.chance(weather.duplicates);
@@ -252,12 +263,12 @@ impl Network {
     }
 
     /// Whether what `from` sends on a rail is heard by `to` now.
-    pub fn hears(&self, to: u32, from: u32, rail: usize) -> bool {
+    pub fn hears(&self, to: u32, from: u32, rail: RailId) -> bool {
         self.port(to, rail).hears(self.port(from, rail))
     }
 
     /// What becomes of frame `number` to all on its way to `to`.
-    pub fn fate(&self, to: u32, rail: usize, number: u64) -> Fate {
+    pub fn fate(&self, to: u32, rail: RailId, number: u64) -> Fate {
         let weather = self.weather(rail);
         if weather.loss == 0 && weather.damage == 0 {
             return Fate::Arrives;
@@ -272,7 +283,7 @@ impl Network {
     }
 
     /// Damages a frame, perhaps.
-    pub fn damage(&self, random: &mut SplitMix64, rail: usize, bytes: &mut [u8]) {
+    pub fn damage(&self, random: &mut SplitMix64, rail: RailId, bytes: &mut [u8]) {
         if bytes.is_empty() || !random.chance(self.weather(rail).damage) {
             return;
         }
@@ -286,14 +297,14 @@ impl Network {
     /// two nodes from `from` to `to`, as -log10: infinite where a rail lost none, 0 where each rail
     /// was cut for a while.
     pub fn certainty(&self, a: u32, b: u32, from: Nanos, to: Nanos, tries: u32) -> f64 {
-        (0..self.rails)
+        self.each_rail()
             .map(|rail| self.rail_certainty(a, b, rail, from, to) * f64::from(tries))
             .sum()
     }
 
     /// -log10 of a rail's loss at its worst; 0 where it was cut.
-    fn rail_certainty(&self, a: u32, b: u32, rail: usize, from: Nanos, to: Nanos) -> f64 {
-        let history = |node: u32| &self.ports[node as usize * self.rails + rail];
+    fn rail_certainty(&self, a: u32, b: u32, rail: RailId, from: Nanos, to: Nanos) -> f64 {
+        let history = |node: u32| &self.ports[self.place(node, rail)];
         let whole = |port: Port| port.carrier && !port.deaf && !port.mute;
         let states = |node| history(node).between(from, to);
         if !states(a).chain(states(b)).all(|(_, port)| whole(port)) {
@@ -311,7 +322,7 @@ impl Network {
         if changes.iter().any(apart) {
             return 0.0;
         }
-        let weather = self.weather[rail].between(from, to);
+        let weather = self.weather[rail.index()].between(from, to);
         let loss = weather.map(|(_, weather)| weather.loss + weather.damage + weather.stragglers);
         let loss = loss.max().unwrap_or(0);
         if loss == 0 {
@@ -324,6 +335,7 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use podos_proto::tgroup::RailId::*;
 
     const LOSSY: Weather = Weather {
         loss: 10_000,
@@ -335,8 +347,8 @@ mod tests {
 
     #[test]
     fn addresses_tell_their_owner() {
-        for (node, rail) in [(0, 0), (9_999, 7), (0xff_ffff, 2)] {
-            assert_eq!(owner(mac(node, rail)), (node, rail));
+        for (node, rail) in [(0, R0), (9_999, R7), (0xff_ffff, R2)] {
+            assert_eq!(owner(mac(node, rail)), (node, Some(rail)));
         }
     }
 
@@ -348,9 +360,9 @@ mod tests {
             deaf: true,
             ..Port::WHOLE
         };
-        network.set_port(50, 1, 0, deaf);
-        assert!(!network.hears(1, 0, 0) && network.hears(0, 1, 0) && network.hears(1, 0, 1));
-        network.set_port(60, 1, 0, Port::WHOLE);
+        network.set_port(50, 1, R0, deaf);
+        assert!(!network.hears(1, 0, R0) && network.hears(0, 1, R0) && network.hears(1, 0, R1));
+        network.set_port(60, 1, R0, Port::WHOLE);
         // Rail 0 does not count while it was cut at any time.
         assert_eq!(network.certainty(0, 1, 0, 100, 3), 6.0);
         assert_eq!(network.certainty(0, 1, 60, 100, 3), 12.0);
@@ -359,11 +371,11 @@ mod tests {
             part: 1,
             ..Port::WHOLE
         };
-        network.set_port(70, 0, 1, away);
+        network.set_port(70, 0, R1, away);
         assert_eq!(network.certainty(0, 1, 60, 100, 1), 2.0);
-        network.set_port(70, 1, 1, away);
+        network.set_port(70, 1, R1, away);
         assert_eq!(network.certainty(0, 1, 60, 100, 1), 4.0);
-        network.set_weather(80, 0, Weather::default());
+        network.set_weather(80, R0, Weather::default());
         assert_eq!(network.certainty(0, 1, 80, 100, 1), f64::INFINITY);
     }
 
@@ -384,7 +396,7 @@ mod tests {
         let network = Network::new(1_000, 1, LOSSY, 1);
         let lost = (0..1_000)
             .flat_map(|number| (0..100).map(move |to| (number, to)))
-            .filter(|&(number, to)| network.fate(to, 0, number) == Fate::Lost)
+            .filter(|&(number, to)| network.fate(to, R0, number) == Fate::Lost)
             .count();
         assert!((900..1_100).contains(&lost), "{lost}");
     }

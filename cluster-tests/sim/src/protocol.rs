@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{self, Activity, Config};
-use podos_proto::tgroup::{Group, GroupKind, RailView};
+use podos_proto::tgroup::{Group, GroupKind, RailId, RailView};
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Class, DropReason, Header, Kind, HEADER_LEN, MAX_DATA};
 use podos_proto::{Gpid, Seq};
@@ -153,7 +153,7 @@ pub fn accept(turn: u32, header: &Header, local: Gpid, index: CdtIndex) -> Circu
 pub fn receive(
     circuit: &mut Circuit,
     now: Instant,
-    rail: usize,
+    rail: RailId,
     header: &Header,
     payload: Payload,
 ) -> Activity {
@@ -165,7 +165,7 @@ pub fn fetch(
     circuit: &mut Circuit,
     now: Nanos,
     rails: &RailView,
-    frames: &mut Vec<(usize, Header, Vec<u8>)>,
+    frames: &mut Vec<(RailId, Header, Vec<u8>)>,
 ) {
     while let Some(next) = circuit.poll_transmit(instant(now), rails) {
         let start = usize::from(next.header.offset);

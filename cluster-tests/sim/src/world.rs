@@ -218,7 +218,7 @@ impl World {
                     None => 0..self.ether.config.nodes,
                 };
                 for node in nodes {
-                    for rail in 0..self.ether.config.rails {
+                    for rail in self.ether.network.each_rail() {
                         let port = faults::port(self.active_faults(), node, rail);
                         let (network, now) = (&mut self.ether.network, self.ether.now);
                         network.set_port(now, node, rail, port);

@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use core::str;
 use kernel::prelude::*;
 use podos_proto::peer::Peer;
-use podos_proto::tgroup::{GroupKind, MAX_RAILS};
+use podos_proto::tgroup::{GroupKind, RailId};
 use podos_proto::HostId;
 use podos_sys::Attribute;
 
@@ -22,7 +22,7 @@ fn up_or_down(up: bool) -> &'static str {
 }
 
 /// How a rail to a peer is: `deaf` if the peer is heard there, and says that it does not hear this node.
-fn state_of(peer: &Peer, number: usize) -> &'static str {
+fn state_of(peer: &Peer, number: RailId) -> &'static str {
     match (peer.heard().contains(number), peer.rails().contains(number)) {
         (true, false) => "deaf",
         (_, up) => up_or_down(up),
@@ -36,7 +36,7 @@ pub(super) fn show_rails(node: &Node, f: &mut dyn Write) -> fmt::Result {
         "rail device mac mtu state sent_frames sent_bytes received_frames received_bytes \
          queued_bytes"
     )?;
-    for (rail, traffic) in node.counters.rails.iter().enumerate() {
+    for (rail, traffic) in node.counters.rails.iter() {
         let Some(device) = node.rails().device(rail) else {
             continue;
         };
@@ -66,11 +66,12 @@ pub(super) fn show_peers(node: &Node, f: &mut dyn Write) -> fmt::Result {
     while let Some(peer) = from.and_then(|from| node.peers().next_known(from)) {
         let gpid = peer.node();
         from = gpid.host().next();
-        for number in 0..MAX_RAILS {
-            // A rail that was never heard has no address.
-            let Some(rail) = peer.rail(number).filter(|rail| rail.mac != [0; 6]) else {
+        for number in RailId::ALL {
+            let rail = peer.rail(number);
+            // One that was never heard has no address.
+            if rail.mac == [0; 6] {
                 continue;
-            };
+            }
             let silent = now.saturating_duration_since(rail.last_heard);
             write!(
                 f,
@@ -135,7 +136,7 @@ impl Attribute for RailDevices {
     const WRITABLE: bool = true;
 
     fn show(&self, text: &mut dyn Write) -> Result {
-        for (rail, rule) in NODE.get()?.rails().rules().iter().enumerate() {
+        for (rail, rule) in NODE.get()?.rails().rules().iter() {
             writeln!(text, "{rail} {rule}")?;
         }
         Ok(())

@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 use kernel::bindings;
 use kernel::error::to_result;
 use kernel::prelude::*;
+use podos_proto::tgroup::RailId;
 
 use super::kept::Charge;
 use super::queued;
@@ -249,7 +250,7 @@ impl SkBuff {
     pub(crate) fn transmit(
         mut self,
         dev: &NetDevice,
-        rail: usize,
+        rail: RailId,
         destination: [u8; 6],
         ethertype: u16,
     ) {
@@ -408,11 +409,11 @@ impl SkbQueue {
         Self { ends: None }
     }
 
-    pub(crate) fn push(&mut self, rail: u8, skb: SkBuff) {
+    pub(crate) fn push(&mut self, rail: RailId, skb: SkBuff) {
         let new = skb.into_raw();
         // SAFETY: `new` is ours, and by the type invariant so is `last`.
         unsafe {
-            (*new.as_ptr()).cb[0] = rail;
+            (*new.as_ptr()).cb[0] = rail as u8;
             set_next(new, None);
             if let Some((_, last)) = self.ends {
                 set_next(last, Some(new));
@@ -423,15 +424,18 @@ impl SkbQueue {
         self.ends = Some((first, new));
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(u8, SkBuff)> {
+    pub(crate) fn pop(&mut self) -> Option<(RailId, SkBuff)> {
         let (first, last) = self.ends?;
         // SAFETY: By the type invariant `first` is ours, and the list gives it up. Who is given it
         // finds `cb` as in a new buffer.
         unsafe {
             self.ends = next(first).map(|second| (second, last));
             set_next(first, None);
-            let rail = core::mem::take(&mut (*first.as_ptr()).cb[0]);
-            Some((rail, SkBuff::from_raw(first)))
+            let number = core::mem::take(&mut (*first.as_ptr()).cb[0]);
+            let skb = SkBuff::from_raw(first);
+            // By the type invariant it is one.
+            let rail = RailId::new(number.into())?;
+            Some((rail, skb))
         }
     }
 }

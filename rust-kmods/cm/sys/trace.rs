@@ -7,6 +7,7 @@
 
 use kernel::bindings::tracepoint;
 use podos_proto::cdt::CdtIndex;
+use podos_proto::tgroup::RailId;
 use podos_proto::wire::{Class, Header, ResetReason};
 use podos_proto::Gpid;
 
@@ -93,7 +94,7 @@ pub(crate) struct TracedSegment<'a> {
     /// This end's index of the circuit.
     pub(crate) index: CdtIndex,
     /// The rail it takes.
-    pub(crate) rail: usize,
+    pub(crate) rail: RailId,
     /// The frame's header.
     pub(crate) header: &'a Header,
 }
@@ -180,7 +181,7 @@ impl TracedSegment<'_> {
 
 /// A node is heard on a rail, or no more.
 #[inline]
-pub(crate) fn rail(node: Gpid, rail: usize, up: bool) {
+pub(crate) fn rail(node: Gpid, rail: RailId, up: bool) {
     if up && podos_rail_up_is_on() {
         // SAFETY: Numbers.
         unsafe { podos_rail_up(node.raw(), rail as u32) }
@@ -204,7 +205,7 @@ pub(crate) fn peer(node: Gpid, up: bool) {
 
 /// A received frame was thrown away.
 #[inline]
-pub(crate) fn dropped(rail: usize, reason: impl FnOnce() -> &'static str) {
+pub(crate) fn dropped(rail: RailId, reason: impl FnOnce() -> &'static str) {
     if podos_frame_dropped_is_on() {
         let reason = reason();
         // SAFETY: The reason has so many bytes.

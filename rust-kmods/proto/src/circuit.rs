@@ -38,7 +38,7 @@ use timers::Unheard;
 use crate::cdt::CdtIndex;
 use crate::gpid::Gpid;
 use crate::seq::Seq;
-use crate::tgroup::{Group, GroupKind, RailView};
+use crate::tgroup::{Group, GroupKind, RailId, RailView};
 use crate::time::{Duration, Instant};
 use crate::wire::{Class, Flags, Header, Kind, ResetReason, MAX_DATA};
 
@@ -82,9 +82,9 @@ pub struct Circuit<B: Payload> {
     /// When to look for a rail again; set while there was none for something to be sent.
     stranded_until: Option<Instant>,
     /// The rail over which the other end last sent what it wants to be acknowledged.
-    heard_on: Option<u8>,
+    heard_on: Option<RailId>,
     /// The last round trip that was measured and not yet told.
-    sample: Option<(usize, Duration)>,
+    sample: Option<(RailId, Duration)>,
     stats: Stats,
 }
 
@@ -272,7 +272,7 @@ impl<B: Payload> Circuit<B> {
     }
 
     /// The last round trip that was measured, and over which rail; each is told once.
-    pub fn take_rtt_sample(&mut self) -> Option<(usize, Duration)> {
+    pub fn take_rtt_sample(&mut self) -> Option<(RailId, Duration)> {
         self.sample.take()
     }
 
@@ -287,7 +287,7 @@ impl<B: Payload> Circuit<B> {
     }
 
     /// The rail that was last used for something that asks for an answer.
-    pub fn rail(&self) -> Option<usize> {
+    pub fn rail(&self) -> Option<RailId> {
         self.send.rail()
     }
 
@@ -377,7 +377,7 @@ impl<B: Payload> Circuit<B> {
 
     /// Takes a frame in that came over `rail`. `payload` is its data; it is dropped when the frame
     /// has none.
-    pub fn receive(&mut self, now: Instant, rail: usize, header: &Header, payload: B) -> Activity {
+    pub fn receive(&mut self, now: Instant, rail: RailId, header: &Header, payload: B) -> Activity {
         if self.reset.is_some() {
             return Activity::NONE;
         }
@@ -478,11 +478,11 @@ impl<B: Payload> Circuit<B> {
         first
     }
 
-    fn on_heard(&mut self, now: Instant, rail: usize, header: &Header) {
+    fn on_heard(&mut self, now: Instant, rail: RailId, header: &Header) {
         self.idle_since = Some(now);
         self.unheard = None;
         if header.kind == Kind::Data || header.flags.contains(Flags::PROBE) {
-            self.heard_on = u8::try_from(rail).ok();
+            self.heard_on = Some(rail);
             if self.role == Role::Passive {
                 self.send.rail_state_mut().follow(rail);
             }

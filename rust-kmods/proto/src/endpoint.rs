@@ -40,7 +40,7 @@ use crate::gpid::Gpid;
 use crate::host_id::HostId;
 use crate::keys::{self, AuthError, Key, Mode, Prf, Seal, SessionSlot};
 use crate::peer::{self, PeerSlot};
-use crate::tgroup::RailSet;
+use crate::tgroup::{RailId, RailSet};
 use crate::time::Instant;
 use crate::wire::{Class, DropReason, Header, ResetReason};
 
@@ -131,10 +131,10 @@ pub trait Environment {
     /// Whether this is the address of one of them.
     fn is_own(&self, mac: Mac) -> bool;
     /// Most bytes of a frame on a rail; `None` if the rail is gone.
-    fn mtu(&self, rail: usize) -> Option<u16>;
+    fn mtu(&self, rail: RailId) -> Option<u16>;
     /// Sends one frame, protected as `seal` says, to a station on a rail. It may be lost, as any
     /// frame may be.
-    fn send(&mut self, rail: usize, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>);
+    fn send(&mut self, rail: RailId, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>);
     /// Whether the frame's tag is right; its data are decrypted in place if they were sealed.
     fn verify(&mut self, key: &Key, header: &Header, frame: &mut Self::Frame) -> bool;
 
@@ -163,7 +163,7 @@ pub trait Environment {
     fn deliver(
         &mut self,
         circuit: &Self::Circuit,
-        rail: usize,
+        rail: RailId,
         header: &Header,
         data: <Self::Frame as Frame>::Data,
     );
@@ -179,7 +179,7 @@ pub trait Environment {
     // Who hears of it.
 
     /// A frame that came on `rail` was dropped.
-    fn dropped(&mut self, rail: usize, why: Dropped);
+    fn dropped(&mut self, rail: RailId, why: Dropped);
     /// Something changed with a peer.
     fn tell(&mut self, news: News);
 }
@@ -271,28 +271,28 @@ pub enum News {
         /// The node: host and boot.
         node: Gpid,
         /// Where it was heard.
-        rail: usize,
+        rail: RailId,
     },
     /// A node lost its memory; it was heard on a rail.
     Rebooted {
         /// The node as it is now: host and boot.
         node: Gpid,
         /// Where it was heard.
-        rail: usize,
+        rail: RailId,
     },
     /// A node that is up was heard on a further rail.
     RailUp {
         /// The node: host and boot.
         node: Gpid,
         /// The rail.
-        rail: usize,
+        rail: RailId,
     },
     /// One rail of a node is lost, others are left.
     RailDown {
         /// The node: host and boot.
         node: Gpid,
         /// The rail.
-        rail: usize,
+        rail: RailId,
     },
     /// A node said that it leaves.
     Left {
@@ -314,7 +314,7 @@ pub enum News {
         /// Its address.
         mac: Mac,
         /// On which rail it was heard.
-        rail: usize,
+        rail: RailId,
         /// Whether this node keeps silent until the other one is gone.
         yields: bool,
     },

@@ -71,14 +71,18 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tgroup::RailId;
     use crate::HostId;
 
     #[test]
     fn reports_survive_the_wire() {
-        let heard = Heard::new([0, 2].into_iter().collect(), Duration::from_millis(900));
+        let heard = Heard::new(
+            [RailId::R0, RailId::R2].into_iter().collect(),
+            Duration::from_millis(900),
+        );
         assert_eq!(heard.as_bytes(), [5, 0, 0x03, 0x84]);
         assert_eq!(Heard::decode(&[5, 0, 0x03, 0x84, 9]), Ok(&heard));
-        assert_eq!(heard.rails().iter().collect::<std::vec::Vec<_>>(), [0, 2]);
+        assert_eq!(heard.rails().bits(), 5);
         assert_eq!(heard.valid(), Duration::from_millis(900));
         assert_eq!(Heard::decode(&[5, 0, 3]), Err(Malformed::Truncated));
         let long = Heard::new(RailSet::EMPTY, Duration::from_secs(600));

@@ -7,6 +7,7 @@ use zerocopy::big_endian::{U16, U32};
 use crate::codec::{self, Malformed};
 use crate::derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::keys::Nonce;
+use crate::tgroup::RailId;
 use crate::time::Duration;
 use crate::wire::{Class, Header, Kind, MAX_MTU, MIN_MTU};
 use crate::{Gpid, Seq};
@@ -53,9 +54,9 @@ pub struct Hello {
 
 impl Hello {
     /// The hello of rail `rail` out of `rails`, of the usual MTU and without a nonce.
-    pub fn new(rail: u8, rails: u8, incarnation: u32) -> Self {
+    pub fn new(rail: RailId, rails: u8, incarnation: u32) -> Self {
         Self {
-            rail,
+            rail: rail as u8,
             rails,
             flags: 0,
             epoch: 0,
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn hellos_survive_the_wire() {
-        let hello = Hello::new(2, 3, 0x0102_0304);
+        let hello = Hello::new(RailId::R2, 3, 0x0102_0304);
         let mut bytes = [0; 48];
         bytes[..12].copy_from_slice(&[2, 3, 0, 0, 1, 2, 3, 4, 0x01, 0x2c, 0x05, 0xdc]);
         assert_eq!(hello.as_bytes(), bytes);
@@ -149,7 +150,7 @@ mod tests {
         assert_eq!(Hello::decode(&[9; 70]).map(|hello| hello.rail), Ok(9));
         assert_eq!(Hello::decode(&[9; 47]), Err(Malformed::Truncated));
         assert_eq!(Hello::decode(&[0; 48]), Err(Malformed::Value));
-        let tiny = Hello::new(0, 1, 5).with_mtu(MIN_MTU - 1);
+        let tiny = Hello::new(RailId::R0, 1, 5).with_mtu(MIN_MTU - 1);
         assert_eq!(Hello::decode(tiny.as_bytes()), Err(Malformed::Length));
         assert!(Hello::decode(tiny.with_mtu(MIN_MTU).as_bytes()).is_ok());
         let header = Hello::header(Gpid::new(HostId::new(1), 2, 3), Seq::new(9));

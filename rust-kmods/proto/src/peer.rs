@@ -25,8 +25,8 @@ use crate::hello::Hello;
 use crate::host_id::HostId;
 use crate::host_map::{HostMap, HostSlot};
 use crate::seq::Seq;
-pub use crate::tgroup::{RailSet, MAX_RAILS};
-use crate::tgroup::{RailStatus, RailView};
+use crate::tgroup::{PerRail, RailStatus, RailView};
+pub use crate::tgroup::{RailId, RailSet};
 use crate::time::{Duration, Instant};
 use crate::wire::{data_room, ResetReason, MIN_MTU};
 use past::Start;
@@ -75,21 +75,21 @@ pub enum Change {
         /// The node: host and boot.
         node: Gpid,
         /// The rail's number.
-        rail: usize,
+        rail: RailId,
     },
     /// A rail of a node that is up can be used again.
     RailUp {
         /// The node: host and boot.
         node: Gpid,
         /// The rail's number.
-        rail: usize,
+        rail: RailId,
     },
     /// A node that was down is up.
     Up {
         /// The node: host and boot.
         node: Gpid,
         /// A rail that it is up on.
-        rail: usize,
+        rail: RailId,
     },
 }
 
@@ -128,10 +128,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// Takes note of a frame of `from` that came on the receiver's rail `rail` from `mac`.
-    pub fn heard(&mut self, now: Instant, from: Gpid, rail: usize, mac: [u8; 6]) -> Event {
-        if rail >= MAX_RAILS {
-            return Event::Ignored;
-        }
+    pub fn heard(&mut self, now: Instant, from: Gpid, rail: RailId, mac: [u8; 6]) -> Event {
         let known = self.map.get(from.host()).is_some();
         let Some(peer) = self
             .map
@@ -173,7 +170,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         &mut self,
         now: Instant,
         from: Gpid,
-        rail: usize,
+        rail: RailId,
         mac: [u8; 6],
         (seq, hello): (Seq, &Hello),
     ) -> Event {
@@ -245,14 +242,13 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         &mut self,
         now: Instant,
         from: Gpid,
-        rail: usize,
+        rail: RailId,
         mac: [u8; 6],
         incarnation: u32,
     ) -> Event {
         let boot = from.boot();
-        let known = self.map.get_mut(from.host());
         let mut restarted = false;
-        if let Some(peer) = known.filter(|_| rail < MAX_RAILS) {
+        if let Some(peer) = self.map.get_mut(from.host()) {
             if peer.past.has(Start { boot, incarnation }) {
                 return Event::Ignored;
             }
@@ -290,15 +286,15 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     }
 
     /// The address at which `host` is reached on a rail; `None` if it is not heard there.
-    pub fn address(&self, host: HostId, rail: usize) -> Option<[u8; 6]> {
+    pub fn address(&self, host: HostId, rail: RailId) -> Option<[u8; 6]> {
         let peer = self.map.get(host)?;
         let is_up = peer.rails().contains(rail);
-        peer.rail(rail).filter(|_| is_up).map(|rail| rail.mac)
+        is_up.then(|| peer.rail(rail).mac)
     }
 
     /// The address that `host` last had on a rail, whether it is up or not.
-    pub fn last_address(&self, host: HostId, rail: usize) -> Option<[u8; 6]> {
-        let mac = self.map.get(host)?.rail(rail)?.mac;
+    pub fn last_address(&self, host: HostId, rail: RailId) -> Option<[u8; 6]> {
+        let mac = self.map.get(host)?.rail(rail).mac;
         (mac != Rail::UNHEARD.mac).then_some(mac)
     }
 
@@ -309,33 +305,31 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         &self,
         host: HostId,
         authenticated: bool,
-        local: &[Option<LocalRail>; MAX_RAILS],
+        local: &PerRail<Option<LocalRail>>,
         view: &mut RailView,
     ) {
         let Some(peer) = self.map.get(host) else {
             return;
         };
-        let up = peer.rails();
-        for (number, local) in local.iter().enumerate() {
-            let rail = peer.rail(number).filter(|_| up.contains(number));
-            let local = local.filter(|local| local.mtu >= MIN_MTU);
-            if let (Some(rail), Some(local)) = (rail, local) {
-                let room = data_room(rail.mtu.min(local.mtu), authenticated);
-                let status = RailStatus {
-                    queued_bytes: local.queued_bytes,
-                    rtt_us: rail.rtt_us,
-                    room: room as u16,
-                };
-                view.insert(number, status);
-            }
+        for rail in peer.rails().iter() {
+            let Some(local) = local[rail].filter(|local| local.mtu >= MIN_MTU) else {
+                continue;
+            };
+            let remote = peer.rail(rail);
+            let room = data_room(remote.mtu.min(local.mtu), authenticated);
+            let status = RailStatus {
+                queued_bytes: local.queued_bytes,
+                rtt_us: remote.rtt_us,
+                room: room as u16,
+            };
+            view.insert(rail, status);
         }
     }
 
     /// Takes note of a round trip to `host` over a rail.
-    pub fn note_rtt(&mut self, host: HostId, rail: usize, rtt: Duration) {
-        let peer = self.map.get_mut(host);
-        if let Some(slot) = peer.and_then(|peer| peer.rails.get_mut(rail)) {
-            slot.note_rtt(rtt);
+    pub fn note_rtt(&mut self, host: HostId, rail: RailId, rtt: Duration) {
+        if let Some(peer) = self.map.get_mut(host) {
+            peer.rails[rail].note_rtt(rtt);
         }
     }
 

@@ -12,7 +12,7 @@ mod tests;
 
 pub use rule::{changed, Rule, RuleError, Rules};
 
-use crate::tgroup::MAX_RAILS;
+use crate::tgroup::{PerRail, RailId, MAX_RAILS};
 
 /// A network device, as far as rules look at it.
 pub trait Device {
@@ -34,11 +34,11 @@ pub trait Device {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Offer<D> {
     /// It is this rail from now on.
-    Taken(usize),
+    Taken(RailId),
     /// It is this rail already, and stays it.
-    Known(usize),
+    Known(RailId),
     /// It fits this rail, which has another device.
-    Late(usize, D),
+    Late(RailId, D),
     /// No rail is to have it.
     Unwanted(D),
 }
@@ -47,7 +47,7 @@ pub enum Offer<D> {
 #[derive(Debug)]
 pub struct RailTable<D> {
     rules: Rules,
-    devices: [Option<D>; MAX_RAILS],
+    devices: PerRail<Option<D>>,
 }
 
 impl<D: Device> RailTable<D> {
@@ -55,7 +55,7 @@ impl<D: Device> RailTable<D> {
     pub const fn new(rules: Rules) -> Self {
         Self {
             rules,
-            devices: [const { None }; MAX_RAILS],
+            devices: PerRail::new([const { None }; MAX_RAILS]),
         }
     }
 
@@ -65,14 +65,15 @@ impl<D: Device> RailTable<D> {
     }
 
     /// The devices, by rail.
-    pub fn devices(&self) -> &[Option<D>; MAX_RAILS] {
+    pub fn devices(&self) -> &PerRail<Option<D>> {
         &self.devices
     }
 
     /// The rail that a device is.
-    pub fn number(&self, device: &D) -> Option<usize> {
+    pub fn number(&self, device: &D) -> Option<RailId> {
         let is_it = |d: &Option<D>| d.as_ref().is_some_and(|d| d.is(device));
-        self.devices.iter().position(is_it)
+        let found = self.devices.iter().find(|(_, d)| is_it(d));
+        found.map(|(rail, _)| rail)
     }
 
     /// Shows it a device that appeared or got another name: it may become a rail.
@@ -81,8 +82,8 @@ impl<D: Device> RailTable<D> {
             return Offer::Known(rail);
         }
         let mut late = None;
-        for (rail, (rule, place)) in self.rules.iter().zip(&mut self.devices).enumerate() {
-            match (rule.fits(&device), &place) {
+        for (rail, place) in self.devices.iter_mut() {
+            match (self.rules[rail].fits(&device), &place) {
                 (false, _) => {}
                 (true, None) => {
                     *place = Some(device);
@@ -99,25 +100,20 @@ impl<D: Device> RailTable<D> {
 
     /// Lets go of a device that goes, whatever its name is now; gives its rail, and the table's
     /// hold of it.
-    pub fn remove(&mut self, device: &D) -> Option<(usize, D)> {
+    pub fn remove(&mut self, device: &D) -> Option<(RailId, D)> {
         let rail = self.number(device)?;
-        let held = self.devices.get_mut(rail)?.take()?;
+        let held = self.devices[rail].take()?;
         Some((rail, held))
     }
 
     /// Changes the rules; gives the devices that their rails lose by that. All devices that there
     /// are have to be offered again.
-    pub fn set_rules(&mut self, rules: Rules) -> [Option<D>; MAX_RAILS] {
+    pub fn set_rules(&mut self, rules: Rules) -> PerRail<Option<D>> {
         let old = core::mem::replace(&mut self.rules, rules);
-        let mut lost = [const { None }; MAX_RAILS];
-        let places = self.devices.iter_mut().zip(&mut lost);
-        for ((place, lost), (old, new)) in places.zip(old.iter().zip(&self.rules)) {
+        PerRail::from_fn(|rail| {
+            let (old, new) = (&old[rail], &self.rules[rail]);
             // A rule that did not change does not ask what its device is called by now.
-            let stays = |device: &D| old == new || new.fits(device);
-            if !place.as_ref().is_some_and(stays) {
-                *lost = place.take();
-            }
-        }
-        lost
+            self.devices[rail].take_if(|device| old != new && !new.fits(device))
+        })
     }
 }

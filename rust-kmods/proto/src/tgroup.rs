@@ -6,7 +6,6 @@
 //! rails to the peer as they are now, a [`RailView`], and the group elects one of them.
 
 mod dealer;
-mod elected;
 mod group;
 mod load;
 mod one_rail;
@@ -42,11 +41,11 @@ pub trait TransmissionGroup {
     /// The rail for a frame with `bytes` of data; `None` only when no rail is usable.
     ///
     /// `own` is what the circuit itself has under way.
-    fn elect(&mut self, rails: &RailView, own: &InFlight, bytes: usize) -> Option<usize>;
+    fn elect(&mut self, rails: &RailView, own: &InFlight, bytes: usize) -> Option<RailId>;
 
     /// The other end, which opened the circuit, sends over `rail`. A group that keeps all frames of a
     /// circuit on one rail goes there, so that both directions share it.
-    fn follow(&mut self, _rail: usize) {}
+    fn follow(&mut self, _rail: RailId) {}
 
     /// Whether a circuit keeps to its rail while that works, so that leaving it takes more than one
     /// segment that did not come through.

@@ -58,7 +58,7 @@ impl Life {
         &mut self,
         ether: &mut Ether,
         id: u64,
-        rail: usize,
+        rail: RailId,
         header: &Header,
         payload: Payload,
     ) {

@@ -11,7 +11,7 @@ use podos_proto::endpoint::{Dropped, Environment, Frame, Identity, Mac, News, BR
 use podos_proto::keys::{self, Key, Mode, Nonce, Seal, SessionSlot, Sessions};
 use podos_proto::peer::{PeerSlot, Peers};
 use podos_proto::rm::Beacon;
-use podos_proto::tgroup::RailSet;
+use podos_proto::tgroup::{RailId, RailSet};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason};
 use podos_proto::{Gpid, HostId};
@@ -167,11 +167,11 @@ impl Environment for Here<'_> {
         self.life.usable(self.ether)
     }
 
-    fn mtu(&self, rail: usize) -> Option<u16> {
+    fn mtu(&self, rail: RailId) -> Option<u16> {
         Some(self.ether.network.mtu(rail))
     }
 
-    fn send(&mut self, rail: usize, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {
+    fn send(&mut self, rail: RailId, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {
         let node = self.life.birth.node;
         if !self.ether.network.port(node, rail).carrier {
             return;
@@ -246,7 +246,7 @@ impl Environment for Here<'_> {
         Some(id)
     }
 
-    fn deliver(&mut self, &circuit: &u64, rail: usize, header: &Header, data: Payload) {
+    fn deliver(&mut self, &circuit: &u64, rail: RailId, header: &Header, data: Payload) {
         self.life.take_in(self.ether, circuit, rail, header, data);
     }
 
@@ -268,7 +268,7 @@ impl Environment for Here<'_> {
         self.life.drive_all(self.ether, Some(host));
     }
 
-    fn dropped(&mut self, _rail: usize, why: Dropped) {
+    fn dropped(&mut self, _rail: RailId, why: Dropped) {
         self.ether.dropped(why.name());
     }
 

@@ -10,7 +10,7 @@ use podos_proto::cdt::{Cdt, CdtIndex, PeerKey, Slot};
 use podos_proto::endpoint::{self, Dropped, Environment, Frame, Identity, Mac, News};
 use podos_proto::keys::{self, Key, Mode, Nonce, Prf, Seal, SessionSlot, Sessions, KEY_LEN};
 use podos_proto::peer::{PeerSlot, Peers};
-use podos_proto::tgroup::RailSet;
+use podos_proto::tgroup::{RailId, RailSet};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, ResetReason, HEADER_LEN, TAG_LEN};
 use podos_proto::{Gpid, HostId, Seq};
@@ -117,7 +117,7 @@ pub enum Deed {
     /// It sent a frame on a rail to a station.
     Sent {
         /// The rail.
-        rail: usize,
+        rail: RailId,
         /// The station.
         to: Mac,
         /// The frame's header.
@@ -191,7 +191,7 @@ impl Desk {
             incarnation,
             now,
             mode: Some(mode),
-            usable: [0, 1].into_iter().collect(),
+            usable: RailSet::from_bits(0b11),
             listeners: vec![Class::Test],
             peers: Peers::new((0..HOSTS).map(|_| PeerSlot::new()).collect()),
             sessions,
@@ -203,7 +203,7 @@ impl Desk {
     }
 
     /// The address of a node's interface on a rail.
-    pub fn mac(node: Gpid, rail: usize) -> Mac {
+    pub fn mac(node: Gpid, rail: RailId) -> Mac {
         [
             2,
             0,
@@ -297,11 +297,11 @@ impl Environment for Desk {
         self.usable
     }
 
-    fn mtu(&self, _rail: usize) -> Option<u16> {
+    fn mtu(&self, _rail: RailId) -> Option<u16> {
         Some(1500)
     }
 
-    fn send(&mut self, rail: usize, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {
+    fn send(&mut self, rail: RailId, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {
         let mut header = *header;
         header.auth = seal.map(|seal| seal.auth);
         let data = data.to_vec();
@@ -354,7 +354,7 @@ impl Environment for Desk {
         Some(index)
     }
 
-    fn deliver(&mut self, circuit: &CdtIndex, _rail: usize, header: &Header, _data: Vec<u8>) {
+    fn deliver(&mut self, circuit: &CdtIndex, _rail: RailId, header: &Header, _data: Vec<u8>) {
         let peer = self.circuits.get(*circuit).copied();
         let peer = peer.expect("a frame is delivered to a circuit that is there");
         self.deeds.push(Deed::Delivered(header.from.node(), peer));
@@ -377,7 +377,7 @@ impl Environment for Desk {
         self.deeds.push(Deed::Rerouted(host));
     }
 
-    fn dropped(&mut self, _rail: usize, why: Dropped) {
+    fn dropped(&mut self, _rail: RailId, why: Dropped) {
         self.deeds.push(Deed::Dropped(why));
     }
 

@@ -8,6 +8,7 @@ use podos_proto::heard::Heard;
 use podos_proto::hello::Hello;
 use podos_proto::keys::Mode;
 use podos_proto::peer::{association, RailSet};
+use podos_proto::tgroup::RailId::{self, *};
 use podos_proto::time::Duration;
 use podos_proto::wire::{Class, Flags, Header, Kind, ResetReason};
 use podos_proto::{Gpid, HostId, Seq};
@@ -23,9 +24,9 @@ fn desk() -> Desk {
     Desk::new(HERE, Mode::Open, 0)
 }
 
-fn hello(desk: &mut Desk, from: Gpid, incarnation: u32, rail: usize, seq: u32) {
+fn hello(desk: &mut Desk, from: Gpid, incarnation: u32, rail: RailId, seq: u32) {
     let header = Hello::header(from, Seq::new(seq));
-    let hello = Hello::new(rail as u8, 2, incarnation);
+    let hello = Hello::new(rail, 2, incarnation);
     let frame = Tagged::new(Desk::mac(from, rail), &header, hello.as_bytes(), None);
     endpoint::receive(desk, rail, frame);
 }
@@ -33,8 +34,8 @@ fn hello(desk: &mut Desk, from: Gpid, incarnation: u32, rail: usize, seq: u32) {
 /// An endpoint that has met the other node on both rails.
 fn met() -> Desk {
     let mut desk = desk();
-    hello(&mut desk, THERE, INCARNATION, 0, 0);
-    hello(&mut desk, THERE, INCARNATION, 1, 0);
+    hello(&mut desk, THERE, INCARNATION, R0, 0);
+    hello(&mut desk, THERE, INCARNATION, R1, 0);
     desk.deeds.clear();
     desk
 }
@@ -45,8 +46,8 @@ fn open(desk: &mut Desk, class: Class, active: u16, open_seq: u32) {
     header.active = CdtIndex::new(active, 1);
     header.ack = Seq::new(open_seq);
     header.sack = association(INCARNATION, desk.incarnation);
-    let frame = Tagged::new(Desk::mac(THERE, 0), &header, b"first", None);
-    endpoint::receive(desk, 0, frame);
+    let frame = Tagged::new(Desk::mac(THERE, R0), &header, b"first", None);
+    endpoint::receive(desk, R0, frame);
 }
 
 /// The reasons of the resets that were sent since the last call.
@@ -62,7 +63,7 @@ fn resets(desk: &mut Desk) -> Vec<ResetReason> {
 }
 
 /// What was told of rails since the last call: where the packets went, and the rails that they name.
-fn reports(desk: &mut Desk) -> Vec<(usize, Mac, RailSet)> {
+fn reports(desk: &mut Desk) -> Vec<(RailId, Mac, RailSet)> {
     let deeds = std::mem::take(&mut desk.deeds);
     let report = |deed: Deed| match deed {
         Deed::Sent {
@@ -80,7 +81,7 @@ fn reports(desk: &mut Desk) -> Vec<(usize, Mac, RailSet)> {
     deeds.into_iter().filter_map(report).collect()
 }
 
-fn rails<const N: usize>(rails: [usize; N]) -> RailSet {
+fn rails<const N: usize>(rails: [RailId; N]) -> RailSet {
     rails.into_iter().collect()
 }
 
@@ -143,7 +144,7 @@ fn no_node_takes_the_whole_table() {
     let mut desk = desk();
     let nodes = [2, 3, 4].map(|host| Gpid::new(HostId::new(host), 1, 0));
     for node in nodes {
-        hello(&mut desk, node, INCARNATION, 0, 0);
+        hello(&mut desk, node, INCARNATION, R0, 0);
     }
     let open_from = |desk: &mut Desk, from: Gpid, number: u16| {
         let mut header = Header::new(Kind::Data, Class::Test, from, HERE);
@@ -151,8 +152,8 @@ fn no_node_takes_the_whole_table() {
         header.active = CdtIndex::new(number, 1);
         header.ack = Seq::new(number.into());
         header.sack = association(INCARNATION, desk.incarnation);
-        let frame = Tagged::new(Desk::mac(from, 0), &header, b"first", None);
-        endpoint::receive(desk, 0, frame);
+        let frame = Tagged::new(Desk::mac(from, R0), &header, b"first", None);
+        endpoint::receive(desk, R0, frame);
     };
     for node in nodes {
         for number in 0..20 {
@@ -192,7 +193,7 @@ fn between_nodes_that_hear_each_other_nothing_is_said_of_it() {
     let clock = Clock::new();
     for turn in 1..20 {
         desk.now = desk.now + Duration::from_millis(300);
-        for rail in 0..2 {
+        for rail in [R0, R1] {
             hello(&mut desk, THERE, INCARNATION, rail, turn);
         }
         clock.mind(&mut desk);
@@ -207,28 +208,28 @@ fn a_rail_that_brings_nothing_is_told_of_within_a_second() {
     let mut told = None;
     for turn in 1..=4_u32 {
         desk.now = desk.now + Duration::from_millis(300);
-        hello(&mut desk, THERE, INCARNATION, 0, turn);
+        hello(&mut desk, THERE, INCARNATION, R0, turn);
         clock.mind(&mut desk);
         let reports = reports(&mut desk);
         if !reports.is_empty() {
             told.get_or_insert(turn);
             // On both rails: either may be the one that works the other way.
-            let to = |rail| (rail, Desk::mac(THERE, rail), rails([0]));
-            assert_eq!(reports, [to(0), to(1)]);
+            let to = |rail| (rail, Desk::mac(THERE, rail), rails([R0]));
+            assert_eq!(reports, [to(R0), to(R1)]);
         }
     }
     assert_eq!(told, Some(3), "hellos until it was told");
     // It is heard again: that is said several times, and then no more.
-    hello(&mut desk, THERE, INCARNATION, 1, 4);
+    hello(&mut desk, THERE, INCARNATION, R1, 4);
     let mut words = 0;
     for turn in 5..30 {
         clock.mind(&mut desk);
         words += reports(&mut desk)
             .iter()
-            .filter(|(_, _, heard)| *heard == rails([0, 1]))
+            .filter(|(_, _, heard)| *heard == rails([R0, R1]))
             .count();
         desk.now = desk.now + Duration::from_millis(300);
-        for rail in 0..2 {
+        for rail in [R0, R1] {
             hello(&mut desk, THERE, INCARNATION, rail, turn);
         }
     }
@@ -238,9 +239,9 @@ fn a_rail_that_brings_nothing_is_told_of_within_a_second() {
 fn tell(desk: &mut Desk, seq: u32, heard: RailSet, millis: u64) {
     let header = Heard::header(THERE, HERE, Seq::new(seq));
     let heard = Heard::new(heard, Duration::from_millis(millis));
-    let frame = Tagged::new(Desk::mac(THERE, 0), &header, heard.as_bytes(), None);
+    let frame = Tagged::new(Desk::mac(THERE, R0), &header, heard.as_bytes(), None);
     desk.deeds.clear();
-    endpoint::receive(desk, 0, frame);
+    endpoint::receive(desk, R0, frame);
 }
 
 #[test]
@@ -249,17 +250,17 @@ fn a_rail_is_up_when_both_hear_each_other_there() {
     let clock = Clock::new();
     let node = THERE;
     let up = |desk: &Desk| desk.peers.get(2).expect("it is known").rails();
-    assert_eq!(up(&desk), rails([0, 1]));
-    tell(&mut desk, 1, rails([1]), 1000);
-    let down = Deed::Told(News::RailDown { node, rail: 0 });
+    assert_eq!(up(&desk), rails([R0, R1]));
+    tell(&mut desk, 1, rails([R1]), 1000);
+    let down = Deed::Told(News::RailDown { node, rail: R0 });
     assert_eq!(desk.deeds, [Deed::Rerouted(2), down]);
-    assert_eq!(up(&desk), rails([1]));
+    assert_eq!(up(&desk), rails([R1]));
     // One that comes too soon after it, and one that was overtaken.
-    tell(&mut desk, 2, rails([0]), 1000);
-    assert_eq!((up(&desk), desk.deeds.len()), (rails([1]), 0));
+    tell(&mut desk, 2, rails([R0]), 1000);
+    assert_eq!((up(&desk), desk.deeds.len()), (rails([R1]), 0));
     desk.now = desk.now + Duration::from_millis(100);
-    tell(&mut desk, 0, rails([0]), 1000);
-    assert_eq!((up(&desk), desk.deeds.len()), (rails([1]), 0));
+    tell(&mut desk, 0, rails([R0]), 1000);
+    assert_eq!((up(&desk), desk.deeds.len()), (rails([R1]), 0));
     tell(&mut desk, 2, RailSet::EMPTY, 1000);
     let silent = Deed::Told(News::Silent { node });
     assert_eq!(desk.deeds, [Deed::Broke(2), silent]);
@@ -271,7 +272,7 @@ fn a_rail_is_up_when_both_hear_each_other_there() {
     assert!(!desk.peers.is_up(2) && desk.deeds.is_empty());
     desk.now = desk.now + Duration::from_millis(1);
     clock.mind(&mut desk);
-    assert_eq!(desk.deeds, [Deed::Told(News::Up { node, rail: 0 })]);
+    assert_eq!(desk.deeds, [Deed::Told(News::Up { node, rail: R0 })]);
     assert!(endpoint::open(&mut desk, THERE).is_some());
 }
 
@@ -279,10 +280,10 @@ fn a_rail_is_up_when_both_hear_each_other_there() {
 fn frames_for_other_stations_are_not_looked_at() {
     let mut desk = desk();
     let header = Hello::header(THERE, Seq::ZERO);
-    let hello = Hello::new(0, 2, INCARNATION);
-    let mut frame = Tagged::new(Desk::mac(THERE, 0), &header, hello.as_bytes(), None);
+    let hello = Hello::new(R0, 2, INCARNATION);
+    let mut frame = Tagged::new(Desk::mac(THERE, R0), &header, hello.as_bytes(), None);
     frame.foreign = true;
-    endpoint::receive(&mut desk, 0, frame);
+    endpoint::receive(&mut desk, R0, frame);
     assert_eq!(
         desk.deeds,
         [Deed::Dropped(Dropped::Unwanted(Unwanted::Foreign))]
@@ -307,7 +308,7 @@ const TWIN_MAC: Mac = [2, 0, 0, 9, 9, 0];
 fn carry(from: &mut Desk, source: Mac, to: &mut Desk) {
     for deed in std::mem::take(&mut from.deeds) {
         let Deed::Sent {
-            rail: 0,
+            rail: R0,
             header,
             data,
             key,
@@ -322,7 +323,7 @@ fn carry(from: &mut Desk, source: Mac, to: &mut Desk) {
             key: key.unwrap_or_default(),
             foreign: false,
         };
-        endpoint::receive(to, 0, frame);
+        endpoint::receive(to, R0, frame);
     }
 }
 
@@ -363,7 +364,7 @@ fn of_two_machines_with_one_name_the_first_goes_on() {
         clocks[1].greet(&mut second);
         clocks[1].mind(&mut second);
         assert_eq!(second.deeds, []);
-        hello(&mut second, THERE, INCARNATION, 0, 1);
+        hello(&mut second, THERE, INCARNATION, R0, 1);
         assert!(second.peers.is_empty() && resets(&mut second).is_empty());
         // The first is gone.
         second.now = second.now + Duration::from_secs(6);
@@ -407,15 +408,15 @@ fn others_keep_to_the_first_of_two_machines() {
     let mut desk = met();
     let twin = Gpid::new(THERE.host(), 2, 0);
     let header = Hello::header(twin, Seq::ZERO);
-    let body = Hello::new(0, 2, 71);
+    let body = Hello::new(R0, 2, 71);
     let frame = || Tagged::new(TWIN_MAC, &header, body.as_bytes(), None);
-    endpoint::receive(&mut desk, 0, frame());
+    endpoint::receive(&mut desk, R0, frame());
     let dropped = Deed::Dropped(Dropped::Unwanted(Unwanted::Peer));
     assert_eq!(desk.deeds, [dropped]);
     assert_eq!(desk.peers.get(2).map(|peer| peer.node()), Some(THERE));
     // The first is silent: it was the same machine with other interfaces, or is gone.
     desk.now = desk.now + Duration::from_millis(1300);
     desk.deeds.clear();
-    endpoint::receive(&mut desk, 0, frame());
+    endpoint::receive(&mut desk, R0, frame());
     assert_eq!(desk.peers.get(2).map(|peer| peer.node()), Some(twin));
 }

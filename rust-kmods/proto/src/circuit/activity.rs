@@ -2,6 +2,7 @@
 
 //! What a circuit tells its owner.
 
+use crate::tgroup::RailId;
 use crate::wire::{Header, ResetReason};
 
 /// What a call changed for those who wait on the circuit.
@@ -77,7 +78,7 @@ pub struct Transmit<'a, B> {
     /// What its data are part of: bytes `header.offset` to `header.offset + header.len` of this.
     pub payload: Option<&'a B>,
     /// The rail that it goes over.
-    pub rail: usize,
+    pub rail: RailId,
     /// Whether all of its data were sent before.
     pub again: bool,
 }

@@ -3,7 +3,9 @@
 //! The rails as one circuit knows them: what it has in flight on each, what came through, and which
 //! of them seem dead.
 
-use crate::tgroup::{Arrival, Group, InFlight, RailSet, RailView, TransmissionGroup, MAX_RAILS};
+use crate::tgroup::{
+    Arrival, Group, InFlight, PerRail, RailId, RailSet, RailView, TransmissionGroup, MAX_RAILS,
+};
 use crate::time::{nanos, Duration, Instant};
 
 /// Segments sent later over the same rail that must arrive before one counts as lost.
@@ -17,7 +19,7 @@ const AVOIDED: Duration = Duration::from_secs(1);
 const MAX_STRIKES: u8 = 3;
 
 /// One rail.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Way {
     /// Segments sent, modulo 2^16: numbers the next one.
     sent: u16,
@@ -31,11 +33,22 @@ struct Way {
     strikes: u8,
 }
 
+impl Way {
+    /// One that nothing was sent over.
+    const NEW: Way = Way {
+        sent: 0,
+        arrived: None,
+        flight: 0,
+        misses: 0,
+        strikes: 0,
+    };
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct RailState {
     group: Group,
-    rails: [Way; MAX_RAILS],
+    rails: PerRail<Way>,
     bytes: InFlight,
     /// The rails with something under way.
     busy: RailSet,
@@ -50,13 +63,7 @@ impl RailState {
     pub(super) const fn new(group: Group) -> Self {
         Self {
             group,
-            rails: [Way {
-                sent: 0,
-                arrived: None,
-                flight: 0,
-                misses: 0,
-                strikes: 0,
-            }; MAX_RAILS],
+            rails: PerRail::new([Way::NEW; MAX_RAILS]),
             bytes: InFlight::NONE,
             busy: RailSet::EMPTY,
             usable: RailSet::EMPTY,
@@ -70,7 +77,7 @@ impl RailState {
     }
 
     /// The other end sends over `rail`.
-    pub(super) fn follow(&mut self, rail: usize) {
+    pub(super) fn follow(&mut self, rail: RailId) {
         self.group.follow(rail);
     }
 
@@ -91,7 +98,7 @@ impl RailState {
     }
 
     /// The rail for a frame with `bytes` of data, after [`RailState::look`]; `None` if there is none.
-    pub(super) fn elect(&mut self, rails: &RailView, bytes: usize) -> Option<usize> {
+    pub(super) fn elect(&mut self, rails: &RailView, bytes: usize) -> Option<RailId> {
         if self.avoided.is_empty() {
             self.group.elect(rails, &self.bytes, bytes)
         } else {
@@ -116,20 +123,18 @@ impl RailState {
     }
 
     /// Whether frames can go over `rail`, as far as is known.
-    pub(super) fn trusts(&self, rail: usize) -> bool {
+    pub(super) fn trusts(&self, rail: RailId) -> bool {
         self.usable.contains(rail) && !self.avoids(rail)
     }
 
     /// Whether `rail` seems dead.
-    pub(super) fn avoids(&self, rail: usize) -> bool {
+    pub(super) fn avoids(&self, rail: RailId) -> bool {
         self.avoided.contains(rail)
     }
 
     /// Counts a segment that goes out over `rail`; its number there.
-    pub(super) fn sent(&mut self, rail: usize, bytes: usize) -> u16 {
-        let Some(way) = self.rails.get_mut(rail) else {
-            return 0;
-        };
+    pub(super) fn sent(&mut self, rail: RailId, bytes: usize) -> u16 {
+        let way = &mut self.rails[rail];
         let number = way.sent;
         way.sent = number.wrapping_add(1);
         way.flight += 1;
@@ -139,10 +144,8 @@ impl RailState {
     }
 
     /// Counts a segment that is no longer under way.
-    pub(super) fn left(&mut self, rail: usize, bytes: usize) {
-        let Some(way) = self.rails.get_mut(rail) else {
-            return;
-        };
+    pub(super) fn left(&mut self, rail: RailId, bytes: usize) {
+        let way = &mut self.rails[rail];
         way.flight = way.flight.saturating_sub(1);
         self.bytes.sub(rail, bytes as u32);
         if way.flight == 0 {
@@ -155,7 +158,7 @@ impl RailState {
     pub(super) fn arrived(
         &mut self,
         now: Instant,
-        (rail, number): (usize, u16),
+        (rail, number): (RailId, u16),
         bytes: usize,
         round_trip: Option<Duration>,
     ) {
@@ -166,9 +169,7 @@ impl RailState {
             rtt_us: round_trip.map(|time| u32::try_from(nanos(time) >> 10).unwrap_or(u32::MAX)),
             was_last: !self.busy.contains(rail),
         });
-        let Some(way) = self.rails.get_mut(rail) else {
-            return;
-        };
+        let way = &mut self.rails[rail];
         way.misses = 0;
         way.strikes = 0;
         self.avoided.remove(rail);
@@ -183,30 +184,26 @@ impl RailState {
     /// The rails on which something under way was sent before something that arrived. (As long as
     /// nothing is lost, what is under way is just what was sent since the latest arrival.)
     pub(super) fn with_gaps(&self) -> RailSet {
-        let has_gap = |rail: &usize| {
-            self.rails.get(*rail).is_some_and(|way| {
-                let since = |latest: u16| way.sent.wrapping_sub(latest).wrapping_sub(1);
-                way.arrived
-                    .is_some_and(|latest| way.flight != since(latest))
-            })
+        let has_gap = |rail: &RailId| {
+            let way = &self.rails[*rail];
+            let since = |latest: u16| way.sent.wrapping_sub(latest).wrapping_sub(1);
+            way.arrived
+                .is_some_and(|latest| way.flight != since(latest))
         };
         self.busy.iter().filter(has_gap).collect()
     }
 
     /// Whether segment `number` of `rail` was sent well before one that arrived there.
-    pub(super) fn is_overtaken(&self, rail: usize, number: u16) -> bool {
-        self.rails
-            .get(rail)
-            .and_then(|way| way.arrived)
+    pub(super) fn is_overtaken(&self, rail: RailId, number: u16) -> bool {
+        self.rails[rail]
+            .arrived
             .is_some_and(|latest| latest.wrapping_sub(number) as i16 >= REORDERING)
     }
 
     /// A time-out found `lost` segments lost on `rail`, and none that arrived since they were sent.
     /// Whether the rail is left now, for another.
-    pub(super) fn missed(&mut self, now: Instant, rail: usize, lost: u32) -> bool {
-        let Some(way) = self.rails.get_mut(rail) else {
-            return false;
-        };
+    pub(super) fn missed(&mut self, now: Instant, rail: RailId, lost: u32) -> bool {
+        let way = &mut self.rails[rail];
         let step = match lost >= MANY || !self.group.is_bound() {
             true => MISSES,
             false => 1,
@@ -230,15 +227,15 @@ impl RailState {
     }
 
     #[cfg(test)]
-    pub(super) fn assert_invariants(&self, in_flight: impl Iterator<Item = (usize, usize)>) {
+    pub(super) fn assert_invariants(&self, in_flight: impl Iterator<Item = (RailId, usize)>) {
         let mut bytes = InFlight::NONE;
-        let mut flight = [0; MAX_RAILS];
+        let mut flight = PerRail::new([0; MAX_RAILS]);
         for (rail, len) in in_flight {
             bytes.add(rail, len as u32);
             flight[rail] += 1;
         }
         assert_eq!(bytes, self.bytes);
-        for (rail, way) in self.rails.iter().enumerate() {
+        for (rail, way) in self.rails.iter() {
             assert_eq!(way.flight, flight[rail]);
             assert_eq!(self.busy.contains(rail), way.flight > 0);
         }

@@ -16,7 +16,7 @@ use super::ring::Ring;
 use super::rtt::Rtt;
 use super::{Config, Payload, SendError, WINDOW};
 use crate::seq::Seq;
-use crate::tgroup::{Group, RailView};
+use crate::tgroup::{Group, RailId, RailView};
 use crate::time::{Duration, Instant};
 
 use slot::{Shape, Tick, TxSlot};
@@ -30,7 +30,7 @@ const RESTART_CWND: u32 = 2;
 #[derive(Debug)]
 pub(super) struct Transmission<'a, B> {
     pub(super) slot: &'a TxSlot<B>,
-    pub(super) rail: usize,
+    pub(super) rail: RailId,
     /// The bytes of the segment that are in the frame.
     pub(super) range: Range<usize>,
     /// More pieces of the segment follow.
@@ -83,7 +83,7 @@ pub(super) struct SendHalf<B: Payload> {
     recover: Seq,
     rails: RailState,
     /// The rail of the last frame that asked for an answer.
-    rail: Option<u8>,
+    rail: Option<RailId>,
     rtt: Rtt,
     backoff: u32,
     timer: Option<Instant>,
@@ -124,8 +124,8 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// The rail of the last frame that asked for an answer.
-    pub(super) fn rail(&self) -> Option<usize> {
-        self.rail.map(usize::from)
+    pub(super) fn rail(&self) -> Option<RailId> {
+        self.rail
     }
 
     /// The smoothed round-trip time.
@@ -230,8 +230,8 @@ impl<B: Payload> SendHalf<B> {
             return;
         }
         for place in places(self.flight) {
-            let rail = self.slots.get(place).map_or(0, TxSlot::rail);
-            if dead.contains(rail) {
+            let slot = self.slots.get(place);
+            if slot.is_some_and(|slot| dead.contains(slot.rail)) {
                 self.lose(place);
             }
         }
@@ -281,7 +281,7 @@ impl<B: Payload> SendHalf<B> {
         let (rail, start, again) = match self.rest {
             Some(rest) => {
                 let slot = self.slots.get(place)?;
-                (slot.rail(), rest.offset, slot.is_again())
+                (slot.rail, rest.offset, slot.is_again())
             }
             None => {
                 let rail = self.rails.elect(rails, len)?;
@@ -308,13 +308,13 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// Counts segment `seq` as sent over `rail`.
-    fn begin(&mut self, now: Instant, seq: Seq, rail: usize, again: bool, rails: &RailView) {
+    fn begin(&mut self, now: Instant, seq: Seq, rail: RailId, again: bool, rails: &RailView) {
         let place = place(seq);
         let Some(slot) = self.slots.get_mut(place) else {
             return;
         };
         slot.sent_at = Tick::of(now);
-        slot.rail = rail as u8;
+        slot.rail = rail;
         slot.number = self.rails.sent(rail, slot.len());
         if again {
             slot.set_again();
@@ -324,7 +324,7 @@ impl<B: Payload> SendHalf<B> {
         }
         let alone = self.flight == 0;
         self.flight |= 1 << place;
-        self.rail = Some(slot.rail);
+        self.rail = Some(rail);
         if again || alone {
             if let Some(status) = rails.get(rail) {
                 self.rtt.expect(status.rtt_us);
@@ -352,7 +352,7 @@ impl<B: Payload> SendHalf<B> {
         if let Some(slot) = self.slots.get(place) {
             if self.flight & bit != 0 {
                 self.flight &= !bit;
-                self.rails.left(slot.rail(), slot.len());
+                self.rails.left(slot.rail, slot.len());
             }
             self.lost |= bit;
             self.drop_rest(place);
@@ -396,13 +396,13 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// Takes note that a probe went out over `rail`.
-    pub(super) fn probed(&mut self, rail: usize) {
-        self.rail = Some(rail as u8);
+    pub(super) fn probed(&mut self, rail: RailId) {
+        self.rail = Some(rail);
     }
 
     /// Takes note that the last probe was not answered.
     pub(super) fn probe_missed(&mut self, now: Instant) {
-        if let Some(rail) = self.rail() {
+        if let Some(rail) = self.rail {
             self.rails.missed(now, rail, 1);
         }
     }
@@ -438,7 +438,7 @@ impl<B: Payload> SendHalf<B> {
         }
         let in_flight = places(self.flight).map(|place| {
             let slot = &self.slots[place];
-            (slot.rail(), slot.len())
+            (slot.rail, slot.len())
         });
         self.rails.assert_invariants(in_flight);
         if let Some(rest) = self.rest {

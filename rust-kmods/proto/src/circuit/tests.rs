@@ -16,6 +16,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::tgroup::RailId::*;
 use crate::tgroup::{RailSet, RailView};
 use crate::time::Duration;
 use crate::{HostId, Seq};
@@ -106,13 +107,13 @@ proptest! {
             for node in &mut world.nodes {
                 let Some(circuit) = &mut node.circuit else { continue };
                 let header = hostile_header(&mut random, circuit);
-                let rail = random.below(10) as usize;
+                let rail = RailId::ALL[random.below(8) as usize];
                 circuit.receive(world.now, rail, &header, vec![0; random.below(3) as usize]);
                 circuit.assert_invariants();
                 if random.below(8) == 0 {
                     circuit.on_timeout(world.now);
                 }
-                let rails = RailView::uniform(rails_of(random.next() as u8), 1452);
+                let rails = RailView::uniform(RailSet::from_bits(random.next() as u8), 1452);
                 while circuit.poll_transmit(world.now, &rails).is_some() {}
                 while random.below(2) == 0 && circuit.recv().is_some() {}
                 circuit.assert_invariants();
@@ -284,7 +285,7 @@ fn who_says_something_is_waited_for_longer() {
         if now.as_nanos() % 500_000_000 == at(20).as_nanos() % 500_000_000 {
             b.send(0, true, vec![2]).unwrap();
             for (header, data) in drain(&mut b, now) {
-                a.receive(now, 0, &header, data);
+                a.receive(now, R0, &header, data);
             }
             drop(drain(&mut a, now));
             while a.recv().is_some() {}
@@ -348,7 +349,7 @@ fn a_reset_that_answers_a_late_open_says_nothing() {
     // The other end had answered, has finished, and is gone when a copy of the OPEN comes there.
     let (mut a, mut b) = pair();
     a.send(4, true, vec![7]).unwrap();
-    a.receive(at(20), 0, &reset, vec![]);
+    a.receive(at(20), R0, &reset, vec![]);
     assert_eq!((a.reset_reason(), a.stats().rejected), (None, 1));
     exchange(&mut a, &mut b, at(20));
     assert_eq!(b.recv().map(|segment| segment.payload), Some(vec![7]));
@@ -358,10 +359,10 @@ fn a_reset_that_answers_a_late_open_says_nothing() {
     abort.flags = Flags::TO_PASSIVE;
     abort.active = open.active;
     abort.seq = ResetReason::Aborted as u32;
-    accepted.receive(at(20), 0, &abort, vec![]);
+    accepted.receive(at(20), R0, &abort, vec![]);
     assert_eq!(accepted.reset_reason(), Some(ResetReason::Aborted));
     // Who was never answered is told that there is no circuit.
-    unanswered.receive(at(20), 0, &reset, vec![]);
+    unanswered.receive(at(20), R0, &reset, vec![]);
     assert_eq!(unanswered.reset_reason(), Some(ResetReason::NoCircuit));
 }
 
@@ -398,7 +399,7 @@ fn the_answer_names_the_serving_process() {
     );
     b.set_local(Gpid::new(HostId::new(2), 1, 77));
     for (header, data) in frames {
-        b.receive(at(1), 0, &header, data);
+        b.receive(at(1), R0, &header, data);
     }
     b.send(1, true, vec![2]).unwrap();
     assert!(a.passive_index().is_none());
@@ -460,13 +461,13 @@ fn frames_of_others_are_rejected() {
         other(|header| header.ack = Seq::new(1)),
     ] {
         assert_eq!(
-            b.receive(at(20), 0, &bad, data.clone()),
+            b.receive(at(20), R0, &bad, data.clone()),
             Activity::NONE,
             "{bad:?}"
         );
     }
     assert_eq!(b.stats().rejected, 8);
-    assert!(b.receive(at(20), 0, &good, data).readable);
+    assert!(b.receive(at(20), R0, &good, data).readable);
 }
 
 #[test]
@@ -476,18 +477,18 @@ fn contradictions_end_the_circuit() {
     a.shutdown();
     let frames = drain(&mut a, at(20));
     for (header, data) in &frames {
-        b.receive(at(20), 0, header, data.clone());
+        b.receive(at(20), R0, header, data.clone());
     }
     let mut beyond = frames[0].0;
     beyond.seq = frames[1].0.seq + 1;
-    assert_eq!(b.receive(at(20), 0, &beyond, vec![1]), Activity::ALL);
+    assert_eq!(b.receive(at(20), R0, &beyond, vec![1]), Activity::ALL);
     assert_eq!(b.reset_reason(), Some(ResetReason::Protocol));
     let (reset, _) = drain(&mut b, at(20)).remove(0);
     assert_eq!(
         (reset.kind, reset.seq),
         (Kind::Reset, ResetReason::Protocol as u32)
     );
-    a.receive(at(21), 0, &reset, Vec::new());
+    a.receive(at(21), R0, &reset, Vec::new());
     assert_eq!(a.reset_reason(), Some(ResetReason::Protocol));
 }
 
@@ -497,11 +498,7 @@ const OPEN_SEQ: Seq = Seq::new(99);
 
 /// The only rail that there is, number 0.
 fn one_rail() -> RailView {
-    RailView::uniform(rails_of(1), 1452)
-}
-
-fn rails_of(bits: u8) -> RailSet {
-    (0..8).filter(|rail| bits & 1 << rail != 0).collect()
+    RailView::uniform(RailSet::from_bits(1), 1452)
 }
 
 fn single() -> Group {
@@ -536,7 +533,7 @@ fn pair_with(cfg: &Config) -> (Circuit<Vec<u8>>, Circuit<Vec<u8>>) {
         Gpid::new(HostId::new(2), 1, 6),
         PASSIVE,
     );
-    b.receive(at(1), 0, &open, data);
+    b.receive(at(1), R0, &open, data);
     b.recv().expect("the message of the OPEN");
     b.on_timeout(at(8));
     exchange(&mut b, &mut a, at(8));
@@ -559,10 +556,10 @@ fn exchange(a: &mut Circuit<Vec<u8>>, b: &mut Circuit<Vec<u8>>, now: Instant) {
             return;
         }
         for (header, data) in to_b {
-            b.receive(now, 0, &header, data);
+            b.receive(now, R0, &header, data);
         }
         for (header, data) in to_a {
-            a.receive(now, 0, &header, data);
+            a.receive(now, R0, &header, data);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{Circuit, Payload, Role, Transmit};
 use crate::seq::Seq;
-use crate::tgroup::RailView;
+use crate::tgroup::{RailId, RailView};
 use crate::time::Instant;
 use crate::wire::{Flags, Header, Kind, ResetReason};
 
@@ -109,9 +109,9 @@ impl<B: Payload> Circuit<B> {
     }
 
     /// The rail for what answers the other end: the one that it uses, for that is known to work.
-    fn rail_of_answer(&mut self, rails: &RailView) -> Option<usize> {
-        let heard_on = self.heard_on.map(usize::from);
+    fn rail_of_answer(&mut self, rails: &RailView) -> Option<RailId> {
         let state = self.send.rail_state_mut();
+        let heard_on = self.heard_on;
         match heard_on.filter(|rail| rails.usable().contains(*rail) && state.trusts(*rail)) {
             None => state.elect(rails, 0),
             found => found,

@@ -72,7 +72,7 @@ impl Clock {
             let Some(mtu) = env.mtu(rail) else {
                 continue;
             };
-            let hello = Hello::new(rail as u8, rails.len() as u8, env.incarnation()).with_mtu(mtu);
+            let hello = Hello::new(rail, rails.len() as u8, env.incarnation()).with_mtu(mtu);
             let hello = hello.settled(env.identity().is_settled(env.now()));
             let hello = match leaving {
                 true => hello.leaving(),

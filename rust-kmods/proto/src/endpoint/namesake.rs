@@ -6,6 +6,7 @@ use super::receive::data;
 use super::{expel_all, send, Dropped, Environment, Frame, Mac, News, Unwanted};
 use crate::hello::Hello;
 use crate::keys::{AuthError, Handshake, Mode};
+use crate::tgroup::RailId;
 use crate::wire::{Header, Kind};
 
 /// What another machine of this name says of itself.
@@ -17,7 +18,7 @@ struct Claim {
 /// Takes a frame in that bears this node's host id; why it is dropped.
 pub(super) fn hear<E: Environment>(
     env: &mut E,
-    rail: usize,
+    rail: RailId,
     header: &Header,
     frame: &mut E::Frame,
 ) -> Dropped {
@@ -51,7 +52,7 @@ pub(super) fn hear<E: Environment>(
 /// also one of this node's own: its sender is asked to prove it, as any stranger is.
 fn prove<E: Environment>(
     env: &mut E,
-    rail: usize,
+    rail: RailId,
     header: &Header,
     frame: &mut E::Frame,
 ) -> Result<Option<Claim>, AuthError> {
@@ -90,7 +91,7 @@ fn prove<E: Environment>(
 }
 
 /// Another machine is this node, too: one of both yields.
-fn contest<E: Environment>(env: &mut E, rail: usize, mac: Mac, claim: &Claim) {
+fn contest<E: Environment>(env: &mut E, rail: RailId, mac: Mac, claim: &Claim) {
     let (now, own) = (env.now(), env.incarnation());
     if own == claim.incarnation {
         // The node's own word, by another station.

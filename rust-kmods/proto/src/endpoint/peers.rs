@@ -11,10 +11,11 @@ use crate::host_id::HostId;
 use crate::keys;
 use crate::peer::{Change, Event, HeardOn};
 use crate::seq::Seq;
+use crate::tgroup::RailId;
 use crate::wire::{Header, ResetReason};
 
 /// Takes note of a frame that is a sign of life. Whether it is to be looked at further.
-pub(super) fn heard<E: Environment>(env: &mut E, from: Gpid, rail: usize, mac: Mac) -> bool {
+pub(super) fn heard<E: Environment>(env: &mut E, from: Gpid, rail: RailId, mac: Mac) -> bool {
     let now = env.now();
     let event = env.peers(|peers| peers.heard(now, from, rail, mac));
     follow(env, from, rail, event)
@@ -24,7 +25,7 @@ pub(super) fn heard<E: Environment>(env: &mut E, from: Gpid, rail: usize, mac: M
 pub(super) fn hello<E: Environment>(
     env: &mut E,
     from: Gpid,
-    rail: usize,
+    rail: RailId,
     mac: Mac,
     hello: (Seq, &Hello),
 ) -> bool {
@@ -37,7 +38,7 @@ pub(super) fn hello<E: Environment>(
 pub(super) fn meet<E: Environment>(
     env: &mut E,
     from: Gpid,
-    rail: usize,
+    rail: RailId,
     mac: Mac,
     incarnation: u32,
 ) -> bool {
@@ -47,7 +48,7 @@ pub(super) fn meet<E: Environment>(
 }
 
 /// Does what an event asks for; whether its cause counts.
-fn follow<E: Environment>(env: &mut E, from: Gpid, rail: usize, event: Event) -> bool {
+fn follow<E: Environment>(env: &mut E, from: Gpid, rail: RailId, event: Event) -> bool {
     let node = from.node();
     match event {
         Event::None => {}
@@ -105,7 +106,7 @@ pub(super) fn find_changes<E: Environment>(env: &mut E) {
 }
 
 /// Takes in what a peer says of the rails on which it hears this node.
-pub(super) fn told<E: Environment>(env: &mut E, rail: usize, header: &Header, data: &[u8]) {
+pub(super) fn told<E: Environment>(env: &mut E, rail: RailId, header: &Header, data: &[u8]) {
     let Ok(heard) = Heard::decode(data) else {
         return env.dropped(rail, Dropped::Unwanted(Unwanted::Hello));
     };

@@ -8,10 +8,11 @@ use crate::heard;
 use crate::hello::Hello;
 use crate::keys::{AuthError, Handshake, Mode};
 use crate::seq::Seq;
+use crate::tgroup::RailId;
 use crate::wire::{Class, Header, Kind, COUNTER_LEN, HEADER_LEN};
 
 /// Takes in a frame that came on `rail`.
-pub fn receive<E: Environment>(env: &mut E, rail: usize, mut frame: E::Frame) {
+pub fn receive<E: Environment>(env: &mut E, rail: RailId, mut frame: E::Frame) {
     if !frame.is_for_this_station() {
         return env.dropped(rail, Dropped::Unwanted(Unwanted::Foreign));
     }
@@ -25,7 +26,7 @@ pub fn receive<E: Environment>(env: &mut E, rail: usize, mut frame: E::Frame) {
 /// As [`receive`], of a frame for this station whose header was parsed already.
 pub fn receive_parsed<E: Environment>(
     env: &mut E,
-    rail: usize,
+    rail: RailId,
     header: &Header,
     mut frame: E::Frame,
 ) {
@@ -39,7 +40,7 @@ pub fn receive_parsed<E: Environment>(
 /// Whether a frame is a sign of life of its sender.
 fn admit<E: Environment>(
     env: &mut E,
-    rail: usize,
+    rail: RailId,
     header: &Header,
     frame: &mut E::Frame,
 ) -> Result<bool, Dropped> {
@@ -67,7 +68,7 @@ fn admit<E: Environment>(
 /// was sent just now.
 fn authenticate<E: Environment>(
     env: &mut E,
-    rail: usize,
+    rail: RailId,
     header: &Header,
     frame: &mut E::Frame,
 ) -> Result<bool, AuthError> {
@@ -128,7 +129,7 @@ fn authenticate<E: Environment>(
 }
 
 /// Takes a frame that counts.
-fn take<E: Environment>(env: &mut E, rail: usize, header: &Header, mut frame: E::Frame) {
+fn take<E: Environment>(env: &mut E, rail: RailId, header: &Header, mut frame: E::Frame) {
     let mac = frame.source();
     match header.kind {
         Kind::Hello => {

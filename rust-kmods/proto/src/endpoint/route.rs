@@ -6,6 +6,7 @@ use super::{send, Dropped, Environment, Frame, Unwanted};
 use crate::cdt::PeerKey;
 use crate::gpid::Gpid;
 use crate::peer::OpenCheck;
+use crate::tgroup::RailId;
 use crate::wire::{Header, ResetReason};
 
 /// Where a frame goes.
@@ -23,7 +24,7 @@ enum Destination<E: Environment> {
 /// Hands a frame to its circuit.
 pub(super) fn route<E: Environment>(
     env: &mut E,
-    rail: usize,
+    rail: RailId,
     header: &Header,
     data: <E::Frame as Frame>::Data,
 ) {
@@ -119,7 +120,7 @@ pub fn passive_ended<E: Environment>(env: &mut E, peer: Gpid) {
 }
 
 /// Answers a frame that found no circuit.
-fn refuse<E: Environment>(env: &mut E, rail: usize, header: &Header, reason: ResetReason) {
+fn refuse<E: Environment>(env: &mut E, rail: RailId, header: &Header, reason: ResetReason) {
     let own = env.node();
     let reply = match reason {
         ResetReason::NoCircuit => {

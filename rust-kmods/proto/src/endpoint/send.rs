@@ -5,6 +5,7 @@
 use super::{Environment, Mac, BROADCAST};
 use crate::host_id::HostId;
 use crate::keys::{Mode, Outgoing, Seal};
+use crate::tgroup::RailId;
 use crate::wire::Header;
 
 /// How a frame of a circuit leaves.
@@ -18,7 +19,7 @@ pub struct Departure {
 
 /// How a frame of a circuit leaves for a host on a rail; `None` if the rail, the host or the session
 /// with it is gone: the frame is lost then, as any frame can be. A seal is for one frame.
-pub fn departure<E: Environment>(env: &mut E, host: HostId, rail: usize) -> Option<Departure> {
+pub fn departure<E: Environment>(env: &mut E, host: HostId, rail: RailId) -> Option<Departure> {
     if env.identity().has_yielded() {
         return None;
     }
@@ -31,7 +32,7 @@ pub fn departure<E: Environment>(env: &mut E, host: HostId, rail: usize) -> Opti
 }
 
 /// Sends a packet without data to a host on a rail.
-pub(super) fn to_host<E: Environment>(env: &mut E, host: HostId, rail: usize, header: &Header) {
+pub(super) fn to_host<E: Environment>(env: &mut E, host: HostId, rail: RailId, header: &Header) {
     if let Some(Departure { to, seal }) = departure(env, host, rail) {
         env.send(rail, to, header, &[], seal.as_ref());
     }
@@ -41,7 +42,7 @@ pub(super) fn to_host<E: Environment>(env: &mut E, host: HostId, rail: usize, he
 /// has no mode or no key yet says nothing, nor does who has yielded to another machine of its name.
 pub fn announce<E: Environment>(
     env: &mut E,
-    rail: usize,
+    rail: RailId,
     to: Mac,
     header: &Header,
     data: &[u8],
@@ -70,7 +71,7 @@ pub fn announce<E: Environment>(
 pub(super) fn handshake<E: Environment>(
     env: &mut E,
     handshake: &Outgoing,
-    place: Option<(usize, Mac)>,
+    place: Option<(RailId, Mac)>,
 ) {
     let Some((rail, to)) = place.or_else(|| place_of(env, handshake)) else {
         return;
@@ -80,7 +81,7 @@ pub(super) fn handshake<E: Environment>(
 }
 
 /// Each try goes over another rail.
-fn place_of<E: Environment>(env: &mut E, handshake: &Outgoing) -> Option<(usize, Mac)> {
+fn place_of<E: Environment>(env: &mut E, handshake: &Outgoing) -> Option<(RailId, Mac)> {
     let usable = env.usable();
     let turn = usize::from(handshake.attempt) % usable.len().max(1);
     let rail = usable.iter().nth(turn)?;

@@ -6,9 +6,10 @@ use super::past::{Past, Start};
 use super::rail::{Rail, RAIL_LIFETIME};
 use super::replay::ReplayWindow;
 use super::report::Report;
-use super::{Change, RailSet, MAX_RAILS};
+use super::{Change, RailId, RailSet};
 use crate::gpid::Gpid;
 use crate::seq::Seq;
+use crate::tgroup::{PerRail, MAX_RAILS};
 use crate::time::{Duration, Instant};
 
 /// What a peer has told of the rails on which it hears this node.
@@ -29,7 +30,7 @@ pub struct Peer {
     /// 0 until it is told.
     pub(super) incarnation: u32,
     pub(super) past: Past,
-    pub(super) rails: [Rail; MAX_RAILS],
+    pub(super) rails: PerRail<Rail>,
     heard: RailSet,
     /// The number of the last hello that any rail brought.
     last_hello: Seq,
@@ -51,7 +52,7 @@ impl Peer {
             node,
             incarnation: 0,
             past: Past::new(),
-            rails: [Rail::UNHEARD; MAX_RAILS],
+            rails: PerRail::new([Rail::UNHEARD; MAX_RAILS]),
             heard: RailSet::EMPTY,
             last_hello: Seq::ZERO,
             announced: 0,
@@ -70,8 +71,8 @@ impl Peer {
     }
 
     /// The rail with this number, heard or not.
-    pub fn rail(&self, rail: usize) -> Option<&Rail> {
-        self.rails.get(rail)
+    pub fn rail(&self, rail: RailId) -> &Rail {
+        &self.rails[rail]
     }
 
     /// The rails on which it is heard.
@@ -110,12 +111,10 @@ impl Peer {
         };
     }
 
-    /// A frame came from `mac` on a rail, which there is. Whether the peer was not heard there before.
-    pub(super) fn hear(&mut self, now: Instant, rail: usize, mac: [u8; 6]) -> bool {
+    /// A frame came from `mac` on a rail. Whether the peer was not heard there before.
+    pub(super) fn hear(&mut self, now: Instant, rail: RailId, mac: [u8; 6]) -> bool {
         let is_new = !self.heard.contains(rail);
-        let Some(slot) = self.rails.get_mut(rail) else {
-            return false;
-        };
+        let slot = &mut self.rails[rail];
         slot.mac = mac;
         slot.last_heard = now;
         if is_new {
@@ -136,8 +135,8 @@ impl Peer {
     /// Whether `mac` is of another machine: the peer was heard lately, and never from there.
     pub(super) fn is_another(&self, now: Instant, mac: [u8; 6]) -> bool {
         let is_there = |rail: &Rail| now.saturating_duration_since(rail.last_heard) < RAIL_LIFETIME;
-        let mut heard = self.heard.iter().filter_map(|rail| self.rails.get(rail));
-        heard.any(is_there) && self.rails.iter().all(|rail| rail.mac != mac)
+        let mut heard = self.heard.iter().map(|rail| &self.rails[rail]);
+        heard.any(is_there) && self.rails.values().iter().all(|rail| rail.mac != mac)
     }
 
     /// No frame of its counts any more.
@@ -148,26 +147,25 @@ impl Peer {
     /// Until when [`Peer::next_change`] gives nothing, if nothing but frames comes until then that were
     /// not missed.
     pub(super) fn unchanged_until(&self) -> Option<Instant> {
-        let heard = self.heard.iter().filter_map(|rail| self.rails.get(rail));
+        let heard = self.heard.iter().map(|rail| &self.rails[rail]);
         let lost = heard.map(|rail| rail.lost_at(self.last_hello)).min();
         let told = self.told.map(|told| told.until);
         lost.into_iter().chain(told).min()
     }
 
     /// Hello number `seq` came on a rail; the peer says hello on so many. Whether others missed too many.
-    pub(super) fn hear_hello(&mut self, seq: Seq, rail: usize, mtu: u16, announced: u8) -> bool {
-        if let Some(slot) = self.rails.get_mut(rail) {
-            slot.mtu = mtu;
-            if seq.is_after(slot.hello) {
-                slot.hello = seq;
-            }
+    pub(super) fn hear_hello(&mut self, seq: Seq, rail: RailId, mtu: u16, announced: u8) -> bool {
+        let slot = &mut self.rails[rail];
+        slot.mtu = mtu;
+        if seq.is_after(slot.hello) {
+            slot.hello = seq;
         }
         if !seq.is_after(self.last_hello) {
             return false;
         }
         self.last_hello = seq;
         self.announced = usize::from(announced);
-        let mut heard = self.heard.iter().filter_map(|rail| self.rails.get(rail));
+        let mut heard = self.heard.iter().map(|rail| &self.rails[rail]);
         heard.any(|rail| rail.misses(seq))
     }
 
@@ -217,10 +215,7 @@ impl Peer {
         loop {
             let before = self.rails();
             if self.told.take_if(|told| now >= told.until).is_none() {
-                let is_lost = |rail: &usize| {
-                    let rail = self.rails.get(*rail);
-                    rail.is_some_and(|rail| now >= rail.lost_at(self.last_hello))
-                };
+                let is_lost = |rail: &RailId| now >= self.rails[*rail].lost_at(self.last_hello);
                 let lost = self.heard.iter().find(is_lost)?;
                 self.heard.remove(lost);
                 self.report.lost(now);

@@ -6,6 +6,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::tgroup::RailId::*;
 
 /// Host 2, of which nearly all here is about.
 const TWO: HostId = HostId::new(2);
@@ -32,39 +33,39 @@ fn rails_come_and_go() {
     let mut peers = peers(4);
     assert!(!peers.is_up(TWO));
     assert_eq!(
-        peers.heard(at(0), Gpid::new(TWO, 1, 500), 0, MAC),
+        peers.heard(at(0), Gpid::new(TWO, 1, 500), R0, MAC),
         Event::New
     );
-    assert_eq!(peers.heard(at(100), node(1), 2, MAC), Event::RailUp);
-    assert_eq!(peers.heard(at(600), node(1), 2, MAC), Event::None);
+    assert_eq!(peers.heard(at(100), node(1), R2, MAC), Event::RailUp);
+    assert_eq!(peers.heard(at(600), node(1), R2, MAC), Event::None);
     assert_eq!(
         peers.get(TWO).unwrap().rails().iter().collect::<Vec<_>>(),
-        [0, 2]
+        [R0, R2]
     );
-    assert_eq!(peers.get(TWO).unwrap().rail(2).unwrap().mac, MAC);
+    assert_eq!(peers.get(TWO).unwrap().rail(R2).mac, MAC);
     assert_eq!(lost(&mut peers, 1199), []);
     assert_eq!(
         lost(&mut peers, 1200),
         [Change::RailDown {
             node: node(1),
-            rail: 0
+            rail: R0
         }]
     );
     assert_eq!(lost(&mut peers, 1200), []);
     assert!(peers.is_up(TWO));
     assert_eq!(lost(&mut peers, 1800), [Change::Down { node: node(1) }]);
     assert!(!peers.is_up(TWO) && peers.get(TWO).unwrap().rails().is_empty());
-    assert_eq!(peers.heard(at(5000), node(1), 0, MAC), Event::Up);
+    assert_eq!(peers.heard(at(5000), node(1), R0, MAC), Event::Up);
 }
 
 #[test]
 fn all_rails_at_once_are_one_death() {
     let mut peers = peers(4);
-    for rail in 0..3 {
+    for rail in [R0, R1, R2] {
         peers.heard(at(0), node(1), rail, MAC);
     }
     let lost = lost(&mut peers, 2000);
-    let down = [0, 1].map(|rail| Change::RailDown {
+    let down = [R0, R1].map(|rail| Change::RailDown {
         node: node(1),
         rail,
     });
@@ -74,17 +75,17 @@ fn all_rails_at_once_are_one_death() {
 #[test]
 fn a_reboot_forgets_and_the_past_cannot_return() {
     let mut peers = peers(4);
-    peers.heard(at(0), node(7), 0, MAC);
-    peers.heard(at(0), node(7), 1, MAC);
+    peers.heard(at(0), node(7), R0, MAC);
+    peers.heard(at(0), node(7), R1, MAC);
     assert_eq!(peers.accept_open(TWO, Seq::new(50)), OpenCheck::Fresh);
     assert_eq!(peers.accept_open(TWO, Seq::new(50)), OpenCheck::Duplicate);
-    assert_eq!(peers.heard(at(10), node(8), 1, MAC), Event::Rebooted);
+    assert_eq!(peers.heard(at(10), node(8), R1, MAC), Event::Rebooted);
     assert_eq!(
         peers.get(TWO).unwrap().rails().iter().collect::<Vec<_>>(),
-        [1]
+        [R1]
     );
     assert_eq!(peers.accept_open(TWO, Seq::new(50)), OpenCheck::Fresh);
-    assert_eq!(peers.heard(at(11), node(7), 0, MAC), Event::Ignored);
+    assert_eq!(peers.heard(at(11), node(7), R0, MAC), Event::Ignored);
     assert_eq!(peers.get(TWO).unwrap().node(), node(8));
 }
 
@@ -92,8 +93,8 @@ fn a_reboot_forgets_and_the_past_cannot_return() {
 fn a_boot_number_that_comes_back_is_let_in() {
     let mut peers = peers(4);
     let mut hello = |millis, boot, incarnation| {
-        let hello = Hello::new(0, 3, incarnation);
-        peers.hello(at(millis), node(boot), 0, MAC, (Seq::ZERO, &hello))
+        let hello = Hello::new(R0, 3, incarnation);
+        peers.hello(at(millis), node(boot), R0, MAC, (Seq::ZERO, &hello))
     };
     assert_eq!(hello(0, 7, 10), Event::New);
     assert_eq!(hello(1, 8, 20), Event::Rebooted);
@@ -106,34 +107,34 @@ fn a_boot_number_that_comes_back_is_let_in() {
     assert_eq!(hello(7, 7, 30), Event::Ignored);
     assert_eq!(hello(8, 7, 10), Event::Ignored);
     // What does not tell its start waits for a hello.
-    assert_eq!(peers.heard(at(9), node(7), 0, MAC), Event::Ignored);
-    assert_eq!(peers.heard(at(9), node(8), 0, MAC), Event::None);
+    assert_eq!(peers.heard(at(9), node(7), R0, MAC), Event::Ignored);
+    assert_eq!(peers.heard(at(9), node(8), R0, MAC), Event::None);
 }
 
 #[test]
 fn a_reloaded_cm_is_like_a_reboot() {
     let mut peers = peers(4);
     assert_eq!(
-        peers.hello(at(0), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10))),
+        peers.hello(at(0), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 10))),
         Event::New
     );
     assert_eq!(
-        peers.hello(at(1), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10))),
+        peers.hello(at(1), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 10))),
         Event::None
     );
     peers.accept_open(TWO, Seq::new(1));
-    peers.heard(at(2), node(1), 1, MAC);
+    peers.heard(at(2), node(1), R1, MAC);
     assert_eq!(
-        peers.hello(at(3), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 11))),
+        peers.hello(at(3), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 11))),
         Event::Rebooted
     );
     assert_eq!(peers.accept_open(TWO, Seq::new(1)), OpenCheck::Fresh);
     assert_eq!(
         peers.get(TWO).unwrap().rails().iter().collect::<Vec<_>>(),
-        [0]
+        [R0]
     );
     assert_eq!(
-        peers.hello(at(4), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10))),
+        peers.hello(at(4), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 10))),
         Event::Ignored
     );
 }
@@ -141,9 +142,9 @@ fn a_reloaded_cm_is_like_a_reboot() {
 #[test]
 fn the_first_frame_need_not_be_a_hello() {
     let mut peers = peers(4);
-    peers.heard(at(0), node(1), 0, MAC);
+    peers.heard(at(0), node(1), R0, MAC);
     assert_eq!(
-        peers.hello(at(1), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10))),
+        peers.hello(at(1), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 10))),
         Event::None
     );
 }
@@ -151,15 +152,15 @@ fn the_first_frame_need_not_be_a_hello() {
 #[test]
 fn who_leaves_is_down_at_once() {
     let mut peers = peers(4);
-    peers.hello(at(0), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10)));
-    peers.heard(at(0), node(1), 1, MAC);
+    peers.hello(at(0), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 10)));
+    peers.heard(at(0), node(1), R1, MAC);
     assert_eq!(
         peers.hello(
             at(5),
             node(1),
-            0,
+            R0,
             MAC,
-            (Seq::ZERO, &Hello::new(0, 3, 10).leaving())
+            (Seq::ZERO, &Hello::new(R0, 3, 10).leaving())
         ),
         Event::Left
     );
@@ -169,20 +170,26 @@ fn who_leaves_is_down_at_once() {
         peers.hello(
             at(6),
             node(1),
-            1,
+            R1,
             MAC,
-            (Seq::ZERO, &Hello::new(1, 3, 10).leaving())
+            (Seq::ZERO, &Hello::new(R1, 3, 10).leaving())
         ),
         Event::Ignored
     );
     assert_eq!(
-        peers.hello(at(6), node(1), 1, MAC, (Seq::ZERO, &Hello::new(1, 3, 10))),
+        peers.hello(at(6), node(1), R1, MAC, (Seq::ZERO, &Hello::new(R1, 3, 10))),
         Event::Ignored
     );
     // So does any other frame that is late.
-    assert_eq!(peers.heard(at(7), node(1), 1, MAC), Event::Ignored);
+    assert_eq!(peers.heard(at(7), node(1), R1, MAC), Event::Ignored);
     assert_eq!(
-        peers.hello(at(900), node(1), 1, MAC, (Seq::ZERO, &Hello::new(1, 3, 11))),
+        peers.hello(
+            at(900),
+            node(1),
+            R1,
+            MAC,
+            (Seq::ZERO, &Hello::new(R1, 3, 11))
+        ),
         Event::Up
     );
 }
@@ -192,23 +199,22 @@ fn open_sequences_never_repeat() {
     let mut peers = peers(4);
     assert_eq!(peers.next_open_seq(TWO), None);
     assert_eq!(peers.accept_open(TWO, Seq::new(1)), OpenCheck::Old);
-    peers.heard(at(0), node(1), 0, MAC);
+    peers.heard(at(0), node(1), R0, MAC);
     assert_eq!(
         (peers.next_open_seq(TWO), peers.next_open_seq(TWO)),
         (Some(Seq::new(1)), Some(Seq::new(2)))
     );
-    peers.heard(at(0), node(2), 0, MAC);
+    peers.heard(at(0), node(2), R0, MAC);
     assert_eq!(peers.next_open_seq(TWO), Some(Seq::new(3)));
 }
 
 #[test]
 fn what_does_not_fit_is_ignored() {
     let mut peers = peers(1);
-    assert_eq!(peers.heard(at(0), node(1), MAX_RAILS, MAC), Event::Ignored);
     assert!(peers.is_empty());
-    peers.heard(at(0), node(1), 0, MAC);
+    peers.heard(at(0), node(1), R0, MAC);
     assert_eq!(
-        peers.heard(at(0), Gpid::new(HostId::new(3), 1, 0), 0, MAC),
+        peers.heard(at(0), Gpid::new(HostId::new(3), 1, 0), R0, MAC),
         Event::Ignored
     );
     assert_eq!((peers.len(), peers.iter().count()), (1, 1));
@@ -220,17 +226,17 @@ fn opens_count_between_nodes_that_know_each_other() {
     let mut peers = peers(4);
     assert_eq!(peers.association_with(TWO, OWN), None);
     // Heard, but it has not said yet which start of its CM this is.
-    peers.heard(at(0), node(1), 0, MAC);
+    peers.heard(at(0), node(1), R0, MAC);
     assert_eq!(peers.association_with(TWO, OWN), None);
     assert!(!peers.is_acquainted(TWO, OWN, association(0, OWN)));
-    peers.hello(at(0), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 10)));
+    peers.hello(at(0), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 10)));
     assert_eq!(peers.association_with(TWO, OWN), Some(association(OWN, 10)));
     assert!(peers.is_acquainted(TWO, OWN, association(10, OWN)));
     // The other way round, or with a former self of either, it is another one.
     for (opener, acceptor) in [(OWN, 10), (11, OWN), (10, OWN + 1), (9, OWN)] {
         assert!(!peers.is_acquainted(TWO, OWN, association(opener, acceptor)));
     }
-    peers.hello(at(3), node(1), 0, MAC, (Seq::ZERO, &Hello::new(0, 3, 11)));
+    peers.hello(at(3), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 11)));
     assert!(!peers.is_acquainted(TWO, OWN, association(10, OWN)));
     assert!(peers.is_acquainted(TWO, OWN, association(11, OWN)));
 }

@@ -5,7 +5,7 @@
 use core::fmt;
 
 use super::Device;
-use crate::tgroup::MAX_RAILS;
+use crate::tgroup::{PerRail, RailId, MAX_RAILS};
 
 /// Most bytes of a device's name.
 const NAME_MAX: usize = 15;
@@ -13,7 +13,7 @@ const NAME_MAX: usize = 15;
 const PATH_MAX: usize = 31;
 
 /// The rules of all rails.
-pub type Rules = [Rule; MAX_RAILS];
+pub type Rules = PerRail<Rule>;
 
 /// A few bytes that are no blanks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Rule {
             rules[rail] = Rule::Name(Word { len: 4, bytes });
             rail += 1;
         }
-        rules
+        PerRail::new(rules)
     };
 
     /// Whether the device is the one that is meant.
@@ -133,7 +133,7 @@ pub enum RuleError {
     /// No device can be there.
     Path,
     /// Another rail has the same rule.
-    Twice(usize),
+    Twice(RailId),
 }
 
 impl fmt::Display for RuleError {
@@ -158,7 +158,7 @@ impl fmt::Display for RuleError {
 pub fn changed(rules: &Rules, text: &[u8]) -> Result<Rules, (usize, RuleError)> {
     let mut rules = *rules;
     // What another rail has may be what a later line takes from it.
-    let mut lines_of = [0; MAX_RAILS];
+    let mut lines_of = PerRail::new([0; MAX_RAILS]);
     for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
         let blank = |byte: &u8| byte.is_ascii_whitespace();
         let mut words = line.split(blank).filter(|word| !word.is_empty());
@@ -169,23 +169,19 @@ pub fn changed(rules: &Rules, text: &[u8]) -> Result<Rules, (usize, RuleError)> 
             (Some(rule), None) => Rule::parse(rule),
             _ => Err(RuleError::Words),
         };
-        let place = match rail {
-            [digit @ b'0'..=b'9'] => rules.get_mut(usize::from(digit - b'0')),
+        let rail = match rail {
+            [digit @ b'0'..=b'9'] => RailId::new(usize::from(digit - b'0')),
             _ => None,
         };
-        let place = place.ok_or((number, RuleError::Rail))?;
-        *place = rule.map_err(|error| (number, error))?;
-        if let [digit, ..] = rail {
-            if let Some(of) = lines_of.get_mut(usize::from(digit - b'0')) {
-                *of = number;
-            }
-        }
+        let rail = rail.ok_or((number, RuleError::Rail))?;
+        rules[rail] = rule.map_err(|error| (number, error))?;
+        lines_of[rail] = number;
     }
-    for (rail, rule) in rules.iter().enumerate() {
-        let mut before = rules.iter().take(rail);
-        if let Some(other) = before.position(|other| other == rule && *rule != Rule::None) {
-            let line = lines_of.get(rail).max(lines_of.get(other));
-            return Err((line.copied().unwrap_or(0), RuleError::Twice(other)));
+    for (rail, rule) in rules.iter().filter(|(_, rule)| **rule != Rule::None) {
+        let mut before = rules.iter().take_while(|(other, _)| *other < rail);
+        if let Some((other, _)) = before.find(|(_, other)| *other == rule) {
+            let line = lines_of[rail].max(lines_of[other]);
+            return Err((line, RuleError::Twice(other)));
         }
     }
     Ok(rules)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 use super::*;
-use crate::tgroup::MAX_RAILS;
+use crate::tgroup::RailId::*;
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -41,6 +41,7 @@ impl Device for Ref {
 }
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x50, 0, 1];
+const NO_RULES: Rules = PerRail::new([Rule::None; MAX_RAILS]);
 
 fn device(name: &'static str) -> Ref {
     Ref(Rc::new(Kernel {
@@ -55,7 +56,7 @@ fn usual() -> RailTable<Ref> {
 }
 
 fn rules(text: &str) -> Rules {
-    changed(&[Rule::None; MAX_RAILS], text.as_bytes()).unwrap()
+    changed(&NO_RULES, text.as_bytes()).unwrap()
 }
 
 /// How many references there are beside the test's own.
@@ -63,7 +64,7 @@ fn held(device: &Ref) -> usize {
     Rc::strong_count(&device.0) - 1
 }
 
-fn taken(table: &mut RailTable<Ref>, device: &Ref) -> Option<usize> {
+fn taken(table: &mut RailTable<Ref>, device: &Ref) -> Option<RailId> {
     match table.offer(device.clone()) {
         Offer::Taken(rail) => Some(rail),
         _ => None,
@@ -73,23 +74,23 @@ fn taken(table: &mut RailTable<Ref>, device: &Ref) -> Option<usize> {
 #[test]
 fn a_device_that_was_renamed_is_let_go_all_the_same() {
     let (mut table, eth1) = (usual(), device("eth1"));
-    assert_eq!(taken(&mut table, &eth1), Some(1));
+    assert_eq!(taken(&mut table, &eth1), Some(R1));
     eth1.0.name.set("uplink");
-    assert!(matches!(table.offer(eth1.clone()), Offer::Known(1)));
-    assert_eq!(table.number(&eth1), Some(1));
+    assert!(matches!(table.offer(eth1.clone()), Offer::Known(R1)));
+    assert_eq!(table.number(&eth1), Some(R1));
     assert_eq!(held(&eth1), 1);
-    assert_eq!(table.remove(&eth1).map(|(rail, _)| rail), Some(1));
+    assert_eq!(table.remove(&eth1).map(|(rail, _)| rail), Some(R1));
     assert_eq!(held(&eth1), 0);
-    assert!(table.devices().iter().all(Option::is_none));
+    assert!(table.devices().values().iter().all(Option::is_none));
 }
 
 #[test]
 fn a_namesake_neither_replaces_a_rail_nor_clears_it() {
     let (mut table, eth1, other) = (usual(), device("eth1"), device("eth1"));
     taken(&mut table, &eth1);
-    assert!(matches!(table.offer(other.clone()), Offer::Late(1, _)));
+    assert!(matches!(table.offer(other.clone()), Offer::Late(R1, _)));
     assert!(table.remove(&other).is_none());
-    assert_eq!(table.number(&eth1), Some(1));
+    assert_eq!(table.number(&eth1), Some(R1));
     assert_eq!((held(&eth1), held(&other)), (1, 0));
 }
 
@@ -98,9 +99,9 @@ fn a_name_that_comes_by_renaming_counts() {
     let (mut table, device) = (usual(), device("enp1s0"));
     assert!(matches!(table.offer(device.clone()), Offer::Unwanted(_)));
     device.0.name.set("eth7");
-    assert_eq!(taken(&mut table, &device), Some(7));
+    assert_eq!(taken(&mut table, &device), Some(R7));
     device.0.name.set("eth8");
-    assert!(matches!(table.offer(device.clone()), Offer::Known(7)));
+    assert!(matches!(table.offer(device.clone()), Offer::Known(R7)));
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn a_rail_that_went_comes_back() {
     taken(&mut table, &first);
     first.0.name.set("gone");
     table.remove(&first);
-    assert_eq!(taken(&mut table, &second), Some(0));
+    assert_eq!(taken(&mut table, &second), Some(R0));
 }
 
 #[test]
@@ -126,9 +127,9 @@ fn devices_by_address_and_place() {
         mac: None,
         path: "0000:00:03.0",
     }));
-    assert_eq!(taken(&mut table, &card), Some(0));
-    assert_eq!(taken(&mut table, &other), Some(2));
-    assert_eq!(taken(&mut table, &device("eth0.5")), Some(3));
+    assert_eq!(taken(&mut table, &card), Some(R0));
+    assert_eq!(taken(&mut table, &other), Some(R2));
+    assert_eq!(taken(&mut table, &device("eth0.5")), Some(R3));
     assert_eq!(taken(&mut table, &device("eth0")), None);
 }
 
@@ -143,7 +144,7 @@ fn new_rules_move_devices_and_leave_the_others_alone() {
     // Two rails change places, a third keeps a device whose name it has no more.
     let new = changed(table.rules(), b"0 name=eth1\n1 name=eth0\n").unwrap();
     let lost = table.set_rules(new);
-    assert_eq!(lost.iter().flatten().count(), 2);
+    assert_eq!(lost.values().iter().flatten().count(), 2);
     drop(lost);
     let numbers = devices
         .each_ref()
@@ -151,7 +152,7 @@ fn new_rules_move_devices_and_leave_the_others_alone() {
             Offer::Taken(rail) | Offer::Known(rail) => Some(rail),
             _ => None,
         });
-    assert_eq!(numbers, [Some(1), Some(0), Some(2)]);
+    assert_eq!(numbers, [Some(R1), Some(R0), Some(R2)]);
     let none = changed(table.rules(), b"2 none").unwrap();
     drop(table.set_rules(none));
     assert_eq!(devices.each_ref().map(held), [1, 1, 0]);
@@ -165,24 +166,24 @@ fn a_device_is_one_rail_at_most() {
         mac: Some(MAC),
         path: "",
     }));
-    assert_eq!(taken(&mut table, &eth0), Some(0));
-    assert!(matches!(table.offer(eth0.clone()), Offer::Known(0)));
+    assert_eq!(taken(&mut table, &eth0), Some(R0));
+    assert!(matches!(table.offer(eth0.clone()), Offer::Known(R0)));
     assert_eq!(held(&eth0), 1);
 }
 
 #[test]
 fn rules_as_text() {
     let shown = |rules: &Rules| -> String {
-        let lines = rules.iter().enumerate();
-        lines
+        rules
+            .iter()
             .map(|(rail, rule)| std::format!("{rail} {rule}\n"))
             .collect()
     };
     assert!(shown(&Rule::USUAL).starts_with("0 name=eth0\n1 name=eth1\n"));
     let text = "0 name=enp1s0\n\n 3\tmac=52:54:00:AB:cd:01 \n5 path=0000:00:03.0\n";
     let all = rules(text);
-    assert_eq!(all[3].to_string(), "mac=52:54:00:ab:cd:01");
-    assert_eq!(all[4], Rule::None);
+    assert_eq!(all[R3].to_string(), "mac=52:54:00:ab:cd:01");
+    assert_eq!(all[R4], Rule::None);
     // What is shown can be written.
     assert_eq!(rules(&shown(&all)), all);
     assert_eq!(rules(&shown(&Rule::USUAL)), Rule::USUAL);
@@ -207,12 +208,11 @@ fn what_is_no_rule_is_named_by_its_line() {
         ("0 mac=01:54:00:12:34:56", 1, RuleError::Mac),
         ("0 mac=00:00:00:00:00:00", 1, RuleError::Mac),
         ("0 path=", 1, RuleError::Path),
-        ("\n0 name=eth0\n1 name=eth0\n", 3, RuleError::Twice(0)),
-        ("1 name=eth0\n2 none\n0 name=eth0", 3, RuleError::Twice(0)),
+        ("\n0 name=eth0\n1 name=eth0\n", 3, RuleError::Twice(R0)),
+        ("1 name=eth0\n2 none\n0 name=eth0", 3, RuleError::Twice(R0)),
     ] {
-        let none = [Rule::None; MAX_RAILS];
         assert_eq!(
-            changed(&none, text.as_bytes()),
+            changed(&NO_RULES, text.as_bytes()),
             Err((line, error)),
             "{text}"
         );
@@ -266,7 +266,7 @@ proptest! {
             }
             let held: Vec<_> = devices.iter().flatten().map(held).collect();
             prop_assert!(held.iter().all(|&count| count <= 1));
-            let rails = table.devices().iter().flatten().count();
+            let rails = table.devices().values().iter().flatten().count();
             prop_assert_eq!(held.iter().sum::<usize>(), rails);
         }
     }

@@ -2,19 +2,22 @@
 
 //! Rails for what belongs to no circuit.
 
-use super::RailSet;
+use super::{RailId, RailSet};
 
 /// Deals rails in turn to what belongs to no circuit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dealer {
-    next: usize,
+    last: Option<RailId>,
 }
 
 impl Dealer {
     /// One of `rails`; `None` only when there is none.
-    pub fn deal(&mut self, rails: RailSet) -> Option<usize> {
-        let rail = rails.next_from(self.next)?;
-        self.next = rail + 1;
+    pub fn deal(&mut self, rails: RailSet) -> Option<RailId> {
+        let rail = match self.last {
+            Some(last) => rails.after(last),
+            None => rails.first(),
+        }?;
+        self.last = Some(rail);
         Some(rail)
     }
 }

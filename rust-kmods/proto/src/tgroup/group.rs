@@ -2,7 +2,9 @@
 
 //! Any of the groups.
 
-use super::{Arrival, InFlight, Load, RailView, RoundRobin, Single, Stripe, TransmissionGroup};
+use super::{
+    Arrival, InFlight, Load, RailId, RailView, RoundRobin, Single, Stripe, TransmissionGroup,
+};
 
 /// Which of the groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -95,7 +97,7 @@ impl Group {
 }
 
 impl TransmissionGroup for Group {
-    fn elect(&mut self, rails: &RailView, own: &InFlight, bytes: usize) -> Option<usize> {
+    fn elect(&mut self, rails: &RailView, own: &InFlight, bytes: usize) -> Option<RailId> {
         match self {
             Group::Single(group) => group.elect(rails, own, bytes),
             Group::RoundRobin(group) => group.elect(rails, own, bytes),
@@ -104,7 +106,7 @@ impl TransmissionGroup for Group {
         }
     }
 
-    fn follow(&mut self, rail: usize) {
+    fn follow(&mut self, rail: RailId) {
         match self {
             Group::Single(group) => group.follow(rail),
             Group::RoundRobin(group) => group.follow(rail),

@@ -2,8 +2,7 @@
 
 //! The group that elects the rail with the least queued.
 
-use super::elected::Elected;
-use super::{InFlight, RailView, TransmissionGroup};
+use super::{InFlight, RailId, RailView, TransmissionGroup};
 
 /// The rail with the fewest queued bytes, then with the lowest round-trip time.
 ///
@@ -11,7 +10,7 @@ use super::{InFlight, RailView, TransmissionGroup};
 /// way, a change puts frames out of order, so another rail must be better by [`Load::SLACK`] bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    rail: Elected,
+    rail: Option<RailId>,
 }
 
 impl Load {
@@ -23,14 +22,12 @@ impl Load {
 
     /// For a new circuit.
     pub const fn new() -> Self {
-        Self {
-            rail: Elected::NONE,
-        }
+        Self { rail: None }
     }
 
     /// The best rail for a circuit that is free to choose; `present` unless another is clearly
     /// better.
-    fn best(rails: &RailView, present: Elected) -> Option<usize> {
+    fn best(rails: &RailView, present: Option<RailId>) -> Option<RailId> {
         let least = rails.iter().map(|(_, rail)| rail.queued_bytes).min()?;
         let enough = least.saturating_add(Self::GRAIN);
         let idle = || rails.iter().filter(|(_, rail)| rail.queued_bytes <= enough);
@@ -39,7 +36,7 @@ impl Load {
         // Round trips differ a little from one to the next.
         let stay = idle().find(|(rail, here)| {
             let near = there.rtt_us != 0 && here.rtt_us <= there.rtt_us.saturating_mul(5) / 4;
-            *rail == present.get() && (near || here.rtt_us == 0)
+            Some(*rail) == present && (near || here.rtt_us == 0)
         });
         Some(stay.map_or(fastest, |(rail, _)| rail))
     }
@@ -52,27 +49,26 @@ impl Default for Load {
 }
 
 impl TransmissionGroup for Load {
-    fn elect(&mut self, rails: &RailView, own: &InFlight, _bytes: usize) -> Option<usize> {
-        let present = self.rail.get();
-        match rails.get(present) {
-            Some(status) if own.on(present) > 0 => {
+    fn elect(&mut self, rails: &RailView, own: &InFlight, _bytes: usize) -> Option<RailId> {
+        let present = self.rail.and_then(|rail| Some((rail, rails.get(rail)?)));
+        match present {
+            Some((rail, status)) if own.on(rail) > 0 => {
                 let (least, other) = rails
                     .iter()
                     .map(|(rail, other)| (other.queued_bytes, rail))
                     .min()?;
                 if least.saturating_add(Self::SLACK) < status.queued_bytes {
-                    self.rail.set(other);
+                    self.rail = Some(other);
                 }
             }
-            _ => self.rail.set(Self::best(rails, self.rail)?),
+            _ => self.rail = Some(Self::best(rails, self.rail)?),
         }
-        Some(self.rail.get())
+        self.rail
     }
 
     fn segment_room(&self, rails: &RailView) -> u16 {
-        if self.rail.is_usable(rails) {
-            return rails.room(self.rail.get());
-        }
-        Self::best(rails, self.rail).map_or(0, |rail| rails.room(rail))
+        let present = self.rail.filter(|rail| rails.usable().contains(*rail));
+        let rail = present.or_else(|| Self::best(rails, self.rail));
+        rail.map_or(0, |rail| rails.room(rail))
     }
 }

@@ -2,23 +2,26 @@
 
 //! Groups that keep a circuit on one rail.
 
-use super::elected::Elected;
-use super::{InFlight, RailView, TransmissionGroup};
+use super::{InFlight, RailId, RailView, TransmissionGroup};
 
 /// Everything over the first rail that works.
 ///
 /// A circuit stays where it is while that rail works, though a lower one returns.
 #[derive(Clone, Copy, Debug)]
 pub struct Single {
-    rail: Elected,
+    rail: Option<RailId>,
 }
 
 impl Single {
     /// For a new circuit.
     pub const fn new() -> Self {
-        Self {
-            rail: Elected::NONE,
-        }
+        Self { rail: None }
+    }
+
+    /// Its rail as long as that works, then the first that does.
+    fn choice(&self, rails: &RailView) -> Option<RailId> {
+        let present = self.rail.filter(|rail| rails.usable().contains(*rail));
+        present.or_else(|| rails.usable().first())
     }
 }
 
@@ -29,15 +32,14 @@ impl Default for Single {
 }
 
 impl TransmissionGroup for Single {
-    fn elect(&mut self, rails: &RailView, _own: &InFlight, _bytes: usize) -> Option<usize> {
-        if !self.rail.is_usable(rails) {
-            self.rail.set(rails.usable().first()?);
-        }
-        Some(self.rail.get())
+    fn elect(&mut self, rails: &RailView, _own: &InFlight, _bytes: usize) -> Option<RailId> {
+        let rail = self.choice(rails)?;
+        self.rail = Some(rail);
+        Some(rail)
     }
 
-    fn follow(&mut self, rail: usize) {
-        self.rail.set(rail);
+    fn follow(&mut self, rail: RailId) {
+        self.rail = Some(rail);
     }
 
     fn is_bound(&self) -> bool {
@@ -45,10 +47,7 @@ impl TransmissionGroup for Single {
     }
 
     fn segment_room(&self, rails: &RailView) -> u16 {
-        if self.rail.is_usable(rails) {
-            return rails.room(self.rail.get());
-        }
-        rails.usable().first().map_or(0, |rail| rails.room(rail))
+        self.choice(rails).map_or(0, |rail| rails.room(rail))
     }
 }
 
@@ -57,7 +56,7 @@ impl TransmissionGroup for Single {
 #[derive(Clone, Copy, Debug)]
 pub struct RoundRobin {
     turn: u16,
-    rail: Elected,
+    rail: Option<RailId>,
 }
 
 impl RoundRobin {
@@ -67,28 +66,33 @@ impl RoundRobin {
         const TURNS: u32 = 840;
         Self {
             turn: (turn % TURNS) as u16,
-            rail: Elected::NONE,
+            rail: None,
         }
     }
 
     /// The rail whose turn it is: of `n` that work, the `turn mod n`-th.
-    fn deal(&self, rails: &RailView) -> Option<usize> {
+    fn deal(&self, rails: &RailView) -> Option<RailId> {
         let usable = rails.usable();
         let turn = usize::from(self.turn).checked_rem(usable.len())?;
         usable.iter().nth(turn)
     }
+
+    /// Its rail as long as that works, then the one whose turn it is.
+    fn choice(&self, rails: &RailView) -> Option<RailId> {
+        let present = self.rail.filter(|rail| rails.usable().contains(*rail));
+        present.or_else(|| self.deal(rails))
+    }
 }
 
 impl TransmissionGroup for RoundRobin {
-    fn elect(&mut self, rails: &RailView, _own: &InFlight, _bytes: usize) -> Option<usize> {
-        if !self.rail.is_usable(rails) {
-            self.rail.set(self.deal(rails)?);
-        }
-        Some(self.rail.get())
+    fn elect(&mut self, rails: &RailView, _own: &InFlight, _bytes: usize) -> Option<RailId> {
+        let rail = self.choice(rails)?;
+        self.rail = Some(rail);
+        Some(rail)
     }
 
-    fn follow(&mut self, rail: usize) {
-        self.rail.set(rail);
+    fn follow(&mut self, rail: RailId) {
+        self.rail = Some(rail);
     }
 
     fn is_bound(&self) -> bool {
@@ -96,9 +100,6 @@ impl TransmissionGroup for RoundRobin {
     }
 
     fn segment_room(&self, rails: &RailView) -> u16 {
-        if self.rail.is_usable(rails) {
-            return rails.room(self.rail.get());
-        }
-        self.deal(rails).map_or(0, |rail| rails.room(rail))
+        self.choice(rails).map_or(0, |rail| rails.room(rail))
     }
 }

@@ -2,7 +2,7 @@
 
 //! Sets of rails.
 
-use super::MAX_RAILS;
+use super::RailId;
 
 /// Some of a node's rails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,22 +23,18 @@ impl RailSet {
     }
 
     /// Whether `rail` is one of them.
-    pub const fn contains(self, rail: usize) -> bool {
-        rail < MAX_RAILS && self.0 & 1 << rail != 0
+    pub const fn contains(self, rail: RailId) -> bool {
+        self.0 & 1 << rail.index() != 0
     }
 
-    /// Adds `rail`; one that no node can have is not added.
-    pub fn insert(&mut self, rail: usize) {
-        if rail < MAX_RAILS {
-            self.0 |= 1 << rail;
-        }
+    /// Adds `rail`.
+    pub fn insert(&mut self, rail: RailId) {
+        self.0 |= 1 << rail.index();
     }
 
     /// Takes `rail` away.
-    pub fn remove(&mut self, rail: usize) {
-        if rail < MAX_RAILS {
-            self.0 &= !(1 << rail);
-        }
+    pub fn remove(&mut self, rail: RailId) {
+        self.0 &= !(1 << rail.index());
     }
 
     /// How many there are.
@@ -62,20 +58,14 @@ impl RailSet {
     }
 
     /// The lowest rail.
-    pub const fn first(self) -> Option<usize> {
-        match self.0 {
-            0 => None,
-            bits => Some(bits.trailing_zeros() as usize),
-        }
+    pub const fn first(self) -> Option<RailId> {
+        // Of no bits all 8 are 0, and no rail has that number.
+        RailId::new(self.0.trailing_zeros() as usize)
     }
 
-    /// The first of them that is `rail` or above, or else the lowest.
-    pub const fn next_from(self, rail: usize) -> Option<usize> {
-        let above = if rail < MAX_RAILS {
-            RailSet(self.0 & u8::MAX << rail)
-        } else {
-            RailSet::EMPTY
-        };
+    /// The first of them above `rail`, or else the lowest.
+    pub const fn after(self, rail: RailId) -> Option<RailId> {
+        let above = RailSet(self.0 & u8::MAX << rail.index() << 1);
         match above.first() {
             None => self.first(),
             found => found,
@@ -83,7 +73,7 @@ impl RailSet {
     }
 
     /// The rails, ascending.
-    pub fn iter(self) -> impl Iterator<Item = usize> {
+    pub fn iter(self) -> impl Iterator<Item = RailId> {
         let mut left = self;
         core::iter::from_fn(move || {
             let rail = left.first()?;
@@ -93,8 +83,8 @@ impl RailSet {
     }
 }
 
-impl FromIterator<usize> for RailSet {
-    fn from_iter<I: IntoIterator<Item = usize>>(rails: I) -> Self {
+impl FromIterator<RailId> for RailSet {
+    fn from_iter<I: IntoIterator<Item = RailId>>(rails: I) -> Self {
         let mut set = RailSet::EMPTY;
         rails.into_iter().for_each(|rail| set.insert(rail));
         set

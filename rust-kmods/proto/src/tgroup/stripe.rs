@@ -2,7 +2,7 @@
 
 //! The group that spreads a circuit over all rails.
 
-use super::{Arrival, InFlight, RailView, TransmissionGroup, MAX_RAILS};
+use super::{Arrival, InFlight, PerRail, RailId, RailView, TransmissionGroup, MAX_RAILS};
 
 /// The frames of one circuit over all rails at once, each over the one on which it will arrive
 /// first.
@@ -15,7 +15,7 @@ use super::{Arrival, InFlight, RailView, TransmissionGroup, MAX_RAILS};
 /// window shut for all.
 #[derive(Clone, Copy, Debug)]
 pub struct Stripe {
-    paces: [Pace; MAX_RAILS],
+    paces: PerRail<Pace>,
     /// Where to look first, so that rails with the same load take turns.
     next: u8,
 }
@@ -45,14 +45,14 @@ impl Stripe {
     /// For a new circuit.
     pub const fn new() -> Self {
         Self {
-            paces: [Pace::UNKNOWN; MAX_RAILS],
+            paces: PerRail::new([Pace::UNKNOWN; MAX_RAILS]),
             next: 0,
         }
     }
 
     /// What a rail that was never measured is taken to be.
     fn fastest(&self) -> u32 {
-        let rates = self.paces.iter().map(|pace| pace.rate);
+        let rates = self.paces.values().iter().map(|pace| pace.rate);
         rates.max().unwrap_or(0).max(1)
     }
 }
@@ -114,29 +114,27 @@ impl Pace {
 }
 
 impl TransmissionGroup for Stripe {
-    fn elect(&mut self, rails: &RailView, own: &InFlight, bytes: usize) -> Option<usize> {
+    fn elect(&mut self, rails: &RailView, own: &InFlight, bytes: usize) -> Option<RailId> {
         let next = usize::from(self.next);
         let fastest = self.fastest();
-        let turn = |rail: usize| rail.wrapping_sub(next) % MAX_RAILS;
-        let time = |rail: usize, queued: u32| {
+        let turn = |rail: RailId| rail.index().wrapping_sub(next) % MAX_RAILS;
+        let time = |rail: RailId, queued: u32| {
             let load = u64::from(own.on(rail)) + u64::from(queued) + bytes as u64;
-            let rate = match self.paces.get(rail) {
-                Some(pace) if pace.rate > 0 => pace.rate,
-                _ => fastest,
+            let rate = match self.paces[rail].rate {
+                0 => fastest,
+                rate => rate,
             };
             (load << 20) / u64::from(rate)
         };
         let (rail, _) = rails
             .iter()
             .min_by_key(|(rail, status)| (time(*rail, status.queued_bytes), turn(*rail)))?;
-        self.next = ((rail + 1) % MAX_RAILS) as u8;
+        self.next = ((rail.index() + 1) % MAX_RAILS) as u8;
         Some(rail)
     }
 
     fn arrived(&mut self, arrival: &Arrival) {
-        if let Some(pace) = self.paces.get_mut(arrival.rail) {
-            pace.count(arrival);
-        }
+        self.paces[arrival.rail].count(arrival);
     }
 
     fn segment_room(&self, rails: &RailView) -> u16 {

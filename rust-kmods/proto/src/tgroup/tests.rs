@@ -2,17 +2,18 @@
 
 use std::vec::Vec;
 
+use super::RailId::*;
 use super::*;
 
-fn rails(rails: &[usize]) -> RailView {
+fn rails(rails: &[RailId]) -> RailView {
     RailView::uniform(rails.iter().copied().collect(), 1400)
 }
 
-fn elect(group: &mut Group, view: &RailView) -> Option<usize> {
+fn elect(group: &mut Group, view: &RailView) -> Option<RailId> {
     group.elect(view, &InFlight::NONE, 1400)
 }
 
-fn queued(view: &mut RailView, rail: usize, queued_bytes: u32, rtt_us: u32) {
+fn queued(view: &mut RailView, rail: RailId, queued_bytes: u32, rtt_us: u32) {
     let room = view.room(rail);
     view.insert(
         rail,
@@ -26,17 +27,20 @@ fn queued(view: &mut RailView, rail: usize, queued_bytes: u32, rtt_us: u32) {
 
 #[test]
 fn round_robin_deals_circuits_evenly_and_keeps_them() {
-    let view = rails(&[0, 1, 2]);
+    let view = rails(&[R0, R1, R2]);
     let mut groups: Vec<_> = (0..7)
         .map(|turn| Group::new(GroupKind::RoundRobin, turn))
         .collect();
     for _ in 0..3 {
         let dealt: Vec<_> = groups.iter_mut().map(|group| elect(group, &view)).collect();
-        assert_eq!(dealt, [0, 1, 2, 0, 1, 2, 0].map(Some));
+        assert_eq!(dealt, [R0, R1, R2, R0, R1, R2, R0].map(Some));
     }
     for many in 1..=MAX_RAILS {
-        let view = RailView::uniform((0..many).collect(), 1400);
-        let dealt = |turn: u32| elect(&mut Group::new(GroupKind::RoundRobin, turn), &view).unwrap();
+        let view = rails(&RailId::ALL[..many]);
+        let dealt = |turn: u32| {
+            let rail = elect(&mut Group::new(GroupKind::RoundRobin, turn), &view);
+            rail.unwrap().index()
+        };
         // The turns go on where the remembered number wraps.
         for turn in 0..1000 {
             assert_eq!(dealt(turn + 1), (dealt(turn) + 1) % many, "{many} rails");
@@ -48,23 +52,23 @@ fn round_robin_deals_circuits_evenly_and_keeps_them() {
 fn a_lost_rail_is_left_and_its_return_moves_nobody() {
     for kind in [GroupKind::Single, GroupKind::RoundRobin] {
         let mut group = Group::new(kind, 0);
-        assert_eq!(elect(&mut group, &rails(&[0, 2, 7])), Some(0));
-        assert_eq!(elect(&mut group, &rails(&[2, 7])), Some(2));
-        assert_eq!(elect(&mut group, &rails(&[0, 2, 7])), Some(2));
+        assert_eq!(elect(&mut group, &rails(&[R0, R2, R7])), Some(R0));
+        assert_eq!(elect(&mut group, &rails(&[R2, R7])), Some(R2));
+        assert_eq!(elect(&mut group, &rails(&[R0, R2, R7])), Some(R2));
         assert_eq!(elect(&mut group, &rails(&[])), None);
-        assert_eq!(elect(&mut group, &rails(&[7])), Some(7));
+        assert_eq!(elect(&mut group, &rails(&[R7])), Some(R7));
     }
 }
 
 #[test]
 fn every_group_takes_any_rail_that_is_left() {
     for kind in GroupKind::ALL {
-        for rail in 0..MAX_RAILS {
+        for rail in RailId::ALL {
             let mut group = Group::new(kind, 5);
             assert_eq!(elect(&mut group, &rails(&[])), None);
             assert_eq!(group.segment_room(&rails(&[])), 0);
             assert_eq!(elect(&mut group, &rails(&[rail])), Some(rail));
-            let other = (rail + 3) % MAX_RAILS;
+            let other = RailId::ALL[(rail.index() + 3) % MAX_RAILS];
             assert_eq!(elect(&mut group, &rails(&[other])), Some(other));
             assert_eq!(group.segment_room(&rails(&[other])), 1400);
         }
@@ -73,38 +77,38 @@ fn every_group_takes_any_rail_that_is_left() {
 
 #[test]
 fn load_takes_the_shortest_queue_and_then_the_shortest_way() {
-    let mut view = rails(&[0, 1, 2]);
-    queued(&mut view, 0, 60_000, 100);
-    queued(&mut view, 1, 0, 300);
-    queued(&mut view, 2, 1_000, 200);
+    let mut view = rails(&[R0, R1, R2]);
+    queued(&mut view, R0, 60_000, 100);
+    queued(&mut view, R1, 0, 300);
+    queued(&mut view, R2, 1_000, 200);
     let mut group = Group::new(GroupKind::Load, 0);
     // A frame's worth of queue is as good as none.
-    assert_eq!(elect(&mut group, &view), Some(2));
+    assert_eq!(elect(&mut group, &view), Some(R2));
     // Somewhat faster is not enough to move.
-    queued(&mut view, 1, 0, 170);
-    assert_eq!(elect(&mut group, &view), Some(2));
-    queued(&mut view, 1, 0, 120);
-    assert_eq!(elect(&mut group, &view), Some(1));
+    queued(&mut view, R1, 0, 170);
+    assert_eq!(elect(&mut group, &view), Some(R2));
+    queued(&mut view, R1, 0, 120);
+    assert_eq!(elect(&mut group, &view), Some(R1));
 }
 
 #[test]
 fn load_does_not_reorder_a_burst_for_a_little() {
-    let mut view = rails(&[0, 1]);
-    queued(&mut view, 0, 0, 100);
-    queued(&mut view, 1, 0, 200);
+    let mut view = rails(&[R0, R1]);
+    queued(&mut view, R0, 0, 100);
+    queued(&mut view, R1, 0, 200);
     let mut group = Group::new(GroupKind::Load, 0);
-    assert_eq!(elect(&mut group, &view), Some(0));
+    assert_eq!(elect(&mut group, &view), Some(R0));
     let mut own = InFlight::NONE;
-    own.add(0, 1400);
-    queued(&mut view, 0, 10_000, 100);
-    assert_eq!(group.elect(&view, &own, 1400), Some(0));
-    queued(&mut view, 0, Load::SLACK + 1, 100);
-    assert_eq!(group.elect(&view, &own, 1400), Some(1));
+    own.add(R0, 1400);
+    queued(&mut view, R0, 10_000, 100);
+    assert_eq!(group.elect(&view, &own, 1400), Some(R0));
+    queued(&mut view, R0, Load::SLACK + 1, 100);
+    assert_eq!(group.elect(&view, &own, 1400), Some(R1));
 }
 
 #[test]
 fn load_measures_each_rail_before_it_judges() {
-    let mut view = rails(&[0, 1, 2]);
+    let mut view = rails(&[R0, R1, R2]);
     let mut group = Group::new(GroupKind::Load, 0);
     let mut tried = RailSet::EMPTY;
     for rtt_us in [100, 200, 300] {
@@ -113,35 +117,35 @@ fn load_measures_each_rail_before_it_judges() {
         queued(&mut view, rail, 0, rtt_us);
     }
     assert_eq!(tried.len(), 3);
-    assert_eq!(elect(&mut group, &view), Some(0));
+    assert_eq!(elect(&mut group, &view), Some(R0));
 }
 
 #[test]
 fn stripe_evens_the_load_out() {
-    let mut view = rails(&[0, 1, 2]);
+    let mut view = rails(&[R0, R1, R2]);
     let mut group = Group::new(GroupKind::Stripe, 0);
     let mut own = InFlight::NONE;
-    let mut counts = [0; MAX_RAILS];
-    queued(&mut view, 1, 30 * 1400, 0);
+    let mut counts = PerRail::new([0; MAX_RAILS]);
+    queued(&mut view, R1, 30 * 1400, 0);
     for _ in 0..60 {
         let rail = group.elect(&view, &own, 1400).unwrap();
         own.add(rail, 1400);
         counts[rail] += 1;
     }
-    assert_eq!(counts[..3], [30, 0, 30]);
+    assert_eq!(counts.values()[..3], [30, 0, 30]);
     for _ in 0..30 {
         let rail = group.elect(&view, &own, 1400).unwrap();
         own.add(rail, 1400);
         counts[rail] += 1;
     }
-    assert_eq!(counts[..3], [40, 10, 40]);
+    assert_eq!(counts.values()[..3], [40, 10, 40]);
 }
 
 #[test]
 fn segments_fit_where_the_group_sends_them() {
-    let mut view = rails(&[0, 1]);
+    let mut view = rails(&[R0, R1]);
     view.insert(
-        1,
+        R1,
         RailStatus {
             room: 8952,
             ..RailStatus::default()
@@ -175,41 +179,47 @@ fn names_and_numbers_lead_back() {
 
 #[test]
 fn a_rail_without_room_is_not_there() {
-    let mut view = rails(&[0, 1]);
+    let mut view = rails(&[R0, R1]);
     let tiny = RailStatus {
         room: MIN_ROOM - 1,
         ..RailStatus::default()
     };
-    view.insert(1, tiny);
-    view.insert(2, tiny);
-    view.insert(99, tiny);
-    assert_eq!(view.usable().iter().collect::<Vec<_>>(), [0]);
-    assert_eq!(
-        (view.room(1), view.room(99), view.least_room()),
-        (0, 0, 1400)
-    );
+    view.insert(R1, tiny);
+    view.insert(R2, tiny);
+    assert_eq!(view.usable().iter().collect::<Vec<_>>(), [R0]);
+    assert_eq!((view.room(R1), view.least_room()), (0, 1400));
 }
 
 #[test]
-fn rails_out_of_range_are_never_there() {
-    let mut rails = RailSet::EMPTY;
-    rails.insert(8);
-    rails.insert(usize::MAX);
-    rails.remove(64);
-    assert!(rails.is_empty() && !rails.contains(8) && !rails.contains(usize::MAX));
-    assert_eq!([1, 5, 5].into_iter().collect::<RailSet>().len(), 2);
-    let mut own = InFlight::NONE;
-    own.add(8, 1);
-    assert_eq!((own.on(8), own), (0, InFlight::NONE));
+fn sets_are_their_bits() {
+    let mut rails: RailSet = [R1, R5, R5].into_iter().collect();
+    assert_eq!((rails.len(), rails.bits()), (2, 0b10_0010));
+    rails.remove(R1);
+    rails.remove(R0);
+    rails.insert(R7);
+    assert_eq!(rails, RailSet::from_bits(0b1010_0000));
+    assert!(rails.contains(R7) && !rails.contains(R1) && !rails.is_empty());
+    assert_eq!(rails.iter().collect::<Vec<_>>(), [R5, R7]);
+    let all = RailSet::from_bits(u8::MAX);
+    assert_eq!(all.iter().collect::<Vec<_>>(), RailId::ALL);
+    assert_eq!((all.first(), RailSet::EMPTY.first()), (Some(R0), None));
+}
+
+#[test]
+fn after_the_last_comes_the_first() {
+    let rails: RailSet = [R2, R4, R7].into_iter().collect();
+    let after = RailId::ALL.map(|rail| rails.after(rail).unwrap());
+    assert_eq!(after, [R2, R2, R4, R4, R7, R7, R7, R2]);
+    assert_eq!(RailSet::EMPTY.after(R3), None);
 }
 
 #[test]
 fn the_dealer_takes_turns() {
-    let mut rails: RailSet = [0, 2, 7].into_iter().collect();
+    let mut rails: RailSet = [R0, R2, R7].into_iter().collect();
     let mut dealer = Dealer::default();
     let dealt: Vec<_> = (0..5).map(|_| dealer.deal(rails)).collect();
-    assert_eq!(dealt, [0, 2, 7, 0, 2].map(Some));
-    rails.remove(7);
-    assert_eq!(dealer.deal(rails), Some(0));
+    assert_eq!(dealt, [R0, R2, R7, R0, R2].map(Some));
+    rails.remove(R7);
+    assert_eq!(dealer.deal(rails), Some(R0));
     assert_eq!(dealer.deal(RailSet::EMPTY), None);
 }

@@ -2,7 +2,7 @@
 
 //! What a group is shown when it elects.
 
-use super::{RailSet, MAX_RAILS, MIN_ROOM};
+use super::{PerRail, RailId, RailSet, MAX_RAILS, MIN_ROOM};
 
 /// One rail to one peer, now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,18 +20,20 @@ pub struct RailStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RailView {
     usable: RailSet,
-    rails: [RailStatus; MAX_RAILS],
+    rails: PerRail<RailStatus>,
 }
 
 impl RailView {
     /// No rail.
     pub const EMPTY: RailView = RailView {
         usable: RailSet::EMPTY,
-        rails: [RailStatus {
-            queued_bytes: 0,
-            rtt_us: 0,
-            room: 0,
-        }; MAX_RAILS],
+        rails: PerRail::new(
+            [RailStatus {
+                queued_bytes: 0,
+                rtt_us: 0,
+                room: 0,
+            }; MAX_RAILS],
+        ),
     };
 
     /// A view in which all of `usable` have nothing queued and the same room.
@@ -47,19 +49,17 @@ impl RailView {
 
     /// Adds a rail that works, or changes what is told of it. One without [`MIN_ROOM`] is of no use
     /// and is not in the view.
-    pub fn insert(&mut self, rail: usize, status: RailStatus) {
-        if let Some(slot) = self.rails.get_mut(rail) {
-            *slot = status;
-            if status.room >= MIN_ROOM {
-                self.usable.insert(rail);
-            } else {
-                self.usable.remove(rail);
-            }
+    pub fn insert(&mut self, rail: RailId, status: RailStatus) {
+        self.rails[rail] = status;
+        if status.room >= MIN_ROOM {
+            self.usable.insert(rail);
+        } else {
+            self.usable.remove(rail);
         }
     }
 
     /// Takes a rail out.
-    pub fn remove(&mut self, rail: usize) {
+    pub fn remove(&mut self, rail: RailId) {
         self.usable.remove(rail);
     }
 
@@ -77,18 +77,17 @@ impl RailView {
     }
 
     /// A rail that works.
-    pub fn get(&self, rail: usize) -> Option<&RailStatus> {
-        self.rails.get(rail).filter(|_| self.usable.contains(rail))
+    pub fn get(&self, rail: RailId) -> Option<&RailStatus> {
+        self.usable.contains(rail).then(|| &self.rails[rail])
     }
 
     /// The rails that work, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &RailStatus)> {
-        let usable = self.usable.iter();
-        usable.filter_map(|rail| Some((rail, self.rails.get(rail)?)))
+    pub fn iter(&self) -> impl Iterator<Item = (RailId, &RailStatus)> {
+        self.usable.iter().map(|rail| (rail, &self.rails[rail]))
     }
 
     /// The room of a rail; 0 if it does not work.
-    pub fn room(&self, rail: usize) -> u16 {
+    pub fn room(&self, rail: RailId) -> u16 {
         self.get(rail).map_or(0, |status| status.room)
     }
 
@@ -102,32 +101,30 @@ impl RailView {
 /// What one circuit has sent and not heard of yet, in bytes, by rail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InFlight {
-    bytes: [u32; MAX_RAILS],
+    bytes: PerRail<u32>,
 }
 
 impl InFlight {
     /// Nothing.
     pub const NONE: InFlight = InFlight {
-        bytes: [0; MAX_RAILS],
+        bytes: PerRail::new([0; MAX_RAILS]),
     };
 
     /// Bytes on a rail.
-    pub fn on(&self, rail: usize) -> u32 {
-        self.bytes.get(rail).copied().unwrap_or(0)
+    pub fn on(&self, rail: RailId) -> u32 {
+        self.bytes[rail]
     }
 
     /// Counts `bytes` more on a rail.
-    pub fn add(&mut self, rail: usize, bytes: u32) {
-        if let Some(sum) = self.bytes.get_mut(rail) {
-            *sum = sum.saturating_add(bytes);
-        }
+    pub fn add(&mut self, rail: RailId, bytes: u32) {
+        let sum = &mut self.bytes[rail];
+        *sum = sum.saturating_add(bytes);
     }
 
     /// Counts `bytes` less on a rail.
-    pub fn sub(&mut self, rail: usize, bytes: u32) {
-        if let Some(sum) = self.bytes.get_mut(rail) {
-            *sum = sum.saturating_sub(bytes);
-        }
+    pub fn sub(&mut self, rail: RailId, bytes: u32) {
+        let sum = &mut self.bytes[rail];
+        *sum = sum.saturating_sub(bytes);
     }
 }
 
@@ -135,7 +132,7 @@ impl InFlight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// The rail that it went over.
-    pub rail: usize,
+    pub rail: RailId,
     /// Bytes of its data.
     pub bytes: u32,
     /// The time, in microseconds modulo 2^32.

@@ -9,6 +9,7 @@ use blake2::Blake2sMac256;
 use podos_proto::hello::Hello;
 use podos_proto::keys::{schedule, Handshake, Key, Prf};
 use podos_proto::rm::Beacon;
+use podos_proto::tgroup::RailId;
 use podos_proto::wire::{Auth, Class, Flags, Header, Kind, MAX_DATA};
 use podos_proto::{Gpid, Seq};
 use podos_wireshark::Dissector;
@@ -74,7 +75,11 @@ fn keyed_capture(session: &Session) -> (PathBuf, tempfile::TempDir) {
     let mut frames = Frames::new();
     let said_to_all = KEY_ID & 0xf0;
     let hello = auth(Hello::header(ALICE, Seq::new(1)), false, said_to_all, 1);
-    frames.add_keyed(&hello, Hello::new(0, 1, 6).as_bytes(), &session.sender);
+    frames.add_keyed(
+        &hello,
+        Hello::new(RailId::R0, 1, 6).as_bytes(),
+        &session.sender,
+    );
     let mut handshake = Handshake::new_zeroed();
     handshake.epoch = 3;
     handshake.incarnation = U32::new(6);

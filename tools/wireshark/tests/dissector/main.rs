@@ -7,6 +7,7 @@ mod keyed;
 
 use podos_proto::hello::Hello;
 use podos_proto::rm::Beacon;
+use podos_proto::tgroup::RailId;
 use podos_proto::wire::{Class, Flags, Header, Kind};
 use podos_proto::{gipc, pdfs, rm, Gpid, Seq};
 use podos_wireshark::Dissector;
@@ -108,7 +109,7 @@ fn kinds_flags_and_summaries() {
 #[test]
 fn signs_of_life_and_beacons() {
     let mut frames = Frames::new();
-    let hello = Hello::new(2, 3, 0xabcd).with_mtu(9000);
+    let hello = Hello::new(RailId::R2, 3, 0xabcd).with_mtu(9000);
     frames.add(&Hello::header(ALICE, Seq::new(5)), hello.as_bytes());
     let mut beacon = Beacon {
         seq: U32::new(8),

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Circuit, Config, Payload, ReceiveState, WINDOW};
-use podos_proto::tgroup::{Group, GroupKind, RailSet, RailStatus, RailView};
+use podos_proto::tgroup::{Group, GroupKind, RailId, RailSet, RailStatus, RailView};
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Class, Header, ResetReason};
 use podos_proto::{Gpid, HostId, Seq};
@@ -80,7 +80,7 @@ fn rails(usable: RailSet) -> RailView {
         let status = RailStatus {
             queued_bytes: 0,
             rtt_us: 0,
-            room: ROOMS[rail % ROOMS.len()],
+            room: ROOMS[rail.index() % ROOMS.len()],
         };
         view.insert(rail, status);
     }
@@ -90,7 +90,7 @@ fn rails(usable: RailSet) -> RailView {
 /// A frame on its way.
 struct Flying {
     to: usize,
-    rail: usize,
+    rail: RailId,
     bytes: Vec<u8>,
 }
 
@@ -151,7 +151,7 @@ impl Pair {
             ends,
             groups,
             flying: VecDeque::new(),
-            usable: [0, 1].into_iter().collect(),
+            usable: RailSet::from_bits(0b11),
             aborted: false,
         }
     }
@@ -192,7 +192,7 @@ impl Pair {
                     self.drive(end, |circuit, _| circuit.abort(ResetReason::Aborted));
                 }
                 1 => {
-                    self.usable = (0..2).filter(|rail| argument >> rail & 2 != 0).collect();
+                    self.usable = RailSet::from_bits(argument >> 1 & 0b11);
                     self.drive(0, |circuit, _| circuit.reroute());
                     self.drive(1, |circuit, _| circuit.reroute());
                 }
@@ -345,7 +345,7 @@ impl Pair {
 
     /// The network behaves from now on, and both users read and finish: everything arrives.
     fn settle(&mut self) {
-        self.usable = [0, 1].into_iter().collect();
+        self.usable = RailSet::from_bits(0b11);
         for _ in 0..4_000 {
             for end in 0..2 {
                 self.drive(end, |_, _| ());

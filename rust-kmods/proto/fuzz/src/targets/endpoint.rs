@@ -9,6 +9,7 @@ use podos_proto::endpoint::{self, Clock};
 use podos_proto::hello::Hello;
 use podos_proto::keys::{Mode, KEY_LEN};
 use podos_proto::peer::association;
+use podos_proto::tgroup::RailId;
 use podos_proto::time::Duration;
 use podos_proto::wire::{Class, Flags, Header, Kind};
 use podos_proto::{Gpid, HostId, Seq};
@@ -92,7 +93,7 @@ fn arrives(desk: &mut Desk, mode: Mode, what: usize, bytes: &mut Bytes<'_>) {
         6 => {
             let len = bytes.below(64);
             let bytes = bytes.take(len).to_vec();
-            (0, tagged(HERE, bytes))
+            (RailId::R0, tagged(HERE, bytes))
         }
         what => composed(desk, what, bytes),
     };
@@ -119,7 +120,7 @@ fn arrives(desk: &mut Desk, mode: Mode, what: usize, bytes: &mut Bytes<'_>) {
 
 fn tagged(from: Gpid, bytes: Vec<u8>) -> Tagged {
     Tagged {
-        source: Desk::mac(from, 0),
+        source: Desk::mac(from, RailId::R0),
         bytes,
         key: [0; KEY_LEN],
         foreign: false,
@@ -131,11 +132,11 @@ fn composed(desk: &Desk, what: usize, bytes: &mut Bytes<'_>) -> (usize, Tagged) 
     let host = HostId::new(1 + u32::from(bytes.u8() % 10));
     // No more starts than an endpoint remembers.
     let from = Gpid::new(host, 1 + u16::from(bytes.u8() % 2), 0);
-    let rail = bytes.below(3);
+    let rail = RailId::ALL[bytes.below(3)];
     let incarnation = 1 + u32::from(bytes.u8() % 3);
     let mut header = match what {
         0 => {
-            let mut hello = Hello::new(rail as u8, 2, incarnation);
+            let mut hello = Hello::new(rail, 2, incarnation);
             if bytes.u8() & 7 == 1 {
                 hello = hello.leaving();
             }

@@ -5,7 +5,7 @@
 
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Circuit, Config, ReceiveState, WINDOW};
-use podos_proto::tgroup::{Group, GroupKind, RailView};
+use podos_proto::tgroup::{Group, GroupKind, RailId, RailSet, RailView};
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Class, Flags, Header, Kind, MAX_DATA};
 use podos_proto::{Gpid, HostId, Seq};
@@ -85,7 +85,7 @@ fn forged(bytes: &[u8]) -> Outcome {
     let mut bytes = Bytes::new(bytes);
     let passive = bytes.u8() & 1 == 1;
     let kind = GroupKind::ALL[bytes.below(GroupKind::ALL.len())];
-    let rails = RailView::uniform([0, 1].into_iter().collect(), 1300);
+    let rails = RailView::uniform(RailSet::from_bits(0b11), 1300);
     let (cfg, group) = (Config::default(), Group::new(kind, 0));
     let (active, other) = (CdtIndex::new(7, 1), CdtIndex::new(9, 3));
     let mut circuit = if passive {
@@ -117,7 +117,7 @@ fn forged(bytes: &[u8]) -> Outcome {
                 let Ok((header, data)) = Header::parse(&whole) else {
                     continue;
                 };
-                let rail = usize::from(header.window & 1);
+                let rail = RailId::ALL[usize::from(header.window & 1)];
                 let activity = circuit.receive(now, rail, &header, Data(data.to_vec()));
                 outcome = outcome.and((activity.readable, activity.writable, activity.state));
             }

@@ -7,6 +7,7 @@ use podos_proto::hello::Hello;
 use podos_proto::keys::{Fingerprint, Handshake, Key};
 use podos_proto::rm::{Beacon, HOSTNAME_LEN};
 use podos_proto::sst::{Sst, SstEvent, SstSlot};
+use podos_proto::tgroup::RailId;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Auth, Class, Flags, Header, Kind, ResetReason, HEADER_LEN, MAX_DATA};
 use podos_proto::{Gpid, HostId, Seq};
@@ -96,7 +97,7 @@ fn header_seeds() -> Vec<(&'static str, Vec<u8>)> {
     reset.seq = ResetReason::Aborted as u32;
     let mut beacon = Header::new(Kind::Ephemeral, Class::Rm, from, Gpid::EVERYBODY);
     beacon.len = data.len() as u16;
-    let hello = Hello::new(0, 3, 99);
+    let hello = Hello::new(RailId::R0, 3, 99);
     vec![
         ("open", frame(&open, data)),
         ("piece", frame(&piece, data)),
@@ -126,13 +127,16 @@ pub(super) const HELLO: Target = Target {
         }
     },
     seeds: || {
-        let mut keyed = Hello::new(1, 3, 7).with_mtu(9000);
+        let mut keyed = Hello::new(RailId::R1, 3, 7).with_mtu(9000);
         keyed.epoch = 3;
         keyed.nonce = [0x5a; 32];
         keyed.fingerprint = *b"\x01\x02\x03\x04";
         vec![
-            ("plain", Hello::new(0, 1, 1).as_bytes().to_vec()),
-            ("leaving", Hello::new(2, 3, 1).leaving().as_bytes().to_vec()),
+            ("plain", Hello::new(RailId::R0, 1, 1).as_bytes().to_vec()),
+            (
+                "leaving",
+                Hello::new(RailId::R2, 3, 1).leaving().as_bytes().to_vec(),
+            ),
             ("keyed", keyed.as_bytes().to_vec()),
         ]
     },

@@ -4,7 +4,7 @@
 
 use podos_proto::hello::Hello;
 use podos_proto::keys::{Action, Config, Handshake, Key, Mode, SessionSlot, Sessions, KEY_LEN};
-use podos_proto::peer::{Change, Event, OpenCheck, PeerSlot, Peers, RailSet};
+use podos_proto::peer::{Change, Event, OpenCheck, PeerSlot, Peers, RailId, RailSet};
 use podos_proto::tgroup::MAX_RAILS;
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Header, Kind};
@@ -48,14 +48,14 @@ fn peers(bytes: &[u8]) -> Outcome {
         match action {
             0..=2 => {
                 let boot = 1 + u16::from(bytes.u8() % 3);
-                let rail = bytes.below(MAX_RAILS + 2);
+                let rail = RailId::ALL[bytes.below(MAX_RAILS)];
                 let from = Gpid::new(host, boot, u16::from(bytes.u8()));
                 let mac = [2, 0, 0, 0, rail as u8, host.raw() as u8];
                 let event = match action {
                     0 => peers.heard(now, from, rail, mac),
                     _ => {
                         let incarnation = 1 + u32::from(bytes.u8() % 4);
-                        let mut hello = Hello::new(rail as u8, 3, incarnation).with_mtu(9000);
+                        let mut hello = Hello::new(rail, 3, incarnation).with_mtu(9000);
                         if bytes.u8() & 7 == 1 {
                             hello = hello.leaving();
                         }
@@ -251,7 +251,7 @@ impl Members {
         let Some(seal) = self.nodes[node].seal_broadcast(self.now, Kind::Hello) else {
             return;
         };
-        let hello = self.nodes[node].identify(Hello::new(0, 1, 9));
+        let hello = self.nodes[node].identify(Hello::new(RailId::R0, 1, 9));
         let mut header = Hello::header(Self::gpid(node), Seq::ZERO);
         header.auth = Some(seal.auth);
         self.flying.push(Tagged {

@@ -4,6 +4,7 @@
 
 use super::{place, places, Payload, SendHalf, TxSlot, MIN_CWND, WINDOW};
 use crate::seq::Seq;
+use crate::tgroup::RailId;
 use crate::time::{Duration, Instant};
 
 /// What an acknowledgement told.
@@ -12,7 +13,7 @@ pub(in crate::circuit) struct Acknowledged {
     /// It moved the window's start.
     pub(in crate::circuit) progress: bool,
     /// How long a segment took that was sent once only, and over which rail.
-    pub(in crate::circuit) sample: Option<(usize, Duration)>,
+    pub(in crate::circuit) sample: Option<(RailId, Duration)>,
 }
 
 /// The other end acknowledges what was never sent.
@@ -87,7 +88,7 @@ impl<B: Payload> SendHalf<B> {
         };
         if self.flight & bit != 0 {
             self.flight &= !bit;
-            self.rails.left(slot.rail(), slot.len());
+            self.rails.left(slot.rail, slot.len());
         } else if self.lost & bit != 0 {
             self.lost &= !bit;
         } else {
@@ -96,11 +97,11 @@ impl<B: Payload> SendHalf<B> {
         news.count += 1;
         // Karn: what was sent twice does not tell which one was answered.
         let round_trip = (!slot.is_again()).then(|| slot.sent_at.age(now));
-        let sent = (slot.rail(), slot.number);
+        let sent = (slot.rail, slot.number);
         self.rails.arrived(now, sent, slot.len(), round_trip);
         if let Some(round_trip) = round_trip {
             if news.sample.is_none_or(|(_, least)| round_trip < least) {
-                news.sample = Some((slot.rail(), round_trip));
+                news.sample = Some((slot.rail, round_trip));
             }
         }
         self.drop_rest(place);
@@ -119,7 +120,7 @@ impl<B: Payload> SendHalf<B> {
             let Some(slot) = self.slots.get(place) else {
                 continue;
             };
-            if rails.contains(slot.rail()) && self.rails.is_overtaken(slot.rail(), slot.number) {
+            if rails.contains(slot.rail) && self.rails.is_overtaken(slot.rail, slot.number) {
                 self.lose(place);
                 found = true;
                 let seq = self.seq_at(place);
@@ -153,5 +154,5 @@ struct News {
     /// Segments that had not been known to have arrived.
     count: u32,
     /// The latest of them that was sent only once: its rail, and how long ago it went out.
-    sample: Option<(usize, Duration)>,
+    sample: Option<(RailId, Duration)>,
 }

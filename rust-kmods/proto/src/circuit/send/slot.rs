@@ -3,6 +3,7 @@
 //! Segments that wait for their acknowledgement.
 
 use crate::circuit::Payload;
+use crate::tgroup::RailId;
 use crate::time::{Duration, Instant};
 
 /// A moment in units of 1024 ns, modulo 2^32: 73 minutes, far more than anything is under way.
@@ -43,7 +44,7 @@ pub(in crate::circuit) struct TxSlot<B> {
     /// Its number on the rail that it went over last.
     pub(super) number: u16,
     /// The rail that it went over last.
-    pub(super) rail: u8,
+    pub(super) rail: RailId,
     tag: u8,
 }
 
@@ -53,7 +54,7 @@ impl<B> TxSlot<B> {
             payload: None,
             sent_at: Tick(0),
             number: 0,
-            rail: 0,
+            rail: RailId::R0,
             tag: 0,
         }
     }
@@ -94,10 +95,6 @@ impl<B> TxSlot<B> {
 
     pub(super) fn set_again(&mut self) {
         self.tag |= AGAIN;
-    }
-
-    pub(super) fn rail(&self) -> usize {
-        usize::from(self.rail)
     }
 }
 

@@ -2,8 +2,8 @@
 
 //! What follows when no acknowledgement comes.
 
-use super::{place, places, Payload, SendHalf, TxSlot, MIN_CWND, RESTART_CWND};
-use crate::tgroup::{RailSet, MAX_RAILS};
+use super::{place, places, Payload, SendHalf, MIN_CWND, RESTART_CWND};
+use crate::tgroup::{PerRail, RailSet};
 use crate::time::Instant;
 
 impl<B: Payload> SendHalf<B> {
@@ -12,16 +12,14 @@ impl<B: Payload> SendHalf<B> {
         let patience = self.rtt.timeout(self.backoff);
         self.backoff = self.backoff.saturating_add(1);
         if self.is_outstanding() {
-            let mut lost = [0u32; MAX_RAILS];
+            let mut lost = PerRail::<u32>::default();
             let oldest = place(self.una);
             for place in places(self.flight) {
                 let Some(slot) = self.slots.get(place) else {
                     continue;
                 };
                 if place == oldest || slot.sent_at.age(now) >= patience {
-                    if let Some(count) = lost.get_mut(slot.rail()) {
-                        *count += 1;
-                    }
+                    lost[slot.rail] += 1;
                     self.lose(place);
                 }
             }
@@ -33,8 +31,8 @@ impl<B: Payload> SendHalf<B> {
     }
 
     /// Draws the conclusions from what a time-out found `lost`, by rail.
-    fn slow_down(&mut self, now: Instant, lost: &[u32; MAX_RAILS]) {
-        let hit = || lost.iter().enumerate().filter(|(_, count)| **count > 0);
+    fn slow_down(&mut self, now: Instant, lost: &PerRail<u32>) {
+        let hit = || lost.iter().filter(|(_, count)| **count > 0);
         let mut left = RailSet::EMPTY;
         for (rail, count) in hit() {
             if self.rails.avoids(rail) || self.rails.missed(now, rail, *count) {
@@ -42,8 +40,8 @@ impl<B: Payload> SendHalf<B> {
             }
         }
         for place in places(self.flight) {
-            let rail = self.slots.get(place).map_or(0, TxSlot::rail);
-            if left.contains(rail) {
+            let slot = self.slots.get(place);
+            if slot.is_some_and(|slot| left.contains(slot.rail)) {
                 self.lose(place);
             }
         }

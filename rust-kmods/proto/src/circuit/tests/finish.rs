@@ -21,7 +21,7 @@ fn a_lost_last_acknowledgement_is_no_failure() {
         .0
         .reset_reply(a.local(), ResetReason::NoCircuit)
         .unwrap();
-    b.receive(at(22), 0, &reset, Vec::new());
+    b.receive(at(22), R0, &reset, Vec::new());
     assert!(b.is_done());
     assert_eq!(b.receive_state(), ReceiveState::Eof);
     assert_eq!(b.reset_reason(), None);
@@ -40,7 +40,7 @@ fn half_closed_pair() -> (Circuit<Vec<u8>>, Circuit<Vec<u8>>, Vec<Frame>) {
     let sent = drain(&mut b, at(21));
     assert_eq!(sent.len(), 4);
     for (header, data) in &sent {
-        a.receive(at(22), 0, header, data.clone());
+        a.receive(at(22), R0, header, data.clone());
     }
     drop(drain(&mut a, at(22)));
     (a, b, sent)
@@ -59,7 +59,7 @@ fn a_lost_last_acknowledgement_of_data_is_no_failure() {
             assert!(sent.iter().any(|(before, _)| before.seq == header.seq));
             let reply = header.stray_reply(a.local(), true).unwrap();
             assert_eq!((reply.kind, reply.from), (Kind::Ack, a.local()));
-            b.receive(now, 0, &reply, Vec::new());
+            b.receive(now, R0, &reply, Vec::new());
         }
     }
     assert!(now < at(22 + 500));
@@ -81,7 +81,7 @@ fn an_abort_does_not_become_a_success() {
     assert!(a.is_done());
     let finished = a.reset_reason().is_none();
     let reset = sent[0].0.stray_reply(a.local(), finished).unwrap();
-    b.receive(at(23), 0, &reset, Vec::new());
+    b.receive(at(23), R0, &reset, Vec::new());
     assert_eq!(b.reset_reason(), Some(ResetReason::NoCircuit));
     let refused = b.send(0, true, vec![1]).unwrap_err();
     assert!(matches!(

@@ -66,7 +66,7 @@ fn carry(ends: &mut Ends, from: usize, now: Instant) {
         frames.push((out.header, out.payload.cloned().unwrap_or(Bytes(vec![]))));
     }
     for (header, payload) in frames {
-        ends[1 - from].receive(now, 0, &header, payload);
+        ends[1 - from].receive(now, R0, &header, payload);
         ends[1 - from].assert_invariants();
     }
 }
@@ -103,7 +103,7 @@ fn ends() -> Ends {
     a.send(1, true, Bytes(vec![1])).unwrap();
     let open = a.poll_transmit(at(1), &one_rail()).unwrap().header;
     let mut b = Circuit::accept(&cfg, single(), &open, remote, PASSIVE);
-    b.receive(at(1), 0, &open, Bytes(vec![1]));
+    b.receive(at(1), R0, &open, Bytes(vec![1]));
     [a, b]
 }
 

@@ -15,7 +15,7 @@ use crate::circuit::{Circuit, Config, Payload, ReceiveState, Segment, Transmit};
 use crate::gpid::Gpid;
 use crate::host_id::HostId;
 use crate::seq::Seq;
-use crate::tgroup::{Group, GroupKind, RailSet, RailStatus, RailView};
+use crate::tgroup::{Group, GroupKind, RailId, RailSet, RailStatus, RailView};
 use crate::time::{nanos, Duration, Instant};
 use crate::wire::{Class, Header, ResetReason, HEADER_LEN};
 
@@ -234,7 +234,7 @@ impl Node {
 
 /// A frame on its way: when it arrives, in which order it was sent, to whom, over which rail, and
 /// its bytes.
-type Frame = Reverse<(Instant, u64, usize, usize, Vec<u8>)>;
+type Frame = Reverse<(Instant, u64, usize, RailId, Vec<u8>)>;
 
 pub(super) struct World {
     pub(super) now: Instant,
@@ -308,9 +308,10 @@ impl World {
     /// The rails as a node sees them.
     fn view(&self, from: usize) -> RailView {
         let mut view = RailView::EMPTY;
-        for (number, rail) in self.rails.iter().enumerate() {
+        for (number, rail) in RailId::ALL.into_iter().zip(&self.rails) {
             if rail.is_usable(self.now) {
-                let wait = self.busy_until[number][from].saturating_duration_since(self.now);
+                let wait =
+                    self.busy_until[number.index()][from].saturating_duration_since(self.now);
                 let queued = u128::from(nanos(wait)) * u128::from(rail.rate) / 1_000_000_000;
                 let status = RailStatus {
                     queued_bytes: queued as u32,
@@ -403,16 +404,17 @@ impl World {
         }
     }
 
-    fn transmit(&mut self, to: usize, rail: usize, mut bytes: Vec<u8>) {
+    fn transmit(&mut self, to: usize, rail: RailId, mut bytes: Vec<u8>) {
         self.frames_sent += 1;
-        self.sent_on[rail] += 1;
+        let at = rail.index();
+        self.sent_on[at] += 1;
         let Rail {
             latency,
             rate,
             faults,
             ..
-        } = self.rails[rail];
-        let busy = &mut self.busy_until[rail][1 - to];
+        } = self.rails[at];
+        let busy = &mut self.busy_until[at][1 - to];
         // Preamble, addresses, type, check sequence and gap.
         let size = (bytes.len() as u64 + 38) * 1_000_000_000;
         *busy = match size.checked_div(rate) {
@@ -422,7 +424,7 @@ impl World {
         let leaves = *busy;
         let copies = 1 + u64::from(self.random.percent(faults.duplicate_percent));
         for _ in 0..copies {
-            if self.random.percent(faults.loss_percent) || !self.rails[rail].carries(leaves) {
+            if self.random.percent(faults.loss_percent) || !self.rails[at].carries(leaves) {
                 continue;
             }
             if self.random.percent(faults.flip_percent) {
@@ -437,15 +439,15 @@ impl World {
             } else {
                 order
             };
-            let at = leaves + latency + jitter;
+            let arrives = leaves + latency + jitter;
             self.frames
-                .push(Reverse((at, order, to, rail, bytes.clone())));
+                .push(Reverse((arrives, order, to, rail, bytes.clone())));
         }
     }
 
-    fn deliver(&mut self, to: usize, rail: usize, bytes: &[u8]) {
+    fn deliver(&mut self, to: usize, rail: RailId, bytes: &[u8]) {
         let Ok((header, data)) = Header::parse(bytes) else {
-            assert!(self.rails[rail].faults.flip_percent > 0);
+            assert!(self.rails[rail.index()].faults.flip_percent > 0);
             self.unreadable += 1;
             return;
         };

@@ -10,7 +10,7 @@ type Frame = (Header, Vec<u8>);
 
 /// Rail 0 with this room.
 fn room(room: u16) -> RailView {
-    RailView::uniform(rails_of(1), room)
+    RailView::uniform(RailSet::from_bits(1), room)
 }
 
 fn pattern(len: usize) -> Vec<u8> {
@@ -29,7 +29,7 @@ fn drain_over(circuit: &mut Circuit<Vec<u8>>, rails: &RailView) -> Vec<Frame> {
 
 fn deliver(circuit: &mut Circuit<Vec<u8>>, frames: &[Frame]) {
     for (header, data) in frames {
-        circuit.receive(at(20), 0, header, data.clone());
+        circuit.receive(at(20), R0, header, data.clone());
         circuit.assert_invariants();
     }
 }
@@ -75,10 +75,10 @@ fn a_segment_that_does_not_fit_goes_in_pieces() {
         [(0, 1452, true), (1452, 1452, true), (2904, 1096, false)]
     );
     for (header, data) in &frames[..2] {
-        assert!(!b.receive(at(20), 0, header, data.clone()).readable);
+        assert!(!b.receive(at(20), R0, header, data.clone()).readable);
     }
     let (header, payload) = &frames[2];
-    assert!(b.receive(at(20), 0, header, payload.clone()).readable);
+    assert!(b.receive(at(20), R0, header, payload.clone()).readable);
     assert_arrived(&mut b);
     let (sent, received) = (a.stats(), b.stats());
     assert_eq!((sent.sent, sent.bytes_sent), (2, 4000));
@@ -156,7 +156,7 @@ fn pieces_may_come_in_any_order_and_twice() {
         assert!(b.recv().is_none());
         let acks = drain(&mut b, at(21));
         assert_eq!(acks.len(), 1);
-        a.receive(at(21), 0, &acks[0].0, Vec::new());
+        a.receive(at(21), R0, &acks[0].0, Vec::new());
         assert_eq!(a.queued(), (0, 0));
     }
 }
@@ -225,16 +225,16 @@ fn a_rail_that_goes_down_between_two_pieces_takes_the_segment_along() {
     a.send(9, true, pattern(4000)).unwrap();
     let first = a.poll_transmit(at(20), &room(1452)).unwrap();
     let (header, payload) = (first.header, data(&first));
-    b.receive(at(20), 0, &header, payload);
+    b.receive(at(20), R0, &header, payload);
     let mut other = RailView::EMPTY;
     let status = RailStatus {
         room: 3000,
         ..RailStatus::default()
     };
-    other.insert(5, status);
+    other.insert(R5, status);
     let mut frames = Vec::new();
     while let Some(out) = a.poll_transmit(at(20), &other) {
-        assert_eq!(out.rail, 5);
+        assert_eq!(out.rail, R5);
         frames.push((out.header, data(&out)));
     }
     let offsets: Vec<_> = frames.iter().map(|(header, _)| header.offset).collect();
@@ -251,7 +251,7 @@ fn what_is_acknowledged_meanwhile_is_not_sent_to_its_end() {
     assert!(a.poll_transmit(at(5_000), &room(1452)).is_some());
     b.on_timeout(at(5_000));
     for (header, data) in drain(&mut b, at(5_000)) {
-        a.receive(at(5_000), 0, &header, data);
+        a.receive(at(5_000), R0, &header, data);
     }
     a.assert_invariants();
     assert!(a.poll_transmit(at(5_000), &room(1452)).is_none());

@@ -165,15 +165,15 @@ fn what_is_under_way_on_a_lost_rail_goes_over_another_at_once() {
         }
         let mut came = 0;
         while let Some(out) = a.poll_transmit(at(20), &rails_view(0b011)) {
-            if out.rail == 1 {
+            if out.rail == R1 {
                 let (header, data) = (out.header, data(&out));
-                b.receive(at(20), 1, &header, data);
+                b.receive(at(20), R1, &header, data);
                 came += 1;
             }
         }
         let mut again = 0;
         while let Some(out) = a.poll_transmit(at(21), &rails_view(0b110)) {
-            assert!(out.rail == 1 || out.rail == 2);
+            assert!(out.rail == R1 || out.rail == R2);
             let (header, data, rail) = (out.header, data(&out), out.rail);
             b.receive(at(21), rail, &header, data);
             again += 1;
@@ -195,7 +195,7 @@ fn both_directions_of_a_circuit_share_a_rail() {
         a.send(0, true, vec![1]).unwrap();
         let out = a.poll_transmit(at(1), &view).unwrap();
         let (rail, header, payload) = (out.rail, out.header, data(&out));
-        assert_eq!(rail, turn as usize);
+        assert_eq!(rail.index(), turn as usize);
         let group = Group::new(GroupKind::RoundRobin, 2 * turn + 5);
         let mut b = Circuit::accept(
             &Config::default(),
@@ -220,9 +220,9 @@ fn acknowledgements_go_back_the_way_that_works() {
     }
     while let Some(out) = a.poll_transmit(at(20), &view) {
         let (header, data) = (out.header, data(&out));
-        b.receive(at(20), 2, &header, data);
+        b.receive(at(20), R2, &header, data);
     }
-    assert_eq!(b.poll_transmit(at(20), &view).unwrap().rail, 2);
+    assert_eq!(b.poll_transmit(at(20), &view).unwrap().rail, R2);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn without_a_rail_nothing_is_lost() {
     let (mut a, mut b) = pair();
     a.send(0, true, vec![1]).unwrap();
     for (header, data) in drain(&mut a, at(20)) {
-        b.receive(at(20), 0, &header, data);
+        b.receive(at(20), R0, &header, data);
     }
     let mut now = at(20);
     for _ in 0..20 {
@@ -282,13 +282,13 @@ fn round_trips_are_told_by_rail() {
     a.send(0, true, vec![1]).unwrap();
     let out = a.poll_transmit(at(20), &rails_view(0b100)).unwrap();
     let (header, payload) = (out.header, data(&out));
-    b.receive(at(22), 2, &header, payload);
+    b.receive(at(22), R2, &header, payload);
     b.send(0, true, vec![2]).unwrap();
     let answer = b.poll_transmit(at(22), &rails_view(0b100)).unwrap();
     let (header, payload) = (answer.header, data(&answer));
-    a.receive(at(24), 2, &header, payload);
+    a.receive(at(24), R2, &header, payload);
     let (rail, round_trip) = a.take_rtt_sample().unwrap();
-    assert_eq!(rail, 2);
+    assert_eq!(rail, R2);
     assert!(round_trip.abs_diff(Duration::from_millis(4)) < Duration::from_micros(10));
     assert!(a.take_rtt_sample().is_none());
     assert!(a.round_trip().is_some());
@@ -296,7 +296,7 @@ fn round_trips_are_told_by_rail() {
 
 /// Rails of which bit `i` of `bits` tells whether number `i` works.
 fn rails_view(bits: u8) -> RailView {
-    RailView::uniform(rails_of(bits), 1452)
+    RailView::uniform(RailSet::from_bits(bits), 1452)
 }
 
 fn opener_over(group: Group) -> Circuit<Vec<u8>> {

@@ -37,12 +37,12 @@ fn one_lost_segment_is_sent_again_without_a_time_out() {
             lost = true;
             continue;
         }
-        b.receive(now, 0, &header, data);
+        b.receive(now, R0, &header, data);
     }
     assert!(b.recv().is_none());
     let soon = at(11);
     for (header, data) in drain(&mut b, soon) {
-        a.receive(soon, 0, &header, data);
+        a.receive(soon, R0, &header, data);
     }
     let again = drain(&mut a, soon);
     assert_eq!(
@@ -53,7 +53,7 @@ fn one_lost_segment_is_sent_again_without_a_time_out() {
         [1]
     );
     for (header, data) in again {
-        b.receive(soon, 0, &header, data);
+        b.receive(soon, R0, &header, data);
     }
     let got: Vec<u8> = core::iter::from_fn(|| b.recv())
         .map(|segment| segment.payload[0])
@@ -128,16 +128,16 @@ fn sixteen_segments_are_acknowledged_at_once_and_fewer_after_5_ms() {
     send_numbers(&mut a, 17);
     let mut frames = drain(&mut a, at(20));
     for (header, data) in frames.drain(..15) {
-        b.receive(at(20), 0, &header, data);
+        b.receive(at(20), R0, &header, data);
     }
     assert!(drain(&mut b, at(20)).is_empty());
     let (header, data) = frames.remove(0);
-    b.receive(at(20), 0, &header, data);
+    b.receive(at(20), R0, &header, data);
     let acks = drain(&mut b, at(20));
     assert_eq!(acks.len(), 1);
     assert_eq!((acks[0].0.kind, acks[0].0.ack), (Kind::Ack, Seq::new(17)));
     let (header, data) = frames.remove(0);
-    b.receive(at(30), 0, &header, data);
+    b.receive(at(30), R0, &header, data);
     assert!(drain(&mut b, at(30)).is_empty());
     assert_eq!(b.deadline(), Some(at(35)));
     b.on_timeout(at(35));
@@ -149,7 +149,7 @@ fn an_answer_carries_the_acknowledgement() {
     let (mut a, mut b) = pair();
     send_numbers(&mut a, 1);
     for (header, data) in drain(&mut a, at(20)) {
-        b.receive(at(20), 0, &header, data);
+        b.receive(at(20), R0, &header, data);
     }
     b.send(0, true, vec![1]).unwrap();
     let frames = drain(&mut b, at(20));
@@ -166,10 +166,10 @@ fn what_came_first_counts() {
     let (mut a, mut b) = pair();
     send_numbers(&mut a, 2);
     let frames = drain(&mut a, at(20));
-    b.receive(at(20), 0, &frames[1].0, vec![1]);
-    b.receive(at(20), 0, &frames[1].0, vec![99]);
-    b.receive(at(20), 0, &frames[0].0, vec![0]);
-    b.receive(at(20), 0, &frames[0].0, vec![98]);
+    b.receive(at(20), R0, &frames[1].0, vec![1]);
+    b.receive(at(20), R0, &frames[1].0, vec![99]);
+    b.receive(at(20), R0, &frames[0].0, vec![0]);
+    b.receive(at(20), R0, &frames[0].0, vec![98]);
     assert_eq!(read_numbers(&mut b), [0, 1]);
     assert_eq!(b.stats().duplicates, 2);
 }
@@ -181,7 +181,7 @@ fn nothing_beyond_the_window_is_taken() {
     let (header, _) = drain(&mut a, at(20)).remove(0);
     for ahead in (0..70).rev() {
         let seq = header.seq + ahead;
-        b.receive(at(20), 0, &Header { seq, ..header }, vec![ahead as u8]);
+        b.receive(at(20), R0, &Header { seq, ..header }, vec![ahead as u8]);
     }
     assert_eq!(read_numbers(&mut b), [0, 1, 2, 3]);
     assert_eq!(b.stats().rejected, 66);
@@ -195,7 +195,7 @@ fn a_finish_needs_no_room() {
     let frames = drain(&mut a, at(20));
     assert!(frames[4].0.flags.contains(Flags::FIN));
     for (header, data) in frames {
-        b.receive(at(20), 0, &header, data);
+        b.receive(at(20), R0, &header, data);
     }
     assert_eq!(
         drain(&mut b, at(26))
@@ -206,7 +206,7 @@ fn a_finish_needs_no_room() {
     b.on_timeout(at(26));
     let (ack, _) = drain(&mut b, at(26)).remove(0);
     assert_eq!((ack.ack, ack.window), (Seq::new(6), 0));
-    a.receive(at(26), 0, &ack, Vec::new());
+    a.receive(at(26), R0, &ack, Vec::new());
     assert_eq!(read_numbers(&mut b), [0, 1, 2, 3]);
     assert_eq!(b.receive_state(), ReceiveState::Eof);
     b.shutdown();
@@ -230,9 +230,9 @@ fn an_early_second_message_asks_for_the_passive_index() {
         Gpid::new(HostId::new(2), 1, 6),
         PASSIVE,
     );
-    b.receive(at(1), 0, &open, data);
+    b.receive(at(1), R0, &open, data);
     assert!(drain(&mut b, at(1)).is_empty());
-    b.receive(at(1), 0, &ask, Vec::new());
+    b.receive(at(1), R0, &ask, Vec::new());
     exchange(&mut b, &mut a, at(1));
     assert_eq!(read_numbers(&mut b), [1, 2]);
 }
@@ -245,7 +245,7 @@ fn who_lies_about_the_oldest_segment_gets_it_again() {
     let mut lie = b.header(Kind::Ack);
     lie.flags |= Flags::ACK_VALID;
     lie.sack = 1;
-    a.receive(at(21), 0, &lie, Vec::new());
+    a.receive(at(21), R0, &lie, Vec::new());
     while b.stats().received < 3 {
         let now = a
             .deadline()
@@ -265,7 +265,7 @@ fn an_acknowledgement_of_the_future_is_void() {
         let mut lie = b.header(Kind::Ack);
         lie.flags |= Flags::ACK_VALID;
         lie.ack = Seq::new(ahead + 1);
-        assert_eq!(a.receive(at(21), 0, &lie, Vec::new()), Activity::NONE);
+        assert_eq!(a.receive(at(21), R0, &lie, Vec::new()), Activity::NONE);
     }
     assert_eq!(a.stats().rejected, 4);
     a.on_timeout(at(2000));
@@ -278,7 +278,7 @@ fn a_reader_that_makes_room_says_so() {
     let (mut a, mut b) = pair_with(&small(8));
     send_numbers(&mut a, 20);
     for (header, data) in drain(&mut a, at(20)) {
-        b.receive(at(20), 0, &header, data);
+        b.receive(at(20), R0, &header, data);
     }
     let full = drain(&mut b, at(20));
     assert_eq!(full.last().map(|(header, _)| header.window), Some(0));

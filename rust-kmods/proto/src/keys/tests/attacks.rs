@@ -9,6 +9,7 @@ use super::world::{key, patient, World, ONE, TWO};
 use crate::derive::IntoBytes;
 use crate::hello::Hello;
 use crate::keys::{AuthError, Event, Mode, Seal};
+use crate::tgroup::RailId;
 use crate::wire::{Auth, Header, Kind};
 use crate::Seq;
 
@@ -131,7 +132,9 @@ fn frames_for_one_node_are_nothing_to_another() {
 /// A Hello in a member's name with a nonce that somebody made up; he knows everything but the key.
 fn forged(world: &mut World, of: usize) -> Vec<u8> {
     let node = &world.nodes[of];
-    let hello = node.sessions.identify(Hello::new(0, 1, node.incarnation));
+    let hello = node
+        .sessions
+        .identify(Hello::new(RailId::R0, 1, node.incarnation));
     let header = Hello::header(node.gpid, Seq::new(1));
     let nonce = world.random.nonce();
     let hello = Hello { nonce, ..hello };

@@ -10,6 +10,7 @@ use super::crypto::{open_frame, seal_frame, Blake2s};
 use crate::derive::IntoBytes;
 use crate::hello::Hello;
 use crate::keys::{schedule, Fingerprint, Handshake, Key, Nonce, Seal};
+use crate::tgroup::RailId;
 use crate::wire::{Header, Kind};
 use crate::Gpid;
 
@@ -152,7 +153,7 @@ fn the_bodies_are_those_of_the_document() {
         epoch: 0x15,
         nonce: vectors.get("nonce of A"),
         fingerprint: vectors.get("fingerprint of K1"),
-        ..Hello::new(0, 3, 0x0102_0304)
+        ..Hello::new(RailId::R0, 3, 0x0102_0304)
     };
     assert_eq!(body, hello.as_bytes());
     assert_eq!(

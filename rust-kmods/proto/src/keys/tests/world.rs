@@ -16,6 +16,7 @@ use crate::keys::{
     Action, AuthError, Config, Event, Handshake, Heard, Key, Mode, Nonce, Outgoing, Seal,
     SessionSlot, Sessions,
 };
+use crate::tgroup::RailId;
 use crate::time::{Duration, Instant};
 use crate::wire::{Class, Flags, Header, Kind};
 use crate::{Gpid, HostId, Seq};
@@ -269,7 +270,9 @@ impl World {
         let Some(seal) = node.sessions.seal_broadcast(now, Kind::Hello) else {
             return;
         };
-        let mut hello = node.sessions.identify(Hello::new(0, 1, node.incarnation));
+        let mut hello = node
+            .sessions
+            .identify(Hello::new(RailId::R0, 1, node.incarnation));
         if leaving {
             hello = hello.leaving();
         }
