@@ -48,9 +48,9 @@ fn killed_writer(lab: &Lab<'_>) -> Result<()> {
 
 /// Many files that were read and are open: what was read ahead of them is given back.
 fn little_memory(lab: &Lab<'_>) -> Result<()> {
-    // 256 KiB of each would be 75 MiB.
-    const FILES: i64 = 300;
-    const LIMIT: i64 = 32 * 1024;
+    // 256 KiB of each would be 32 MiB.
+    const FILES: i64 = 128;
+    const LIMIT: i64 = 14 * 1024;
     let path = format!("{}/f", lab.scratch()?);
     lab.node(2)?.tool(&["write", &path, "--size", "1048576"])?;
     let (files, limit) = (FILES.to_string(), LIMIT.to_string());

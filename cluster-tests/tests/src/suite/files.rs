@@ -70,7 +70,7 @@ pub const TESTS: &[Test] = &[
 const SMALL: [u64; 6] = [0, 1, 1399, 1400, 1401, 1 << 20];
 
 /// More than all windows and read-ahead hold.
-const LARGE: u64 = 64 << 20;
+const LARGE: u64 = 16 << 20;
 
 /// Arguments for the tool's pattern verbs.
 fn pattern(node: Machine<'_>, verb: &str, path: &str, size: u64, seed: u64) -> Result<Answers> {
