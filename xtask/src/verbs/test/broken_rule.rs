@@ -32,7 +32,7 @@ struct Witness {
 
 const SIMULATION: Witness = Witness {
     name: "the simulation",
-    command: "run --quiet --release --locked -p podos-sim -- --nodes 12 --seed 4 --load-ms 60000 \
+    command: "run --quiet --locked -p podos-sim -- --nodes 12 --seed 4 --load-ms 60000 \
               --circuits 3000",
     charge: "accepted twice",
 };

@@ -15,8 +15,9 @@ use crate::engine::key::list_files;
 use crate::engine::progress::duration;
 use crate::fs;
 
-/// A copy, which goes with the value. What cargo builds of it is kept beside what it builds of the
-/// tree, so that the next copy need not begin anew.
+/// A copy, which goes with the value. What cargo builds of it is kept apart from what it builds of
+/// the tree, whose crates it would take for the copy's, and beside it, so that the next copy need not
+/// begin anew.
 #[derive(Debug)]
 pub struct Copy {
     dir: TempDir,
