@@ -3,7 +3,6 @@
 //! What the guest's tool answers: `key=value` lines.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
@@ -31,16 +30,14 @@ impl Answers {
         let (question, values) = (&self.question, &self.values);
         value.with_context(|| format!("`{question}` says no number {key}, but {values:?}"))
     }
-}
 
-/// On one line.
-impl fmt::Display for Answers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pairs = self
-            .values
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"));
-        f.write_str(&pairs.collect::<Vec<_>>().join(" "))
+    /// The text that `key` has.
+    pub fn text(&self, key: &str) -> Result<&str> {
+        let (question, values) = (&self.question, &self.values);
+        let value = values.get(key);
+        value
+            .map(String::as_str)
+            .with_context(|| format!("`{question}` does not say {key}, but {values:?}"))
     }
 }
 

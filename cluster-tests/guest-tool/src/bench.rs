@@ -15,6 +15,7 @@ mod load;
 mod names;
 mod netlink;
 mod nfs;
+mod offloads;
 mod pace;
 mod remote;
 mod rexec;
@@ -29,6 +30,7 @@ mod tipc;
 mod transport;
 mod udp;
 mod until;
+mod wireguard;
 
 use anyhow::Result;
 pub use rexec::by_name;
@@ -49,6 +51,9 @@ enum Verb {
     Load(load::Load),
     KernelRtt(cm::KernelRtt),
     TipcUp(tipc::Up),
+    WireguardKey(wireguard::NewKey),
+    WireguardPeer(wireguard::Peer),
+    Offloads(offloads::Offloads),
     Until(until::Until),
     NfsExport(nfs::Export),
     NfsMount(nfs::Mount),
@@ -73,6 +78,9 @@ impl Bench {
             Verb::Load(verb) => verb.run(),
             Verb::KernelRtt(verb) => verb.run(),
             Verb::TipcUp(verb) => verb.run(),
+            Verb::WireguardKey(verb) => verb.run(),
+            Verb::WireguardPeer(verb) => verb.run(),
+            Verb::Offloads(verb) => verb.run(),
             Verb::Until(verb) => verb.run(),
             Verb::NfsExport(verb) => verb.run(),
             Verb::NfsMount(verb) => verb.run(),

@@ -9,6 +9,7 @@ mod contest;
 mod curves;
 mod instructions;
 mod session;
+mod wireguard;
 
 use anyhow::Result;
 use podos_harness::{Rate, Topology};
@@ -71,6 +72,10 @@ impl Bench for Cm {
             "Instructions are counted by a plugin of QEMU, on nodes that are emulated. The floor is \
              what CM `open`, TCP, UDP and TIPC have in common, at least: of each function, what \
              the one takes that takes least of it."
+                .into(),
+            "TCP without offloads cuts and joins its segments itself, as CM does: the devices' TSO and \
+             GRO and the kernel's GSO are off meanwhile. WireGuard protects with the cipher of CM's \
+             mode aead."
                 .into(),
             "UDP has no connections: its set-up is a new socket and a first answer, and on the \
              shaped rail it sends as much as the rail carries."

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Generic netlink, as far as setting TIPC up needs it: requests that are acknowledged, and the
-//! number of a family.
+//! Generic netlink, as far as setting TIPC and WireGuard up needs it: requests that are
+//! acknowledged, dumps of one message, and the number of a family.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,7 +14,10 @@ const HEADER: usize = 16 + 4;
 const ATTRIBUTE: usize = 4;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
+/// `NLM_F_ROOT | NLM_F_MATCH`
+const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 const NLA_F_NESTED: u16 = 1 << 15;
 const NLA_TYPE_MASK: u16 = 0x3fff;
 /// The family that knows the others.
@@ -35,7 +38,12 @@ impl Family {
         let protocol = Some(netlink::GENERIC);
         let socket = socket(AddressFamily::NETLINK, SocketType::RAW, protocol)?;
         let name = attribute(CTRL_ATTR_FAMILY_NAME, &[name.as_bytes(), b"\0"].concat());
-        let answer = request(&socket, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, &name)?;
+        let answer = request(
+            &socket,
+            (GENL_ID_CTRL, NLM_F_ACK),
+            CTRL_CMD_GETFAMILY,
+            &name,
+        )?;
         let id = find(&answer, CTRL_ATTR_FAMILY_ID)
             .and_then(|value| value.try_into().ok())
             .map(u16::from_ne_bytes)
@@ -45,7 +53,14 @@ impl Family {
 
     /// A command with attributes; returns when the kernel has done it.
     pub fn command(&self, command: u8, attributes: &[u8]) -> io::Result<()> {
-        request(&self.socket, self.id, command, attributes).map(drop)
+        request(&self.socket, (self.id, NLM_F_ACK), command, attributes).map(drop)
+    }
+
+    /// Asks for all of something, of which there is one; an attribute of it.
+    pub fn dump(&self, command: u8, attributes: &[u8], kind: u16) -> io::Result<Vec<u8>> {
+        let answer = request(&self.socket, (self.id, NLM_F_DUMP), command, attributes)?;
+        let found = find(&answer, kind).map(<[u8]>::to_vec);
+        found.ok_or_else(|| io::Error::other(format!("an answer without attribute {kind}")))
     }
 }
 
@@ -76,12 +91,18 @@ fn find(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
     None
 }
 
-/// Sends a request and waits for its acknowledgement; the attributes of what came before that.
-fn request(socket: &OwnedFd, family: u16, command: u8, attributes: &[u8]) -> io::Result<Vec<u8>> {
+/// Sends a request with a flag, and waits for the end of the answer; the attributes of what came
+/// before that.
+fn request(
+    socket: &OwnedFd,
+    (family, flag): (u16, u16),
+    command: u8,
+    attributes: &[u8],
+) -> io::Result<Vec<u8>> {
     let len = (HEADER + attributes.len()) as u32;
     let mut message = len.to_ne_bytes().to_vec();
     message.extend(family.to_ne_bytes());
-    message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+    message.extend((NLM_F_REQUEST | flag).to_ne_bytes());
     // Sequence number and port: there is one request at a time.
     message.extend([0; 8]);
     message.extend([command, 1, 0, 0]);
@@ -92,7 +113,7 @@ fn request(socket: &OwnedFd, family: u16, command: u8, attributes: &[u8]) -> io:
         let (len, _) = recv(socket.as_fd(), &mut buffer[..], RecvFlags::empty())?;
         for message in messages(&buffer[..len]) {
             match (message.kind, message.body) {
-                (NLMSG_ERROR, [a, b, c, d, ..]) => {
+                (NLMSG_ERROR | NLMSG_DONE, [a, b, c, d, ..]) => {
                     return match i32::from_ne_bytes([*a, *b, *c, *d]) {
                         0 => Ok(answer),
                         error => Err(io::Error::from_raw_os_error(-error)),

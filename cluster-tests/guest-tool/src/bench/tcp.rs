@@ -17,14 +17,14 @@ pub fn address(host: u32) -> io::Result<Ipv4Addr> {
     Ok(Ipv4Addr::new(10, 80, 0, host))
 }
 
-pub fn connect(host: u32) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((address(host)?, PORT))?;
+pub fn connect(to: Ipv4Addr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((to, PORT))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-pub fn listen() -> io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
+pub fn listen(at: Ipv4Addr) -> io::Result<TcpListener> {
+    TcpListener::bind((at, PORT))
 }
 
 impl Listener for TcpListener {

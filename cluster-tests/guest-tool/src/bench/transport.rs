@@ -9,7 +9,7 @@ use std::io;
 use anyhow::{ensure, Context, Result};
 use clap::ValueEnum;
 
-use super::{cm, tcp, tipc, udp};
+use super::{cm, tcp, tipc, udp, wireguard};
 
 /// The transports that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,6 +20,8 @@ pub enum Transport {
     Udp,
     /// TIPC's connections; see `tipc-up`
     Tipc,
+    /// TCP within WireGuard; see `wireguard-key`
+    Wireguard,
     /// CM's circuits
     Cm,
 }
@@ -52,7 +54,8 @@ impl Target {
     /// otherwise.
     fn connect(&self) -> io::Result<Box<dyn Channel>> {
         Ok(match self.transport {
-            Transport::Tcp => Box::new(tcp::connect(self.host)?),
+            Transport::Tcp => Box::new(tcp::connect(tcp::address(self.host)?)?),
+            Transport::Wireguard => Box::new(tcp::connect(wireguard::address(self.host)?)?),
             Transport::Udp => Box::new(udp::connect(self.host)?),
             Transport::Tipc => Box::new(tipc::connect(self.host)?),
             Transport::Cm => Box::new(cm::connect(self.host, self.group)?),
@@ -111,7 +114,8 @@ impl Transport {
     /// Makes this process the server of `host`, which is its own node.
     pub fn listen(self, host: u32) -> io::Result<Box<dyn Listener>> {
         Ok(match self {
-            Self::Tcp => Box::new(tcp::listen()?),
+            Self::Tcp => Box::new(tcp::listen(tcp::address(host)?)?),
+            Self::Wireguard => Box::new(tcp::listen(wireguard::address(host)?)?),
             Self::Udp => Box::new(udp::listen()?),
             Self::Tipc => Box::new(tipc::listen(host)?),
             Self::Cm => Box::new(cm::listen()?),

@@ -8,16 +8,34 @@ use crate::benches::stack::{mode_name, MODES};
 use crate::measure::Key;
 use crate::row::{RowSpec, Wanted};
 
-/// What CM is held against.
+/// What CM's mode `open` is held against.
 pub const PEERS: [Who; 3] = [Who::Tcp, Who::Udp, Who::Tipc];
+
+/// What protects its frames as CM's mode `aead` does.
+pub const SEALED_PEER: Who = Who::Wireguard;
+
+/// Those that are measured while CM is in a mode.
+pub fn contestants(mode: CmMode) -> Vec<Who> {
+    let mut contestants = vec![Who::Cm(mode)];
+    match mode {
+        CmMode::Open => contestants.extend(PEERS.into_iter().chain([Who::PlainTcp])),
+        CmMode::Mac => {}
+        CmMode::Aead => contestants.push(SEALED_PEER),
+    }
+    contestants
+}
 
 /// A contestant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     Cm(CmMode),
     Tcp,
+    /// Without offloads: it cuts and joins segments itself, as CM does.
+    PlainTcp,
     Udp,
     Tipc,
+    /// TCP over WireGuard.
+    Wireguard,
 }
 
 impl Who {
@@ -26,6 +44,8 @@ impl Who {
         match self {
             Self::Cm(mode) => format!("CM {}", mode_name(mode)),
             Self::Tcp => "TCP".into(),
+            Self::PlainTcp => "TCP without offloads".into(),
+            Self::Wireguard => "TCP over WireGuard".into(),
             Self::Udp => "UDP".into(),
             Self::Tipc => "TIPC".into(),
         }
@@ -33,14 +53,19 @@ impl Who {
 
     /// The one that [`Who::word`] names.
     pub fn find(word: &str) -> Option<Self> {
-        let all = MODES.map(Self::Cm).into_iter().chain(PEERS);
-        all.into_iter().find(|who| who.word() == word)
+        Self::all().find(|who| who.word() == word)
+    }
+
+    /// Every contestant.
+    pub fn all() -> impl Iterator<Item = Self> {
+        MODES.into_iter().flat_map(contestants)
     }
 
     /// Its name on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Cm(mode) => mode_name(mode),
+            Self::PlainTcp => "plain-tcp",
             _ => self.transport(),
         }
     }
@@ -49,7 +74,8 @@ impl Who {
     pub fn transport(self) -> &'static str {
         match self {
             Self::Cm(_) => "cm",
-            Self::Tcp => "tcp",
+            Self::Tcp | Self::PlainTcp => "tcp",
+            Self::Wireguard => "wireguard",
             Self::Udp => "udp",
             Self::Tipc => "tipc",
         }
@@ -106,7 +132,7 @@ impl Case {
         match self {
             Self::Unshaped => who != Who::Udp,
             Self::ThreeRails | Self::KernelRoundTrip => matches!(who, Who::Cm(_)),
-            _ => true,
+            _ => who != Who::PlainTcp,
         }
     }
 
@@ -116,9 +142,14 @@ impl Case {
     }
 }
 
-/// Where the processor time per megabyte goes that was measured with the throughput of one rail.
-pub fn processor_key(who: Who) -> Key {
-    Key::new("processor time per MB, one rail, shaped", who.name())
+/// Where the processor time per megabyte goes that was measured with a throughput.
+pub fn processor_key(case: Case, who: Who) -> Key {
+    let rails = match case {
+        Case::Unshaped => "one rail, unshaped",
+        Case::ThreeRails => "three rails, shaped",
+        _ => "one rail, shaped",
+    };
+    Key::new(format!("processor time per MB, {rails}"), who.name())
 }
 
 /// The table.
@@ -145,7 +176,7 @@ pub fn rows() -> Vec<RowSpec> {
             _ => None,
         };
         for (ours, peer, wanted) in pairs(to_tcp, sealed) {
-            if !case.has(peer) {
+            if !case.has(ours) || !case.has(peer) {
                 continue;
             }
             row(
@@ -157,9 +188,13 @@ pub fn rows() -> Vec<RowSpec> {
             );
         }
     }
-    for (ours, peer, wanted) in pairs(None, None) {
-        let (ours, peer) = (processor_key(ours), processor_key(peer));
-        row(ours.case.clone(), "ms/MB", ours, peer, wanted);
+    for case in [Case::Unshaped, Case::OneRail] {
+        for (ours, peer, wanted) in pairs(None, None) {
+            if case.has(peer) {
+                let (ours, peer) = (processor_key(case, ours), processor_key(case, peer));
+                row(ours.case.clone(), "ms/MB", ours, peer, wanted);
+            }
+        }
     }
     for who in MODES.map(Who::Cm) {
         let (three, one) = (Case::ThreeRails.key(who), Case::OneRail.key(who));
@@ -181,11 +216,13 @@ fn pairs(to_tcp: Option<Wanted>, sealed: Option<Wanted>) -> Vec<(Who, Who, Optio
     let [open, mac, aead] = MODES.map(Who::Cm);
     vec![
         (open, Who::Tcp, to_tcp),
+        (open, Who::PlainTcp, None),
         (open, Who::Udp, None),
         (open, Who::Tipc, None),
         (mac, open, None),
         (aead, open, sealed),
         (aead, Who::Tcp, None),
+        (aead, SEALED_PEER, None),
     ]
 }
 
@@ -216,8 +253,7 @@ mod tests {
                 "throughput, shaped: three rails to one: CM open / CM open ≥ 2.7",
             ]
         );
-        let all = MODES.map(Who::Cm).into_iter().chain(PEERS).map(Who::name);
-        for who in all {
+        for who in Who::all().map(Who::name) {
             assert!(rows.iter().any(|r| r.ours.who == who || r.peer.who == who));
         }
     }

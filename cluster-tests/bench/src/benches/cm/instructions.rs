@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a round trip costs in instructions, which a busy host does not move.
+//! What a round trip, or a megabyte, costs in instructions, which a busy host does not move.
 
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Context, Result};
 use podos_harness::CmMode;
 
-use super::contest::{Who, PEERS};
-use super::session::CmSession;
+use super::contest::{contestants, Case, Who, PEERS, SEALED_PEER};
+use super::session::{CmSession, Profiled, SHORT, STREAM};
 use super::{CLIENT, SERVER};
 use crate::bench::{Effort, Session};
 use crate::benches::stack::{mode_name, MODES};
@@ -17,44 +17,72 @@ use crate::row::RowSpec;
 
 const UNIT: &str = "instructions";
 
-/// A node of a round trip.
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    /// A round trip of 64 bytes.
+    RoundTrip,
+    /// A megabyte over one rail that is as fast as can be.
+    Bulk,
+}
+
+const WORKS: [Work; 2] = [Work::RoundTrip, Work::Bulk];
+
+/// A node that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
-    Asks,
-    Answers,
+    Client,
+    Server,
 }
 
 /// Both, in the order of [`CLIENT`] and [`SERVER`].
-const SIDES: [Side; 2] = [Side::Asks, Side::Answers];
+const SIDES: [Side; 2] = [Side::Client, Side::Server];
 
-impl Side {
-    fn case(self) -> String {
-        let side = match self {
-            Self::Asks => "asks",
-            Self::Answers => "answers",
-        };
-        format!("64-byte round trip, on the node that {side}")
+impl Work {
+    /// The case of the times, which has the same contestants.
+    fn case(self) -> Case {
+        match self {
+            Self::RoundTrip => Case::RoundTrip(64),
+            Self::Bulk => Case::Unshaped,
+        }
     }
 
-    fn key(self, who: Who) -> Key {
-        Key::new(format!("{UNIT}: {}", self.case()), who.name())
+    fn profiled(self) -> &'static Profiled {
+        match self {
+            Self::RoundTrip => &SHORT,
+            Self::Bulk => &STREAM,
+        }
+    }
+
+    /// Its line in tables.
+    fn line(self, side: Side) -> String {
+        let line = match (self, side) {
+            (Self::RoundTrip, Side::Client) => "64-byte round trip, on the node that asks",
+            (Self::RoundTrip, Side::Server) => "64-byte round trip, on the node that answers",
+            (Self::Bulk, Side::Client) => "MB over one rail, on the node that sends",
+            (Self::Bulk, Side::Server) => "MB over one rail, on the node that receives",
+        };
+        format!("{UNIT}: {line}")
+    }
+
+    fn key(self, side: Side, who: Who) -> Key {
+        Key::new(self.line(side), who.name())
     }
 
     /// Of what a contestant takes, that which is not in the floor.
-    fn above(self, who: Who) -> Key {
-        let case = format!("{UNIT}: {}, above the floor", self.case());
-        Key::new(case, who.name())
+    fn above(self, side: Side, who: Who) -> Key {
+        Key::new(format!("{}, above the floor", self.line(side)), who.name())
     }
 
-    /// What all contestants but the sealed modes have in common.
-    fn floor(self) -> Key {
-        Key::new(format!("{UNIT}: {}", self.case()), "floor of all")
+    /// What CM `open` and its peers have in common.
+    fn floor(self, side: Side) -> Key {
+        Key::new(self.line(side), "floor of all")
     }
 
     /// What CM's modules execute.
-    fn modules(self, mode: CmMode) -> Key {
+    fn modules(self, side: Side, mode: CmMode) -> Key {
         let who = format!("modules of {}", Who::Cm(mode).name());
-        Key::new(format!("{UNIT}: {}", self.case()), who)
+        Key::new(self.line(side), who)
     }
 }
 
@@ -62,37 +90,52 @@ impl Side {
 pub fn rows() -> Vec<RowSpec> {
     let [open, mac, aead] = MODES.map(Who::Cm);
     let mut rows = Vec::new();
+    let mut row = |ours: Key, peer: Key| {
+        rows.push(RowSpec {
+            case: ours.case.clone(),
+            unit: UNIT,
+            ours,
+            peer,
+            wanted: None,
+        });
+    };
+    for (work, side) in all() {
+        for (ours, peer) in [
+            (open, Who::Tcp),
+            (open, Who::PlainTcp),
+            (open, Who::Udp),
+            (open, Who::Tipc),
+            (mac, open),
+            (aead, open),
+            (aead, SEALED_PEER),
+        ] {
+            if work.case().has(peer) {
+                row(work.key(side, ours), work.key(side, peer));
+            }
+        }
+        row(work.modules(side, CmMode::Open), work.key(side, open));
+    }
     for side in SIDES {
-        let mut row = |ours: Key, peer: Key| {
-            rows.push(RowSpec {
-                case: ours.case.clone(),
-                unit: UNIT,
-                ours,
-                peer,
-                wanted: None,
-            });
-        };
+        let work = Work::RoundTrip;
+        row(work.floor(side), work.key(side, open));
         for peer in PEERS {
-            row(side.key(open), side.key(peer));
+            row(work.above(side, open), work.above(side, peer));
         }
-        for (sealed, peer) in [(mac, open), (aead, open), (aead, Who::Tcp)] {
-            row(side.key(sealed), side.key(peer));
-        }
-        for peer in PEERS {
-            row(side.above(open), side.above(peer));
-        }
-        row(side.floor(), side.key(open));
-        row(side.modules(CmMode::Open), side.key(open));
     }
     rows
+}
+
+fn all() -> impl Iterator<Item = (Work, Side)> {
+    WORKS
+        .into_iter()
+        .flat_map(|work| SIDES.map(|side| (work, side)))
 }
 
 /// Nodes whose processors are counted.
 pub struct Counting<'a> {
     lab: &'a Lab,
     session: CmSession<'a>,
-    /// Round trips of the short repetition.
-    count: u32,
+    effort: Effort,
 }
 
 impl<'a> Counting<'a> {
@@ -101,18 +144,17 @@ impl<'a> Counting<'a> {
         Ok(Self {
             lab,
             session: CmSession::start(lab, effort)?,
-            count: effort.pick(1000, 50),
+            effort,
         })
     }
 
-    /// What a round trip of a contestant costs on both sides.
-    fn measure(&self, who: Who) -> Result<[Tally; 2]> {
-        let mut repeat = self.session.round_trips(who);
-        repeat.count = self.count;
+    /// What a contestant's work costs on both sides.
+    fn measure(&self, work: Work, who: Who) -> Result<[Tally; 2]> {
+        let mut repeat = self.session.repeated(work.profiled(), who);
+        repeat.count = self.effort.pick(repeat.count, repeat.count / 10);
         let tallies = profile::per_unit(self.lab, &[CLIENT, SERVER], &mut repeat)?;
         <[Tally; 2]>::try_from(tallies)
-            .ok()
-            .context("two nodes have two tallies")
+            .map_err(|tallies| anyhow!("{} tallies of two nodes", tallies.len()))
     }
 }
 
@@ -124,45 +166,49 @@ impl Session for Counting<'_> {
                 .session
                 .load(mode)
                 .with_context(|| format!("mode {}", mode_name(mode)))?;
-            let peers = PEERS.into_iter().filter(|_| mode == CmMode::Open);
-            for who in [Who::Cm(mode)].into_iter().chain(peers) {
-                let costs = self.measure(who);
-                for (index, side) in SIDES.into_iter().enumerate() {
-                    let total = match &costs {
-                        Ok(costs) => Ok(costs[index].total()),
-                        Err(error) => Err(anyhow::anyhow!("{error:#}")),
-                    };
-                    all.record(round, side.key(who), total);
-                }
-                if let Ok(costs) = costs {
-                    split(mode, who, &costs, round, all);
-                    open.extend((mode == CmMode::Open).then_some((who, costs)));
+            for work in WORKS {
+                let mut contestants = contestants(mode);
+                contestants.retain(|who| work.case().has(*who));
+                for who in contestants {
+                    match self.measure(work, who) {
+                        Ok(costs) => {
+                            record(work, who, &costs, round, all);
+                            let floor = mode == CmMode::Open && work == Work::RoundTrip;
+                            open.extend(floor.then_some((who, costs)));
+                        }
+                        Err(error) => {
+                            let key = work.key(Side::Client, who);
+                            all.record(round, key, Err(error));
+                        }
+                    }
                 }
             }
         }
-        floor(&open, round, all);
+        floor(Work::RoundTrip, &open, round, all);
         Ok(())
     }
 }
 
-/// Takes what CM's own modules execute.
-fn split(mode: CmMode, who: Who, costs: &[Tally; 2], round: usize, all: &mut Measurements) {
-    if let Who::Cm(_) = who {
-        for (cost, side) in costs.iter().zip(SIDES) {
+/// Takes what a contestant executes in all, and what of it CM's own modules do.
+fn record(work: Work, who: Who, costs: &[Tally; 2], round: usize, all: &mut Measurements) {
+    for (cost, side) in costs.iter().zip(SIDES) {
+        all.record(round, work.key(side, who), Ok(cost.total()));
+        if let Who::Cm(mode) = who {
             let ours = cost.of_modules("podos_");
-            all.record(round, side.modules(mode), Ok(ours));
+            all.record(round, work.modules(side, mode), Ok(ours));
         }
     }
 }
 
 /// Takes what all of these have in common, and what each has above that.
-fn floor(contestants: &[(Who, [Tally; 2])], round: usize, all: &mut Measurements) {
+fn floor(work: Work, costs: &[(Who, [Tally; 2])], round: usize, all: &mut Measurements) {
     for (index, side) in SIDES.into_iter().enumerate() {
-        let costs: Vec<_> = contestants.iter().map(|(_, costs)| &costs[index]).collect();
-        let floor = Tally::least(&costs).total();
-        all.record(round, side.floor(), Ok(floor));
-        for (who, costs) in contestants {
-            all.record(round, side.above(*who), Ok(costs[index].total() - floor));
+        let tallies: Vec<_> = costs.iter().map(|(_, costs)| &costs[index]).collect();
+        let floor = Tally::least(&tallies).total();
+        all.record(round, work.floor(side), Ok(floor));
+        for (who, costs) in costs {
+            let above = costs[index].total() - floor;
+            all.record(round, work.above(side, *who), Ok(above));
         }
     }
 }
@@ -184,26 +230,32 @@ mod tests {
 
     #[test]
     fn every_line_is_measured() {
-        let open = Who::Cm(CmMode::Open);
         let mut all = Measurements::default();
-        let mut contestants = vec![(open, cost(&[("irq", "", 10.0), ("send", "podos_cm", 6.0)]))];
-        contestants.extend(PEERS.map(|peer| (peer, cost(&[("irq", "", 12.0), ("ip", "", 4.0)]))));
+        let ours = cost(&[("irq", "", 10.0), ("send", "podos_cm", 6.0)]);
+        let peers = cost(&[("irq", "", 12.0), ("ip", "", 4.0)]);
         for mode in MODES {
-            split(mode, Who::Cm(mode), &contestants[0].1, 0, &mut all);
-            for side in SIDES {
-                all.record(0, side.key(Who::Cm(mode)), Ok(16.0));
+            for work in WORKS {
+                let mut open = Vec::new();
+                for who in contestants(mode) {
+                    if work.case().has(who) {
+                        let costs = match who {
+                            Who::Cm(_) => &ours,
+                            _ => &peers,
+                        };
+                        record(work, who, costs, 0, &mut all);
+                        open.push((who, costs.clone()));
+                    }
+                }
+                if mode == CmMode::Open && work == Work::RoundTrip {
+                    floor(work, &open, 0, &mut all);
+                }
             }
         }
-        for side in SIDES {
-            for peer in PEERS {
-                all.record(0, side.key(peer), Ok(16.0));
-            }
-        }
-        floor(&contestants, 0, &mut all);
         let rows: Vec<_> = rows().iter().map(|spec| Row::of(spec, &all)).collect();
         assert!(rows.iter().all(|row| row.ratio.is_some()), "{rows:#?}");
-        assert_eq!(all.rounds(&Side::Asks.floor()), [10.0]);
-        assert_eq!(all.rounds(&Side::Asks.above(Who::Tcp)), [6.0]);
-        assert_eq!(all.rounds(&Side::Answers.modules(CmMode::Mac)), [6.0]);
+        let (work, side) = (Work::RoundTrip, Side::Client);
+        assert_eq!(all.rounds(&work.floor(side)), [10.0]);
+        assert_eq!(all.rounds(&work.above(side, Who::Tcp)), [6.0]);
+        assert_eq!(all.rounds(&work.modules(side, CmMode::Mac)), [6.0]);
     }
 }

@@ -5,7 +5,8 @@
 use anyhow::{Context, Result};
 use podos_harness::CmMode;
 
-use super::contest::{processor_key, Case, Who, PEERS, UNSHAPED};
+use super::contest::{contestants, processor_key, Case, Who, PEERS, SEALED_PEER, UNSHAPED};
+use super::wireguard;
 use super::{curves, rail_rate, CLIENT, SERVER};
 use crate::answers::Answers;
 use crate::bench::{Effort, Repeat, Session};
@@ -32,9 +33,10 @@ impl<'a> CmSession<'a> {
         for host in [CLIENT, SERVER] {
             lab.tool(host, &["tipc-up", "--host", &host.to_string()])?;
         }
+        wireguard::connect(lab)?;
         let server = SERVER.to_string();
         let mut servers = Vec::new();
-        for peer in PEERS {
+        for peer in PEERS.into_iter().chain([SEALED_PEER]) {
             let transport = peer.transport();
             servers.push(lab.start(SERVER, &["serve", transport, "--host", &server])?);
             lab.tool(CLIENT, &["until", transport, &server])?;
@@ -62,10 +64,7 @@ impl<'a> CmSession<'a> {
     fn mode(&self, mode: CmMode, round: usize, all: &mut Measurements) -> Result<()> {
         let _server = self.load(mode)?;
         let cm = Who::Cm(mode);
-        let mut contestants = vec![cm];
-        if mode == CmMode::Open {
-            contestants.extend(PEERS);
-        }
+        let mut contestants = contestants(mode);
         // Who is first may have an advantage; it is not always the same one.
         let first = round % contestants.len();
         contestants.rotate_left(first);
@@ -76,7 +75,7 @@ impl<'a> CmSession<'a> {
         }
         self.measure(Case::KernelRoundTrip, cm, round, all);
         self.lab.shape(Some(rail_rate()))?;
-        for who in &contestants {
+        for who in contestants.iter().filter(|who| Case::OneRail.has(**who)) {
             self.measure(Case::OneRail, *who, round, all);
         }
         self.measure(Case::ThreeRails, cm, round, all);
@@ -93,19 +92,42 @@ impl<'a> CmSession<'a> {
             Case::RoundTrip(size) => self.round_trip(who, size),
             Case::SetUp => self.set_up(who),
             Case::KernelRoundTrip => self.kernel_round_trip(),
-            Case::Unshaped => self.stream(who, "single", None).map(|(rate, _)| rate),
-            Case::ThreeRails => self.stream(who, "stripe", None).map(|(rate, _)| rate),
-            Case::OneRail => {
-                // UDP must be told how much the rail carries.
-                let rate = rail_rate().bits_per_second() * DATAGRAM / FRAME;
-                let rate = (who == Who::Udp).then_some(rate);
-                self.stream(who, "single", rate).map(|(rate, processor)| {
-                    all.record(round, processor_key(who), Ok(processor));
+            Case::Unshaped | Case::ThreeRails | Case::OneRail => {
+                self.throughput(case, who).map(|(rate, processor)| {
+                    all.record(round, processor_key(case, who), Ok(processor));
                     rate
                 })
             }
         };
         all.record(round, case.key(who), measured);
+    }
+
+    /// Throughput in Mbit/s, and processor time in ms per MB.
+    fn throughput(&self, case: Case, who: Who) -> Result<(f64, f64)> {
+        let group = match case {
+            Case::ThreeRails => "stripe",
+            _ => "single",
+        };
+        // UDP must be told how much the rail carries.
+        let rate = rail_rate().bits_per_second() * DATAGRAM / FRAME;
+        let rate = (who == Who::Udp).then_some(rate);
+        self.with_offloads(who, || self.stream(who, group, rate))
+    }
+
+    /// Has the nodes' devices be as a contestant wants them meanwhile.
+    fn with_offloads<T>(&self, who: Who, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if who != Who::PlainTcp {
+            return work();
+        }
+        let switch = |to| {
+            [CLIENT, SERVER]
+                .iter()
+                .try_for_each(|host| self.lab.tool(*host, &["offloads", to]).map(drop))
+        };
+        switch("off")?;
+        let done = work();
+        switch("on")?;
+        done
     }
 
     /// In µs.
@@ -121,16 +143,15 @@ impl<'a> CmSession<'a> {
     fn repeat(&self, case: &Profiled, who: Who, count: u32) -> Result<f64> {
         let count = count.to_string();
         let what = [case.args, &[case.often, &count]].concat();
-        let answers = self.client(who, case.verb, "single", &what)?;
+        let answers = self.with_offloads(who, || self.client(who, case.verb, "single", &what))?;
         match case.unit {
             "MB" => Ok(answers.number::<f64>("received_bytes")? / 1e6),
             _ => answers.number("count"),
         }
     }
 
-    /// Round trips of 64 bytes whose cost is asked for, not their time.
-    pub fn round_trips(&self, who: Who) -> Repeat<'_> {
-        let [case, ..] = &PROFILED;
+    /// A case whose cost is asked for, not its time.
+    pub fn repeated(&self, case: &'static Profiled, who: Who) -> Repeat<'_> {
         Repeat {
             unit: case.unit,
             count: case.count,
@@ -190,7 +211,7 @@ impl<'a> CmSession<'a> {
 
 /// A case that can be profiled: its name, the tool's verb with its arguments, the one that says how
 /// often, and what it is repeated of.
-struct Profiled {
+pub struct Profiled {
     name: &'static str,
     verb: &'static str,
     args: &'static [&'static str],
@@ -199,15 +220,28 @@ struct Profiled {
     count: u32,
 }
 
+/// Round trips of 64 bytes.
+pub const SHORT: Profiled = Profiled {
+    name: "round-trip-64",
+    verb: "rtt",
+    args: &["--size", "64"],
+    often: "--count",
+    unit: "round trip",
+    count: 1000,
+};
+
+/// As much as goes through one rail.
+pub const STREAM: Profiled = Profiled {
+    name: "stream",
+    verb: "stream",
+    args: &[],
+    often: "--millis",
+    unit: "MB",
+    count: 500,
+};
+
 const PROFILED: [Profiled; 4] = [
-    Profiled {
-        name: "round-trip-64",
-        verb: "rtt",
-        args: &["--size", "64"],
-        often: "--count",
-        unit: "round trip",
-        count: 1000,
-    },
+    SHORT,
     Profiled {
         name: "round-trip-1400",
         verb: "rtt",
@@ -224,22 +258,14 @@ const PROFILED: [Profiled; 4] = [
         unit: "set-up",
         count: 200,
     },
-    Profiled {
-        name: "stream",
-        verb: "stream",
-        args: &[],
-        often: "--millis",
-        unit: "MB",
-        count: 1000,
-    },
+    STREAM,
 ];
 
 /// `round-trip-64/open` and so on.
 pub fn profiled() -> Vec<String> {
-    let whos = || MODES.map(Who::Cm).into_iter().chain(PEERS);
     let cases = PROFILED.iter();
     cases
-        .flat_map(|case| whos().map(move |who| format!("{}/{}", case.name, who.word())))
+        .flat_map(|case| Who::all().map(move |who| format!("{}/{}", case.name, who.word())))
         .collect()
 }
 
