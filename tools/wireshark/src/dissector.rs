@@ -29,8 +29,17 @@ pub enum DissectorError {
         /// What it said.
         said: String,
     },
+    /// What it said is not what was asked for.
+    #[error("cannot read what tshark says of {capture}")]
+    Unreadable {
+        /// The capture.
+        capture: PathBuf,
+        /// Why, if that is known.
+        #[source]
+        error: Option<serde_json::Error>,
+    },
     /// A folder for its settings could not be made.
-    #[error("no folder for tshark's settings")]
+    #[error("cannot make a folder for tshark's settings")]
     Settings(#[source] io::Error),
 }
 
@@ -77,6 +86,29 @@ impl Dissector {
         let text = self.run(capture, tshark)?;
         let cells = |line: &str| line.split('\t').map(str::to_owned).collect();
         Ok(text.lines().map(cells).collect())
+    }
+
+    /// The bytes of each frame that `filter` lets through.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dissector::fields`], and [`DissectorError::Unreadable`].
+    pub fn frames(&self, capture: &Path, filter: &str) -> Result<Vec<Vec<u8>>, DissectorError> {
+        let mut tshark = self.command(capture, filter);
+        tshark.args(["-T", "jsonraw", "-j", "frame"]);
+        let text = self.run(capture, tshark)?;
+        let unreadable = |error| DissectorError::Unreadable {
+            capture: capture.to_owned(),
+            error,
+        };
+        let all: Vec<serde_json::Value> =
+            serde_json::from_str(&text).map_err(|error| unreadable(Some(error)))?;
+        let frames = all.iter().map(|frame| {
+            let digits = frame.pointer("/_source/layers/frame_raw/0");
+            let bytes = digits.and_then(|digits| bytes(digits.as_str()?));
+            bytes.ok_or_else(|| unreadable(None))
+        });
+        frames.collect()
     }
 
     /// What Wireshark shows of each frame that `filter` lets through, all of it.
@@ -134,4 +166,11 @@ impl Dissector {
             },
         })
     }
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = (0..digits.len()).step_by(2);
+    let bytes = pairs.map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok());
+    bytes.collect()
 }

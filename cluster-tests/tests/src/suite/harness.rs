@@ -5,7 +5,6 @@
 mod faults;
 mod nemesis;
 mod nodes;
-pub(super) mod pcap;
 mod side_by_side;
 mod verdicts;
 

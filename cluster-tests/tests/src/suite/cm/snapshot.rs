@@ -11,8 +11,8 @@ use podos_firmware::body::{Handshake, Hello};
 use podos_firmware::check::{inspect, Parts};
 use podos_firmware::crypto::{open, pair_key, sender_key, Key};
 use podos_firmware::wire::{flag, kind, Gpid, ETHERNET};
+use podos_wireshark::Dissector;
 
-use crate::suite::harness::pcap;
 use crate::support::Lab;
 use crate::test::{Test, FAULTY};
 
@@ -81,8 +81,8 @@ type Packet = Vec<u8>;
 fn judge(folder: &Path, cluster: &Key) -> Result<()> {
     let mut packets = Vec::<Packet>::new();
     for rail in 0..RAILS {
-        let capture = fs::read(folder.join(format!("{rail}.pcap")))?;
-        let frames = pcap::frames(&capture)?;
+        let capture = folder.join(format!("{rail}.pcap"));
+        let frames = Dissector::new()?.frames(&capture, "eth.type == 0x88b5")?;
         packets.extend(
             frames
                 .iter()

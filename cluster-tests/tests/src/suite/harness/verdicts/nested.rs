@@ -12,7 +12,6 @@ use anyhow::{bail, ensure, Context, Result};
 use roxmltree::Document;
 use serde_json::Value;
 
-use super::super::pcap;
 use crate::check::ensure_eq;
 use crate::junit::Verdict;
 use crate::record::{self, Failure};
@@ -20,6 +19,7 @@ use crate::session::{Plan, Session};
 use crate::suite;
 use crate::support::Lab;
 use crate::test::Test;
+use podos_wireshark::Dissector;
 
 /// Of runs in this process.
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -133,8 +133,9 @@ impl Nested {
         let stamps = stamps.context("a line of the timeline without a stamp")?;
         ensure!(stamps.is_sorted(), "out of order: {shown}");
         for rail in 0..3 {
-            let capture = read(&format!("rail{rail}.pcap"))?;
-            ensure!(!pcap::frames(&capture)?.is_empty(), "rail {rail} is empty");
+            let capture = self.record(&test).join(format!("rail{rail}.pcap"));
+            let frames = Dissector::new()?.frames(&capture, "frame")?;
+            ensure!(!frames.is_empty(), "rail {rail} is empty");
         }
         self.is_reported(&test, &failure)?;
         let file = self.record(&test).join("timeline.log");
