@@ -46,7 +46,8 @@ pub(super) unsafe fn handle<'a, T: FileSystem>(file: *mut bindings::file) -> Opt
 ///
 /// # Safety
 ///
-/// `file` is the file that `atomic_open` was given; `dentry` names `inode`, of which `handle` is.
+/// `file` is the file that `atomic_open` was given; `dentry` names `inode`, a regular file, of which
+/// `handle` is.
 pub(super) unsafe fn finish_open<T: FileSystem>(
     file: *mut bindings::file,
     dentry: &Dentry<T>,

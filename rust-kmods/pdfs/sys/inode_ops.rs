@@ -9,7 +9,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::uaccess::{UserPtr, UserSlice};
 
-use super::attributes::{AttributeChanges, Time, TimeChange, S_IFMT};
+use super::attributes::{AttributeChanges, Time, TimeChange, S_IFMT, S_IFREG};
 use super::{file_ops, inode, permission, Dentry, FileSystem, InodeRef};
 
 struct Table<T>(core::marker::PhantomData<T>);
@@ -121,8 +121,15 @@ impl<T: FileSystem> Table<T> {
         from_result(|| {
             let opened = T::atomic_open(name, name.super_block(), flags, mode)?;
             let inode = opened.inode.clone();
+            if inode.kind() != S_IFREG {
+                // What the other node says it has opened is nothing that can be opened so: with the
+                // operations of another type VFS would take the handle for what it is not.
+                T::release(&inode, &opened.handle);
+                return Err(EPROTO);
+            }
             Self::instantiate(name, opened.inode);
-            // SAFETY: The file is being opened, and the name means the handle's file now.
+            // SAFETY: The file is being opened, and the name means the handle's file now, which is a
+            // regular one.
             unsafe {
                 if opened.created {
                     (*file).f_mode |= bindings::FMODE_CREATED;
