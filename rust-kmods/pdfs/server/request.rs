@@ -78,8 +78,12 @@ struct Server<'a> {
 
 impl Server<'_> {
     fn answer(&mut self, op: u8, message: Content) -> Result<Answer> {
-        if Op::from_raw(op) == Some(Op::Write) {
-            return self.write(&message).map(Answer::Body);
+        match Op::from_raw(op) {
+            Some(Op::Write) => return self.write(&message).map(Answer::Body),
+            // Whoever asked is gone, in the middle of a request of any length; the answer is for those
+            // who share the circuit with him.
+            Some(Op::Cut) => return Err(ECANCELED),
+            _ => {}
         }
         if message.len() > MAX_REQUEST {
             return Err(convert::malformed(Malformed::Length));
@@ -114,8 +118,6 @@ impl Server<'_> {
                 self.file = None;
                 Ok(Answer::Body(KVVec::new()))
             }
-            // Whoever asked is gone; the answer is for those who share the circuit with him.
-            Request::Cut => Err(ECANCELED),
             Request::Fsync { .. }
             | Request::Truncate { .. }
             | Request::Fgetattr
