@@ -204,8 +204,12 @@ impl ActiveEnd {
         if let Some(Err(e)) = self.look(|received| received.status()) {
             return Err(e);
         }
-        self.circuit.send(Op::Exec as u8, &[&bytes])?;
-        Ok(len)
+        let sent = self.circuit.send(Op::Exec as u8, &[&bytes]);
+        if sent.is_err() {
+            // A part of it may be there: another command behind it would be taken for the rest.
+            self.circuit.abort();
+        }
+        sent.map(|()| len)
     }
 
     /// A later write: the program's input.
