@@ -5,8 +5,8 @@
 use kernel::bindings;
 use podos_proto::share::ROOT;
 
-/// The user of the current task, as process limits count: its real user id. Kernel threads are
-/// root's.
+/// The user of the current task, as process limits count: its real user id, whomever it acts for at
+/// the moment, as in a file system that lies over ours. Kernel threads are root's.
 ///
 /// Inside of a user namespace it is who made the outermost one: a user may have thousands of ids
 /// there. Ids in a namespace that root made count by themselves.
@@ -15,7 +15,7 @@ pub(crate) fn caller_uid() -> u32 {
     // them. They hold their user namespace, which holds those that it is in; what is read of
     // these never changes.
     unsafe {
-        let cred = &*(*bindings::get_current()).cred;
+        let cred = &*(*bindings::get_current()).real_cred;
         let mut namespace = cred.user_ns;
         while (*namespace).level > 1 {
             namespace = (*namespace).parent;
