@@ -79,6 +79,23 @@ impl LockTable {
         Ok(Self(table))
     }
 
+    /// Mutexes that the table would have taken under a spinlock.
+    #[cfg(test)]
+    fn sleepers(&self) -> Vec<&str> {
+        let orders = |wanted: fn(&Kind) -> bool| {
+            let kinds = self.0.iter().flat_map(move |(name, kinds)| {
+                let kinds = kinds.iter().filter(move |(kind, _)| wanted(kind));
+                kinds.map(move |(_, order)| (name.as_str(), *order))
+            });
+            kinds
+        };
+        let spins = orders(|kind| matches!(kind, Kind::Spinlock | Kind::Irq));
+        let first = spins.map(|(_, order)| order).min();
+        let mutexes = orders(|kind| *kind == Kind::Mutex);
+        let late = mutexes.filter(|(_, order)| first.is_some_and(|first| *order > first));
+        late.map(|(name, _)| name).collect()
+    }
+
     /// What lockdep tells that the table does not allow: names that it has not, and locks that were
     /// taken under those of the same or a higher order.
     pub fn faults(&self, lockdep: &str) -> Result<Vec<String>> {
@@ -225,6 +242,13 @@ mod tests {
             missing.is_empty() && gone.is_empty(),
             "docs/architecture.md, Locks: missing {missing:?}, no longer there {gone:?}"
         );
+    }
+
+    #[test]
+    fn no_mutex_is_taken_under_a_spinlock() {
+        assert_eq!(LockTable::of_page().unwrap().sleepers(), [""; 0]);
+        let late = PAGE.replace("| 1 | mutex |", "| 6 | mutex |");
+        assert_eq!(LockTable::parse(&late).unwrap().sleepers(), ["pdfs_a"]);
     }
 
     const PAGE: &str = "| order | kind | names | what they protect |\n|---|---|---|---|\n\

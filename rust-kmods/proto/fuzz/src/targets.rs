@@ -65,4 +65,20 @@ mod tests {
             assert!(find(target.name).is_some());
         }
     }
+
+    #[test]
+    fn every_target_is_one_of_libfuzzer_and_has_a_row() {
+        let all: HashSet<_> = TARGETS.iter().map(|target| target.name).collect();
+        let manifest = include_str!("../libfuzzer/Cargo.toml");
+        let binaries = manifest.split("[[bin]]\nname = \"").skip(1);
+        let binaries: HashSet<_> = binaries.filter_map(|text| text.split('"').next()).collect();
+        assert_eq!(binaries, all);
+        let table = include_str!("../README.md").lines();
+        let rows = table.filter(|line| line.starts_with("| `"));
+        let named = rows.filter_map(|row| row.split('|').nth(1));
+        let named: HashSet<_> = named
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .collect();
+        assert_eq!(named, all);
+    }
 }
