@@ -333,9 +333,12 @@ pub struct Background<'a> {
 impl Background<'_> {
     /// Waits until it said `ready=1`.
     pub fn ready(&self) -> Result<()> {
-        Ok(self
-            .running
-            .wait_for_stdout("ready=1\n", self.machine.patience())?)
+        self.ready_within(self.machine.patience())
+    }
+
+    /// The same of one that has much to do before.
+    pub fn ready_within(&self, limit: Duration) -> Result<()> {
+        Ok(self.running.wait_for_stdout("ready=1\n", limit)?)
     }
 
     /// Kills it in a way that it can't notice.

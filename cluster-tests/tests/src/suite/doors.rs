@@ -78,6 +78,9 @@ pub const TESTS: &[Test] = &[
 /// The user whom the nodes know beside root.
 const USER: &str = "1000";
 
+/// How long it may take to open hundreds of files.
+const ALL_OPEN: Duration = Duration::from_secs(100);
+
 /// How long the race is run.
 const RACE: Duration = Duration::from_secs(60);
 
@@ -342,7 +345,7 @@ fn many_at_once(lab: &Lab<'_>) -> Result<()> {
     let holding = lab
         .node(1)?
         .start_tool(&["hold", &path, "--count", "600", "--at-once"])?;
-    holding.ready()?;
+    holding.ready_within(lab.terms().kernel.scale(ALL_OPEN))?;
     holding.kill()
 }
 

@@ -86,13 +86,13 @@ fn ten_thousand(lab: &Lab<'_>) -> Result<()> {
 }
 
 fn at_once(lab: &Lab<'_>) -> Result<()> {
-    const COUNT: u64 = 1000;
+    let count = lab.terms().at_least(1000);
     load_modules(lab)?;
     let (one, two) = (lab.node(1)?, lab.node(2)?);
     let server = two.start_tool(&["cm", "echo-server"])?;
     server.ready()?;
-    let answers = one.tool(&["cm", "many", "2", &COUNT.to_string()])?;
-    answers.expect("ok", 2 * COUNT)?;
+    let answers = one.tool(&["cm", "many", "2", &count.to_string()])?;
+    answers.expect("ok", 2 * count)?;
     for node in [one, two] {
         node.until("grep -qx 'used 0' /sys/kernel/podos/cm/cdt")?;
     }
