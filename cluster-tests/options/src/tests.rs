@@ -24,7 +24,7 @@ pub struct Tests {
     /// Only tests that have one of these words in their names; setting:NAME stands for the tests
     /// of that setting, and a word behind a ! takes tests away
     pub filter: Vec<String>,
-    /// What tests that draw lots start from; a new one for each run if left out
+    /// Seed of the tests that draw random numbers; a new one for each run if left out
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
     /// Stop at the first test that fails and leave its cluster running

@@ -43,14 +43,14 @@ pub(super) fn is_group(mac: Mac) -> bool {
 }
 
 /// Flips one to three bits behind the addresses; false when there is nothing behind them.
-pub(super) fn flip_bits(frame: &mut [u8], lots: &mut SplitMix64) -> bool {
+pub(super) fn flip_bits(frame: &mut [u8], random: &mut SplitMix64) -> bool {
     let Some(body) = frame.get_mut(ADDRESSES..).filter(|body| !body.is_empty()) else {
         return false;
     };
-    let count = 1 + lots.below(3) as usize;
+    let count = 1 + random.below(3) as usize;
     let mut flipped = [None; 3];
     for index in 0..count {
-        let bit = Some(lots.below(body.len() as u64 * 8));
+        let bit = Some(random.below(body.len() as u64 * 8));
         // Twice the same would undo it.
         if let Some(at) = bit.filter(|_| !flipped.contains(&bit)) {
             body[at as usize / 8] ^= 1 << (at % 8);
@@ -78,8 +78,8 @@ mod tests {
             assert!((1..=3).contains(&bits), "{bits} bits");
             assert_eq!(frame[..ADDRESSES], [0; ADDRESSES]);
         }
-        let mut lots = Streams::of(5, [0; 3]).stream(0);
-        assert!(!flip_bits(&mut [0; 12], &mut lots));
+        let mut random = Streams::of(5, [0; 3]).stream(0);
+        assert!(!flip_bits(&mut [0; 12], &mut random));
     }
 
     #[test]

@@ -20,8 +20,8 @@ const ROOM: usize = 32 << 20;
 pub(super) struct Pipe {
     /// Every frame has a stream of its own, for frames of PODOS and for others: what befalls it does
     /// not depend on what befell those before it, nor on faults that were set then.
-    lots: [Streams; 2],
-    /// How many frames of PODOS, and how many others, drew lots so far.
+    streams: [Streams; 2],
+    /// How many frames of PODOS, and how many others, came so far.
     drawn: [u64; 2],
     faults: Faults,
     bucket: Option<Bucket>,
@@ -46,10 +46,10 @@ struct Waiting {
 }
 
 impl Pipe {
-    /// `place` tells its lots from those of others.
+    /// `place` tells its streams from those of other pipes.
     pub(super) fn new(seed: u64, place: [u64; 2]) -> Self {
         Self {
-            lots: lots(seed, place),
+            streams: streams(seed, place),
             drawn: [0; 2],
             faults: Faults::default(),
             bucket: None,
@@ -64,7 +64,7 @@ impl Pipe {
     }
 
     pub(super) fn reseed(&mut self, seed: u64, place: [u64; 2]) {
-        self.lots = lots(seed, place);
+        self.streams = streams(seed, place);
         self.drawn = [0; 2];
     }
 
@@ -106,14 +106,14 @@ impl Pipe {
             self.next += 1;
             return true;
         }
-        let mut lots = self.lots[class].stream(number);
-        let fate = self.draw(&mut lots, class == 1);
+        let mut random = self.streams[class].stream(number);
+        let fate = self.draw(&mut random, class == 1);
         if fate.lost {
             self.counters.lost += 1;
             return false;
         }
         let mut frame = Frame::from(frame);
-        if fate.corrupted && frame::flip_bits(&mut frame, &mut lots) {
+        if fate.corrupted && frame::flip_bits(&mut frame, &mut random) {
             self.counters.corrupted += 1;
         }
         if fate.twice {
@@ -169,13 +169,13 @@ impl Pipe {
     }
 
     /// Always the same draws, whatever the faults: others set later see the same numbers.
-    fn draw(&self, lots: &mut SplitMix64, other: bool) -> Fate {
+    fn draw(&self, random: &mut SplitMix64, other: bool) -> Fate {
         let faults = self.faults;
         let spared = other && faults.only_podos;
-        let mut hits = |chance: crate::faults::Chance| chance.hits(lots.draw_32()) && !spared;
+        let mut hits = |chance: crate::faults::Chance| chance.hits(random.draw_32()) && !spared;
         let (lost, corrupted) = (hits(faults.loss), hits(faults.corruption));
         let (twice, held) = (hits(faults.duplication), hits(faults.reordering));
-        let jitter = lots.below(faults.jitter.as_nanos() as u64 + 1);
+        let jitter = random.below(faults.jitter.as_nanos() as u64 + 1);
         Fate {
             lost,
             corrupted,
@@ -225,7 +225,7 @@ struct Fate {
     late: Duration,
 }
 
-fn lots(seed: u64, [port, direction]: [u64; 2]) -> [Streams; 2] {
+fn streams(seed: u64, [port, direction]: [u64; 2]) -> [Streams; 2] {
     [0, 1].map(|class| Streams::of(seed, [port, direction, class]))
 }
 

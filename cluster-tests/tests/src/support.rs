@@ -71,7 +71,7 @@ impl<'a> Lab<'a> {
         Ok(self.cluster()?.expect_alarm(host, pattern)?)
     }
 
-    /// What all that is drawn by lot comes from.
+    /// The seed of all random numbers.
     pub fn seed(&self) -> u64 {
         self.terms.seed
     }

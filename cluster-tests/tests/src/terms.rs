@@ -12,7 +12,7 @@ use crate::limits::Limits;
 /// The same for all tests of a run.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// What all that is drawn by lot comes from.
+    /// The seed of all random numbers.
     pub seed: u64,
     /// The nodes' kernel.
     pub kernel: Kernel,

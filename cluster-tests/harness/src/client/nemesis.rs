@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Faults by lot, while something else goes on.
+//! Random faults while something else goes on.
 //!
 //! A [`Nemesis`] is a value: strands of weighted kinds of faults, and a seed.
 //! From these alone, and the topology, comes its plan: which faults there are, where, and from

@@ -188,12 +188,12 @@ fn any_operations(lab: &Lab<'_>) -> Result<()> {
     lab.node(2)?.sh(&format!(": > {path}"))?;
     keeper.sh(&format!(": > {model}"))?;
     let nodes = lab.nodes();
-    let mut lots = Lots::new(lab.seed());
+    let mut random = Random::new(lab.seed());
     let mut history = Vec::new();
     for _ in 0..12 {
-        let node = nodes[lots.below(nodes.len() as u64) as usize];
-        let (offset, size, seed) = (lots.below(200_000), lots.below(70_000), lots.below(1000));
-        let cut = lots.below(4) == 0;
+        let node = nodes[random.below(nodes.len() as u64) as usize];
+        let (offset, size, seed) = (random.below(200_000), random.below(70_000), random.below(1000));
+        let cut = random.below(4) == 0;
         history.push(format!(
             "{} {} {offset}+{size}",
             node.name(),
@@ -209,7 +209,7 @@ fn any_operations(lab: &Lab<'_>) -> Result<()> {
                 ])?;
             }
         }
-        let reader = nodes[lots.below(nodes.len() as u64) as usize];
+        let reader = nodes[random.below(nodes.len() as u64) as usize];
         let digest = |node: Machine<'_>, file: &str| node.sh(&format!("sha256sum < {file}"));
         let found = digest(reader, &name_at(reader, &path))?;
         ensure_eq!(
@@ -223,9 +223,9 @@ fn any_operations(lab: &Lab<'_>) -> Result<()> {
 }
 
 /// Numbers below a limit.
-pub struct Lots(SplitMix64);
+pub struct Random(SplitMix64);
 
-impl Lots {
+impl Random {
     pub fn new(seed: u64) -> Self {
         Self(SplitMix64::new(seed))
     }
@@ -241,10 +241,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lots_come_from_the_seed() {
+    fn numbers_come_from_the_seed() {
         let draw = |seed| {
-            let mut lots = Lots::new(seed);
-            [(); 8].map(|()| lots.below(1000))
+            let mut random = Random::new(seed);
+            [(); 8].map(|()| random.below(1000))
         };
         assert_eq!(draw(7), [487, 804, 346, 203, 674, 305, 798, 182]);
         assert_ne!(draw(7), draw(8));

@@ -27,7 +27,7 @@ use crate::{verbs, Xtask};
     nodes = 3                  # or host ids: [1, 2, 7]\n  \
     rails = [{ mtu = 9000, rate = \"100mbit\" }, {}] # or how many: 3\n  \
     net = \"switch\"             # or \"bridge\"\n  \
-    seed = 7                   # of all that the switch draws by lot\n  \
+    seed = 7                   # of the random numbers of the switch\n  \
     memory-mib = 512\n  \
     profile = \"lab\"\n  \
     profiles = { linus3 = \"node\" } # nodes of another profile\n  \
@@ -63,7 +63,7 @@ pub struct Up {
     /// What each node is sent on each rail at most, such as 100mbit
     #[arg(long)]
     rate: Option<Rate>,
-    /// What the switch draws by lot comes from this
+    /// Seed of the random numbers of the switch
     #[arg(long)]
     seed: Option<u64>,
     /// How CM protects its frames; aead if nothing says so

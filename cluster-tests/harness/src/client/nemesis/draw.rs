@@ -28,8 +28,8 @@ impl Holds {
 }
 
 /// A number of the range.
-pub(super) fn within(lots: &mut SplitMix64, range: &RangeInclusive<u64>) -> u64 {
-    lots.within(*range.start(), *range.end())
+pub(super) fn within(random: &mut SplitMix64, range: &RangeInclusive<u64>) -> u64 {
+    random.within(*range.start(), *range.end())
 }
 
 /// A fault of this strand that gets in the way of none of those that hold something; `None` when
@@ -38,7 +38,7 @@ pub(super) fn fault(
     nemesis: &Nemesis,
     strand: &Strand,
     topology: &Topology,
-    lots: &mut SplitMix64,
+    random: &mut SplitMix64,
     held: &[Holds],
 ) -> Option<Fault> {
     let total = strand
@@ -46,13 +46,13 @@ pub(super) fn fault(
         .iter()
         .map(|(_, weight)| u64::from(*weight))
         .sum();
-    let mut lot = lots.below(total);
+    let mut left = random.below(total);
     let (kind, _) = strand.kinds.iter().find(|(_, weight)| {
-        let hit = lot < u64::from(*weight);
-        lot = lot.saturating_sub(u64::from(*weight));
+        let hit = left < u64::from(*weight);
+        left = left.saturating_sub(u64::from(*weight));
         hit
     })?;
-    let place = place(nemesis, *kind, topology, lots, held)?;
+    let place = place(nemesis, *kind, topology, random, held)?;
     let fault = Fault { kind: *kind, place };
     (!held.contains(&Holds::of(&fault))).then_some(fault)
 }
@@ -61,44 +61,44 @@ fn place(
     nemesis: &Nemesis,
     kind: Kind,
     topology: &Topology,
-    lots: &mut SplitMix64,
+    random: &mut SplitMix64,
     held: &[Holds],
 ) -> Option<Place> {
-    let rail = lots.below(topology.rails.len() as u64) as u8;
-    let any = *pick(&topology.nodes, lots)?;
+    let rail = random.below(topology.rails.len() as u64) as u8;
+    let any = *pick(&topology.nodes, random)?;
     let free = topology
         .nodes
         .iter()
         .filter(|node| !nemesis.spared.contains(node) && !held.contains(&Holds::Node(**node)));
     let free = free.copied().collect::<Vec<_>>();
-    let mut node = || pick(&free, lots).copied();
+    let mut node = || pick(&free, random).copied();
     Some(match kind {
         Kind::Carrier => Place::Link { node: any, rail },
         Kind::Cut => {
             let rail = Selector::rail(rail);
-            let one = lots.below(2) == 0;
+            let one = random.below(2) == 0;
             let node = one.then_some(any);
             Place::Rail {
                 at: Selector { node, ..rail },
             }
         }
         Kind::Loss => Place::Frames(Faults {
-            loss: percent(lots, 1, 8),
+            loss: percent(random, 1, 8),
             ..Faults::default()
         }),
         Kind::Noise => Place::Frames(Faults {
-            corruption: percent(lots, 0, 3),
-            duplication: percent(lots, 0, 5),
-            reordering: percent(lots, 0, 10),
-            delay: Duration::from_micros(lots.below(3000)),
-            jitter: Duration::from_micros(lots.below(3000)),
+            corruption: percent(random, 0, 3),
+            duplication: percent(random, 0, 5),
+            reordering: percent(random, 0, 10),
+            delay: Duration::from_micros(random.below(3000)),
+            jitter: Duration::from_micros(random.below(3000)),
             ..Faults::default()
         }),
         Kind::Slow => Place::Slow {
             at: Selector::rail(rail),
-            rate: Rate::mbit(2 + lots.below(19) as u32),
+            rate: Rate::mbit(2 + random.below(19) as u32),
         },
-        Kind::Partition => Place::Parts(part(topology, lots)?),
+        Kind::Partition => Place::Parts(part(topology, random)?),
         Kind::Disk => Place::Folder {
             node: node()?,
             folder: nemesis.folder.clone(),
@@ -106,32 +106,32 @@ fn place(
         Kind::Clock => {
             let node = node()?;
             // A second to two days, as often short as long, forward as often as back.
-            let most = 1 << lots.within(0, 17);
-            let by = lots.within(1, most) as i64;
-            let by = if lots.below(2) == 0 { by } else { -by };
+            let most = 1 << random.within(0, 17);
+            let by = random.within(1, most) as i64;
+            let by = if random.below(2) == 0 { by } else { -by };
             Place::Clock { node, by }
         }
         _ => Place::Node(node()?),
     })
 }
 
-fn pick<'a, T>(of: &'a [T], lots: &mut SplitMix64) -> Option<&'a T> {
-    of.get(lots.index(of.len()))
+fn pick<'a, T>(of: &'a [T], random: &mut SplitMix64) -> Option<&'a T> {
+    of.get(random.index(of.len()))
 }
 
-fn percent(lots: &mut SplitMix64, least: u64, most: u64) -> Chance {
-    Chance::percent(lots.within(least, most) as f64)
+fn percent(random: &mut SplitMix64, least: u64, most: u64) -> Chance {
+    Chance::percent(random.within(least, most) as f64)
 }
 
 /// Some of the nodes, neither none nor all.
-fn part(topology: &Topology, lots: &mut SplitMix64) -> Option<Vec<u32>> {
+fn part(topology: &Topology, random: &mut SplitMix64) -> Option<Vec<u32>> {
     let mut nodes = topology.nodes.clone();
     if nodes.len() < 2 {
         return None;
     }
-    let count = lots.within(1, nodes.len() as u64 - 1) as usize;
+    let count = random.within(1, nodes.len() as u64 - 1) as usize;
     for index in 0..count {
-        let other = index + lots.index(nodes.len() - index);
+        let other = index + random.index(nodes.len() - index);
         nodes.swap(index, other);
     }
     nodes.truncate(count);

@@ -61,23 +61,23 @@ pub struct Steps<'a> {
 /// Where a strand is.
 #[derive(Clone, Debug)]
 struct Next {
-    lots: SplitMix64,
+    random: SplitMix64,
     at: u64,
 }
 
 /// Turns without a fault after which there is none for this cluster, as a partition of one node.
 const FRUITLESS: u32 = 10_000;
 
-/// What tells these lots from those of a switch with the same seed.
+/// What tells these numbers from those of a switch with the same seed.
 const NEMESIS: u64 = 0x6e65_6d65_7369_7321;
 
 impl<'a> Steps<'a> {
     pub(super) fn new(nemesis: &'a Nemesis, topology: &Topology) -> Self {
         let strands = nemesis.strands.iter().zip(0..);
         let strands = strands.map(|(strand, index)| {
-            let mut lots = Streams::of(nemesis.seed, [NEMESIS, index, 0]).stream(0);
-            let at = draw::within(&mut lots, &strand.every);
-            Next { lots, at }
+            let mut random = Streams::of(nemesis.seed, [NEMESIS, index, 0]).stream(0);
+            let at = draw::within(&mut random, &strand.every);
+            Next { random, at }
         });
         Self {
             nemesis,
@@ -118,10 +118,10 @@ impl Iterator for Steps<'_> {
             let (nemesis, next) = (self.nemesis, &mut self.strands[index]);
             let strand = &nemesis.strands[index];
             let held = self.ends.values().map(Holds::of).collect::<Vec<_>>();
-            let lots = &mut next.lots;
-            let fault = draw::fault(nemesis, strand, &self.topology, lots, &held);
-            let lasts = draw::within(lots, &strand.lasting);
-            next.at = at + lasts + draw::within(lots, &strand.every).max(1);
+            let random = &mut next.random;
+            let fault = draw::fault(nemesis, strand, &self.topology, random, &held);
+            let lasts = draw::within(random, &strand.lasting);
+            next.at = at + lasts + draw::within(random, &strand.every).max(1);
             if let Some(fault) = fault {
                 self.number += 1;
                 self.ends.insert((at + lasts, self.number), fault.clone());

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use podos_harness::nemesis::Counts;
 
-use super::super::coherence::Lots;
+use super::super::coherence::Random;
 use super::content::{pattern, written};
 use super::files::{Change, File, Limbo};
 use super::guest::{Failure, Guests};
@@ -82,7 +82,7 @@ const WEIGHTS: [(Operation, u64); 9] = [
 pub struct Worker<'a> {
     pub(super) shared: &'a Shared<'a>,
     name: String,
-    lots: Lots,
+    random: Random,
     pub(super) guests: Guests<'a>,
     /// Names given so far.
     names: u64,
@@ -105,7 +105,7 @@ impl<'a> Worker<'a> {
             shared,
             name: format!("w{number}"),
             // Apart from each other, and from the nemesis of the same seed.
-            lots: Lots::new(shared.seed.wrapping_mul(1000).wrapping_add(number)),
+            random: Random::new(shared.seed.wrapping_mul(1000).wrapping_add(number)),
             guests: Guests::new(shared.cluster),
             names: 0,
             files: Vec::new(),
@@ -137,10 +137,10 @@ impl<'a> Worker<'a> {
 
     fn operate(&mut self) -> Result<()> {
         let total = WEIGHTS.iter().map(|(_, weight)| weight).sum();
-        let mut lot = self.lots.below(total);
+        let mut left = self.random.below(total);
         let drawn = WEIGHTS.iter().find(|(_, weight)| {
-            let hit = lot < *weight;
-            lot = lot.saturating_sub(*weight);
+            let hit = left < *weight;
+            left = left.saturating_sub(*weight);
             hit
         });
         let operation = drawn.map_or(Operation::Read, |(operation, _)| *operation);
@@ -155,7 +155,7 @@ impl<'a> Worker<'a> {
             Operation::Create => self.create(client, home),
             _ if self.files.is_empty() => self.create(client, home),
             operation => {
-                let index = self.lots.below(self.files.len() as u64) as usize;
+                let index = self.random.below(self.files.len() as u64) as usize;
                 self.change(operation, client, index)
             }
         }
@@ -163,7 +163,7 @@ impl<'a> Worker<'a> {
 
     fn draw_node(&mut self) -> u32 {
         let nodes = self.shared.nodes();
-        nodes[self.lots.below(nodes.len() as u64) as usize]
+        nodes[self.random.below(nodes.len() as u64) as usize]
     }
 
     /// The node through which it is done: the one that was drawn, or the next one that is there.
@@ -179,7 +179,7 @@ impl<'a> Worker<'a> {
     }
 
     fn create(&mut self, client: u32, home: u32) -> Result<()> {
-        let (seed, len) = (self.lots.below(1 << 32), self.lots.below(LONGEST));
+        let (seed, len) = (self.random.below(1 << 32), self.random.below(LONGEST));
         let path = self.new_path();
         let file = File {
             home,
@@ -188,7 +188,7 @@ impl<'a> Worker<'a> {
             content: pattern(seed, len as usize),
         };
         if self.files.len() >= FILES {
-            let index = self.lots.below(self.files.len() as u64) as usize;
+            let index = self.random.below(self.files.len() as u64) as usize;
             return self.change(Operation::Unlink, client, index);
         }
         let line = format!("create {} {seed} {len}", path_from(client, home, &path));
@@ -206,15 +206,15 @@ impl<'a> Worker<'a> {
         let path = path_from(client, before.home, &before.path);
         let (line, change) = match operation {
             Operation::Write => {
-                let offset = self.lots.below(before.content.len() as u64 + 1);
-                let (seed, len) = (self.lots.below(1 << 32), self.lots.below(LONGEST / 2));
+                let offset = self.random.below(before.content.len() as u64 + 1);
+                let (seed, len) = (self.random.below(1 << 32), self.random.below(LONGEST / 2));
                 let data = pattern(seed, len as usize);
                 after.content = written(&before.content, offset as usize, &data);
                 let line = format!("write {path} {offset} {seed} {len}");
                 (line, self.rewritten(&before, &after))
             }
             Operation::Truncate => {
-                let len = self.lots.below(before.content.len() as u64 + 1000);
+                let len = self.random.below(before.content.len() as u64 + 1000);
                 after.content.resize(len as usize, 0);
                 let line = format!("truncate {path} {len}");
                 (line, self.rewritten(&before, &after))
@@ -326,7 +326,7 @@ impl<'a> Worker<'a> {
 
     /// A program on another node: its output and its status are those that it has there.
     fn run(&mut self, client: u32, home: u32) -> Result<()> {
-        let (word, status) = (self.new_word(), self.lots.below(90));
+        let (word, status) = (self.new_word(), self.random.below(90));
         let seat = self.seat(home);
         let path = seat.path(RUNS);
         let began = Instant::now();
