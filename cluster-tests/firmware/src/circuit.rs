@@ -105,8 +105,8 @@ pub struct Circuit {
     /// Messages that came: op and data.
     pub messages: VecDeque<(u8, Vec<u8>)>,
     /// The sending end.
-    pub out: SendQueue,
-    arrivals: ReceiveQueue,
+    pub send_queue: SendQueue,
+    receive_queue: ReceiveQueue,
     message: Vec<u8>,
     message_op: Option<u8>,
     owed: u32,
@@ -130,8 +130,8 @@ impl Circuit {
             state: State::Open,
             echo: false,
             messages: VecDeque::new(),
-            out: SendQueue::new(setup.edge),
-            arrivals: ReceiveQueue::new(setup.window),
+            send_queue: SendQueue::new(setup.edge),
+            receive_queue: ReceiveQueue::new(setup.window),
             message: Vec::new(),
             message_op: None,
             owed: 0,
@@ -150,29 +150,29 @@ impl Circuit {
 
     /// Queues a message.
     pub fn send(&mut self, op: u8, message: &[u8]) {
-        self.out.message(op, message, self.setup.segment);
+        self.send_queue.message(op, message, self.setup.segment);
     }
 
     /// Says that nothing more will be sent.
     pub fn finish(&mut self) {
-        self.out.finish();
+        self.send_queue.finish();
     }
 
     /// Whether the other end sends nothing more, and all of it came.
     pub fn heard_all(&self) -> bool {
-        self.arrivals.over()
+        self.receive_queue.over()
     }
 
     /// A header of this circuit with what it has to say now.
     pub fn header(&self, kind: u8, op: u8, flags: u16) -> Header {
         let setup = &self.setup;
         let remote_index = setup.remote_index.unwrap_or(NONE);
-        let (sack, _) = self.arrivals.sack();
+        let (sack, _) = self.receive_queue.sack();
         let mut header = Header {
             flags,
-            ack: self.arrivals.next(),
+            ack: self.receive_queue.next(),
             sack,
-            window: self.arrivals.window(),
+            window: self.receive_queue.window(),
             ..Header::new(kind, setup.class, op, setup.local, setup.remote)
         };
         match setup.active {
@@ -189,7 +189,7 @@ impl Circuit {
     pub fn ack(&self, probe: bool) -> Header {
         let probe = if probe { flag::PROBE } else { 0 };
         let mut header = self.header(kind::ACK, 0, flag::ACK_VALID | probe);
-        header.seq = self.arrivals.sack().1;
+        header.seq = self.receive_queue.sack().1;
         header
     }
 
@@ -255,12 +255,12 @@ impl Circuit {
             _ => 0,
         };
         let bits = more | u64::from(header.sack);
-        let before_it = self.out.backlog();
+        let before_it = self.send_queue.backlog();
         let window = header.window;
-        if !self.out.acknowledged(header.ack, bits, window, now, audit) {
+        if !self.send_queue.acknowledged(header.ack, bits, window, now, audit) {
             return false;
         }
-        if self.out.backlog() != before_it {
+        if self.send_queue.backlog() != before_it {
             self.progress = now;
         }
         true
@@ -290,7 +290,7 @@ impl Circuit {
 
     fn segment(&mut self, header: &Header, data: &[u8], now: u64, audit: &mut Audit) {
         let (message, op, messages) = (&mut self.message, &mut self.message_op, &mut self.messages);
-        let came = self.arrivals.take(header, data, audit, |segment, audit| {
+        let came = self.receive_queue.take(header, data, audit, |segment, audit| {
             deliver(segment, message, op, messages, audit);
         });
         match came {
@@ -303,7 +303,7 @@ impl Circuit {
             while let Some((op, message)) = self.messages.pop_front() {
                 self.send(op, &message);
             }
-            if self.arrivals.over() {
+            if self.receive_queue.over() {
                 self.finish();
             }
         }
@@ -312,7 +312,7 @@ impl Circuit {
     fn owe(&mut self, count: u32, now: u64) {
         self.owed += count;
         self.ack_at = self.ack_at.min(now + ACK_WITHIN);
-        if self.owed >= ACK_AFTER || self.arrivals.over() {
+        if self.owed >= ACK_AFTER || self.receive_queue.over() {
             self.ack_now = true;
         }
     }
@@ -324,7 +324,7 @@ impl Circuit {
             "reason",
             format_args!("Reset with reason {reason}"),
         );
-        let all_said = self.arrivals.over() && self.out.only_fin_is_left();
+        let all_said = self.receive_queue.over() && self.send_queue.only_fin_is_left();
         self.state = match reason {
             reset::NO_CIRCUIT if all_said => State::Done,
             reason => State::Broken(reason),
@@ -337,10 +337,10 @@ impl Circuit {
             return;
         }
         let known = self.setup.remote_index.is_some();
-        while let Some(due) = self.out.due(now, known) {
+        while let Some(due) = self.send_queue.due(now, known) {
             self.emit_segment(&due.segment, due.probe, roads, emits);
         }
-        if !known && self.out.waits() && !self.asked && self.out.in_flight() {
+        if !known && self.send_queue.waits() && !self.asked && self.send_queue.in_flight() {
             self.asked = true;
             let mut header = self.ack(true);
             (header.ack, header.sack, header.seq) = (0, 0, 0);
@@ -349,7 +349,7 @@ impl Circuit {
         if known {
             self.say_what_is_due(roads, now, emits);
         }
-        if self.out.over() && self.arrivals.over() && !self.ack_now && self.owed == 0 {
+        if self.send_queue.over() && self.receive_queue.over() && !self.ack_now && self.owed == 0 {
             self.state = State::Done;
         }
     }
@@ -370,9 +370,9 @@ impl Circuit {
             });
         }
         // A closed window, or silence.
-        let closed = self.out.waits() && !self.out.in_flight();
-        if closed && self.probe_at > now + self.out.timeout() {
-            self.probe_at = now + self.out.timeout();
+        let closed = self.send_queue.waits() && !self.send_queue.in_flight();
+        if closed && self.probe_at > now + self.send_queue.timeout() {
+            self.probe_at = now + self.send_queue.timeout();
         }
         if now >= self.probe_at {
             self.asking_since.get_or_insert(now);
@@ -381,7 +381,7 @@ impl Circuit {
             self.said();
             self.emit_alone(header, roads, emits);
         }
-        let waits_since = match self.out.in_flight() {
+        let waits_since = match self.send_queue.in_flight() {
             true => self.progress.max(self.heard),
             false => self.asking_since.unwrap_or(now),
         };

@@ -100,7 +100,7 @@ pub struct Identity {
 impl Identity {
     /// A node that just started.
     pub fn new(node: Gpid, mode: Mode, cluster: Key, random: &mut Random) -> Self {
-        let mut me = Self {
+        let mut identity = Self {
             node,
             mode,
             cluster,
@@ -112,11 +112,11 @@ impl Identity {
             counter: 0,
         };
         if mode != Mode::Open {
-            me.fingerprint = crypto::fingerprint(&cluster);
-            me.epoch = random.number() as u8;
-            me.rekey(random);
+            identity.fingerprint = crypto::fingerprint(&cluster);
+            identity.epoch = random.number() as u8;
+            identity.rekey(random);
         }
-        me
+        identity
     }
 
     /// Picks a new nonce.

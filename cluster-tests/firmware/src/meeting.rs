@@ -32,10 +32,10 @@ impl Node {
             return;
         };
         self.judge_hello(at, header.from, data, &hello);
-        if self.me.mode == Mode::Open {
+        if self.identity.mode == Mode::Open {
             return self.take_open_hello(at, from, &hello);
         }
-        if hello.fingerprint != self.me.fingerprint {
+        if hello.fingerprint != self.identity.fingerprint {
             return self.audit.count("no_key");
         }
         if header.key_id != (hello.epoch & 15) << 4 {
@@ -47,7 +47,7 @@ impl Node {
                 ),
             );
         }
-        let key = crypto::sender_key(&self.me.cluster, from, &hello.nonce);
+        let key = crypto::sender_key(&self.identity.cluster, from, &hello.nonce);
         if crypto::open(&key, frame, parts).is_none() {
             return self
                 .audit
@@ -69,14 +69,14 @@ impl Node {
             return;
         };
         if peer.wants_ready() {
-            let flags = peer.flags(&self.me, &hello.nonce);
+            let flags = peer.flags(&self.identity, &hello.nonce);
             self.answer(at, from, hello.nonce, flags);
         }
     }
 
     fn judge_hello(&mut self, at: Arrival, from: Gpid, data: &[u8], hello: &Hello) {
         let mtu = self.rails[at.rail].mtu;
-        let keyless = self.me.mode == Mode::Open;
+        let keyless = self.identity.mode == Mode::Open;
         let rules = [
             (data.len() == Hello::LEN, "length is not 48"),
             (
@@ -154,7 +154,7 @@ impl Node {
             (data.len() == Handshake::LEN, "length is not 76"),
             (handshake.flags & !7 == 0, "unknown flags"),
             (handshake.reserved == 0, "reserved is not 0"),
-            (header.to == self.me.node, "topid is not our node"),
+            (header.to == self.identity.node, "topid is not our node"),
             (from.pid() == 0, "frompid is a process"),
         ];
         for (holds, what) in rules {
@@ -165,7 +165,7 @@ impl Node {
             );
         }
         self.audit.count("handshakes");
-        if handshake.fingerprint != self.me.fingerprint {
+        if handshake.fingerprint != self.identity.fingerprint {
             return self.audit.count("no_key");
         }
         if header.key_id != (handshake.epoch & 15) << 4 {
@@ -174,18 +174,18 @@ impl Node {
                 format_args!("Handshake of {from}: {:02x}", header.key_id),
             );
         }
-        let key = crypto::sender_key(&self.me.cluster, from, &handshake.nonce);
+        let key = crypto::sender_key(&self.identity.cluster, from, &handshake.nonce);
         if crypto::open(&key, frame, parts).is_none() {
             return self
                 .audit
                 .violation("tag", format_args!("of a Handshake of {from}"));
         }
-        if handshake.echo != self.me.nonce {
+        if handshake.echo != self.identity.nonce {
             let flags = self
                 .peers
                 .get(&from.host())
                 .map_or(Handshake::ANSWER, |peer| {
-                    peer.flags(&self.me, &handshake.nonce)
+                    peer.flags(&self.identity, &handshake.nonce)
                 });
             return self.answer(at, from, handshake.nonce, flags);
         }
@@ -201,7 +201,7 @@ impl Node {
             .entry(from.host())
             .or_insert_with(|| Peer::new(from.node(), incarnation, next_open));
         let before = peer.node;
-        match peer.met(&self.me, from, handshake, counter, at.now) {
+        match peer.met(&self.identity, from, handshake, counter, at.now) {
             Ok(Met::Same) => {}
             Ok(Met::Restarted) => {
                 if !before.same_node(from) {
@@ -216,7 +216,7 @@ impl Node {
             return;
         };
         if handshake.flags & Handshake::ANSWER != 0 {
-            let flags = peer.flags(&self.me, &handshake.nonce);
+            let flags = peer.flags(&self.identity, &handshake.nonce);
             self.audit.demand(
                 flags & Handshake::READY != 0,
                 "own",

@@ -45,7 +45,7 @@ pub struct Manners {
 /// A node.
 pub struct Node {
     /// Its name and keys.
-    pub me: Identity,
+    pub identity: Identity,
     /// What it found wrong.
     pub audit: Audit,
     /// Its manners.
@@ -75,10 +75,10 @@ pub struct Node {
 
 impl Node {
     /// A node that says nothing yet.
-    pub fn new(me: Identity, rails: Vec<Rail>, manners: Manners, mut random: Random) -> Self {
+    pub fn new(identity: Identity, rails: Vec<Rail>, manners: Manners, mut random: Random) -> Self {
         let next_index = random.number() & 0xffff_0fff;
         Self {
-            me,
+            identity,
             audit: Audit::default(),
             manners,
             rails,
@@ -100,7 +100,7 @@ impl Node {
 
     /// This node's process.
     pub fn process(&self) -> Gpid {
-        Gpid(self.me.node.0 | u64::from(PID))
+        Gpid(self.identity.node.0 | u64::from(PID))
     }
 
     /// What is to be sent: rail, and frame with its Ethernet header.
@@ -143,12 +143,12 @@ impl Node {
             rail: rail as u8,
             rails: self.rails.len() as u8,
             flags,
-            epoch: self.me.epoch,
-            incarnation: self.me.incarnation,
+            epoch: self.identity.epoch,
+            incarnation: self.identity.incarnation,
             interval_ms: HELLO_INTERVAL,
             mtu: self.rails[rail].mtu,
-            nonce: self.me.nonce,
-            fingerprint: self.me.fingerprint,
+            nonce: self.identity.nonce,
+            fingerprint: self.identity.fingerprint,
         }
     }
 
@@ -159,8 +159,8 @@ impl Node {
                 continue;
             }
             let data = self.hello(rail, flags).bytes();
-            let header = Header::new(kind::HELLO, class::CM, 0, self.me.node, Gpid(0));
-            let frame = self.me.frame(header, &data);
+            let header = Header::new(kind::HELLO, class::CM, 0, self.identity.node, Gpid(0));
+            let frame = self.identity.frame(header, &data);
             self.send_raw(rail, BROADCAST, &frame);
         }
     }
@@ -178,32 +178,32 @@ impl Node {
             kind::EPHEMERAL,
             class::RM,
             Beacon::OP,
-            self.me.node,
+            self.identity.node,
             Gpid(0),
         );
         let rail = self.beacons as usize % self.rails.len();
-        let frame = self.me.frame(header, &beacon.bytes());
+        let frame = self.identity.frame(header, &beacon.bytes());
         self.send_raw(rail, BROADCAST, &frame);
     }
 
     /// `firmware9`.
     pub fn name(&self) -> String {
-        format!("firmware{}", self.me.node.host())
+        format!("firmware{}", self.identity.node.host())
     }
 
     /// Sends a Handshake to a node that is at this address of a rail.
     pub(crate) fn say_handshake(&mut self, to: Gpid, at: (usize, Mac), flags: u8, echo: Key) {
         let handshake = Handshake {
             flags,
-            epoch: self.me.epoch,
+            epoch: self.identity.epoch,
             reserved: 0,
-            incarnation: self.me.incarnation,
-            fingerprint: self.me.fingerprint,
-            nonce: self.me.nonce,
+            incarnation: self.identity.incarnation,
+            fingerprint: self.identity.fingerprint,
+            nonce: self.identity.nonce,
             echo,
         };
-        let header = Header::new(kind::HANDSHAKE, class::CM, 0, self.me.node, to.node());
-        let frame = self.me.frame(header, &handshake.bytes());
+        let header = Header::new(kind::HANDSHAKE, class::CM, 0, self.identity.node, to.node());
+        let frame = self.identity.frame(header, &handshake.bytes());
         self.send_raw(at.0, at.1, &frame);
     }
 
@@ -219,7 +219,7 @@ impl Node {
                 due.push((
                     peer.node,
                     (**rail, link.mac),
-                    peer.flags(&self.me, &nonce),
+                    peer.flags(&self.identity, &nonce),
                     nonce,
                 ));
             }
@@ -231,18 +231,18 @@ impl Node {
 
     /// Picks a new nonce, and tells the others.
     pub fn rekey(&mut self, now: u64) {
-        self.me.rekey(&mut self.random);
+        self.identity.rekey(&mut self.random);
         self.peers.values_mut().for_each(|peer| peer.rekeyed(now));
         self.say_hello(0, None);
     }
 
     /// Whether a peer is up, on so many rails at least.
     pub fn is_up(&self, host: u32, rails: usize, now: u64) -> bool {
-        let open_mode = self.me.mode == Mode::Open;
+        let open_mode = self.identity.mode == Mode::Open;
         self.peers.get(&host).is_some_and(|peer| {
             peer.is_up(now, open_mode)
                 && peer.rails(now).count() >= rails
-                && (open_mode || peer.is_settled(&self.me))
+                && (open_mode || peer.is_settled(&self.identity))
         })
     }
 
@@ -254,7 +254,7 @@ impl Node {
         let peer = self.peers.get_mut(&host)?;
         let open_seq = peer.next_open;
         peer.next_open = open_seq.wrapping_add(1);
-        let association = self.me.incarnation ^ peer.incarnation.rotate_left(16);
+        let association = self.identity.incarnation ^ peer.incarnation.rotate_left(16);
         let mut circuit = Circuit::new(
             Setup {
                 active: true,
@@ -292,7 +292,7 @@ impl Node {
 
     /// Bytes of data that a frame can have.
     fn room(&self, mtu: u16) -> usize {
-        usize::from(mtu) - HEADER - self.me.mode.overhead()
+        usize::from(mtu) - HEADER - self.identity.mode.overhead()
     }
 
     /// Rails on which a peer is heard, and what fits there at both ends.
@@ -300,7 +300,7 @@ impl Node {
         let Some(peer) = self.peers.get(&host) else {
             return Vec::new();
         };
-        let open_mode = self.me.mode == Mode::Open;
+        let open_mode = self.identity.mode == Mode::Open;
         if !peer.is_up(now, open_mode) {
             return Vec::new();
         }
@@ -362,11 +362,11 @@ impl Node {
     /// A frame under the pair key with a peer, or in the clear, as the mode wants it; `None` if
     /// there is no key.
     pub fn pair_frame(&mut self, host: u32, mut header: Header, data: &[u8]) -> Option<Vec<u8>> {
-        if self.me.mode == Mode::Open {
+        if self.identity.mode == Mode::Open {
             return Some(plain(header, data));
         }
         let key = self.peers.get_mut(&host)?.next_key()?;
-        header.flags |= self.me.mode.flags(header.kind);
+        header.flags |= self.identity.mode.flags(header.kind);
         header.key_id = key.key_id;
         Some(crypto::seal(&key.key, key.counter, header, data))
     }
@@ -385,7 +385,7 @@ impl Node {
     /// Answers a frame of no circuit: with what the frame said, turned around.
     pub(crate) fn say_reset(&mut self, rail: usize, frame: &Header, reason: u32) {
         let host = frame.from.host();
-        let mut header = Header::new(kind::RESET, frame.class(), 0, self.me.node, frame.from);
+        let mut header = Header::new(kind::RESET, frame.class(), 0, self.identity.node, frame.from);
         header.flags = (frame.flags & flag::TO_PASSIVE) ^ flag::TO_PASSIVE;
         (header.active, header.passive) = (frame.active, frame.passive);
         if reason != crate::circuit::reset::NO_CIRCUIT {

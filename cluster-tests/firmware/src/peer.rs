@@ -162,18 +162,18 @@ impl Peer {
     }
 
     /// Whether both ends use keys of their present nonces.
-    pub fn is_settled(&self, me: &Identity) -> bool {
-        self.told_ready && self.waiting.is_none() && self.shares(me)
+    pub fn is_settled(&self, identity: &Identity) -> bool {
+        self.told_ready && self.waiting.is_none() && self.shares(identity)
     }
 
     /// Whether keys were made of both present nonces.
-    fn shares(&self, me: &Identity) -> bool {
+    fn shares(&self, identity: &Identity) -> bool {
         let Some(sender) = self.senders.first() else {
             return false;
         };
         self.incoming
             .iter()
-            .any(|incoming| incoming.nonces == (sender.nonce, me.nonce))
+            .any(|incoming| incoming.nonces == (sender.nonce, identity.nonce))
     }
 
     /// Whether this nonce is the one that is known to be fresh.
@@ -206,7 +206,7 @@ impl Peer {
     /// The reason to drop it.
     pub fn met(
         &mut self,
-        me: &Identity,
+        identity: &Identity,
         from: Gpid,
         handshake: &Handshake,
         counter: u64,
@@ -227,15 +227,15 @@ impl Peer {
                 Sender {
                     nonce: handshake.nonce,
                     epoch: handshake.epoch,
-                    key: crypto::sender_key(&me.cluster, from, &handshake.nonce),
+                    key: crypto::sender_key(&identity.cluster, from, &handshake.nonce),
                     replay: Replay::after(counter),
                     since: counter,
                 },
             );
             self.senders.truncate(4);
         }
-        if !self.shares(me) {
-            self.make_keys(me, handshake);
+        if !self.shares(identity) {
+            self.make_keys(identity, handshake);
             (self.retry_at, self.tries) = (now + 50_000, 0);
         }
         if handshake.flags & Handshake::READY != 0 {
@@ -244,23 +244,23 @@ impl Peer {
         Ok(met)
     }
 
-    fn make_keys(&mut self, me: &Identity, handshake: &Handshake) {
-        let (mine, theirs) = ((me.node, &me.nonce), (self.node, &handshake.nonce));
+    fn make_keys(&mut self, identity: &Identity, handshake: &Handshake) {
+        let (mine, theirs) = ((identity.node, &identity.nonce), (self.node, &handshake.nonce));
         self.keys_made += 1;
         self.incoming.insert(
             0,
             Incoming {
                 number: self.keys_made,
-                key_id: (handshake.epoch & 15) << 4 | me.epoch & 15,
-                key: crypto::pair_key(&me.cluster, theirs, mine),
+                key_id: (handshake.epoch & 15) << 4 | identity.epoch & 15,
+                key: crypto::pair_key(&identity.cluster, theirs, mine),
                 replay: Replay::after(0),
-                nonces: (handshake.nonce, me.nonce),
+                nonces: (handshake.nonce, identity.nonce),
             },
         );
         self.incoming.truncate(4);
         self.waiting = Some(Outgoing {
-            key_id: (me.epoch & 15) << 4 | handshake.epoch & 15,
-            key: crypto::pair_key(&me.cluster, mine, theirs),
+            key_id: (identity.epoch & 15) << 4 | handshake.epoch & 15,
+            key: crypto::pair_key(&identity.cluster, mine, theirs),
             counter: 0,
         });
         self.told_ready = false;
@@ -281,8 +281,8 @@ impl Peer {
     }
 
     /// The flags of a Handshake that echoes this nonce.
-    pub fn flags(&self, me: &Identity, echo: &Key) -> u8 {
-        let ready = self.is_fresh(echo) && self.shares(me);
+    pub fn flags(&self, identity: &Identity, echo: &Key) -> u8 {
+        let ready = self.is_fresh(echo) && self.shares(identity);
         match (ready, self.told_ready && ready) {
             (true, true) => Handshake::READY,
             (true, false) => Handshake::READY | Handshake::ANSWER,
@@ -345,12 +345,12 @@ impl Peer {
     /// The reason to drop it.
     pub fn open_pair(
         &mut self,
-        me: &Identity,
+        identity: &Identity,
         frame: &[u8],
         parts: &Parts,
     ) -> Result<(Vec<u8>, u64), Reason> {
         let (id, counter) = (parts.header.key_id, parts.counter.unwrap_or(0));
-        let present = self.senders.first().map(|sender| (sender.nonce, me.nonce));
+        let present = self.senders.first().map(|sender| (sender.nonce, identity.nonce));
         let mut verdict = Err(Reason::UnknownSession);
         let mut nonces = None;
         for incoming in self.incoming.iter_mut().filter(|key| key.key_id == id) {

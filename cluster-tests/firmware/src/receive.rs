@@ -60,7 +60,7 @@ impl Node {
         let header = &parts.header;
         let (from, end) = (header.from, ETHERNET + parts.end);
         let sender_key = matches!(header.kind, kind::EPHEMERAL | kind::HELLO | kind::HANDSHAKE);
-        let wanted = self.me.mode.flags(header.kind);
+        let wanted = self.identity.mode.flags(header.kind);
         let has = header.flags & (flag::AUTH | flag::SEALED);
         let counts = header.has(flag::ACK_VALID | flag::OPEN);
         let cm = matches!(header.kind, kind::HELLO | kind::HANDSHAKE);
@@ -129,7 +129,7 @@ impl Node {
             self.audit
                 .demand(holds, rule, format_args!("of {from}: {what}: {header:x?}"));
         }
-        if from.host() == self.me.node.host() {
+        if from.host() == self.identity.node.host() {
             self.audit
                 .violation("taken", format_args!("{from} says that it is our host"));
         }
@@ -145,11 +145,11 @@ impl Node {
 
     fn take(&mut self, at: Arrival, payload: &[u8], parts: &Parts, to: Mac) {
         let header = &parts.header;
-        let for_us = header.to.0 == 0 || header.to.same_node(self.me.node);
+        let for_us = header.to.0 == 0 || header.to.same_node(self.identity.node);
         if !for_us {
             // Not frames for an earlier start of ours, which others do not know to be over; nor those that
             // answer what was said in the name of others.
-            let earlier = header.to.host() == self.me.node.host();
+            let earlier = header.to.host() == self.identity.node.host();
             if !earlier && to != BROADCAST && self.manners.speaks {
                 self.audit.violation(
                     "address",
@@ -188,13 +188,13 @@ impl Node {
                 );
             }
         }
-        let opened = match self.me.mode {
+        let opened = match self.identity.mode {
             Mode::Open => Ok((payload[parts.data.clone()].to_vec(), None)),
             _ if header.kind == kind::EPHEMERAL => {
                 peer.open_sender(payload, parts).map(|data| (data, None))
             }
             _ => peer
-                .open_pair(&self.me, payload, parts)
+                .open_pair(&self.identity, payload, parts)
                 .map(|(data, order)| (data, Some(order))),
         };
         let (data, order) = match opened {
@@ -305,7 +305,7 @@ impl Node {
             return;
         }
         let host = header.from.host();
-        let own = self.me.incarnation.rotate_left(16);
+        let own = self.identity.incarnation.rotate_left(16);
         let Some(peer) = self.peers.get_mut(&host) else {
             return;
         };

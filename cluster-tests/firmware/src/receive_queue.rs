@@ -272,7 +272,7 @@ mod tests {
     }
 
     struct Case {
-        arrivals: ReceiveQueue,
+        queue: ReceiveQueue,
         audit: Audit,
         got: Vec<Vec<u8>>,
     }
@@ -280,7 +280,7 @@ mod tests {
     impl Case {
         fn new(room: u16) -> Self {
             Self {
-                arrivals: ReceiveQueue::new(room),
+                queue: ReceiveQueue::new(room),
                 audit: Audit::default(),
                 got: Vec::new(),
             }
@@ -288,7 +288,7 @@ mod tests {
 
         fn take(&mut self, header: Header, data: &[u8]) -> Came {
             let got = &mut self.got;
-            self.arrivals
+            self.queue
                 .take(&header, data, &mut self.audit, |segment, _| {
                     got.push(segment.data);
                 })
@@ -300,13 +300,13 @@ mod tests {
         let mut case = Case::new(4);
         assert_eq!(case.take(frame(1, 0, 0), b"b"), Came::Early);
         assert_eq!(case.take(frame(3, 0, 0), b"d"), Came::Early);
-        assert_eq!(case.arrivals.sack(), (0b101, 0));
-        assert_eq!(case.arrivals.window(), 4);
+        assert_eq!(case.queue.sack(), (0b101, 0));
+        assert_eq!(case.queue.window(), 4);
         assert_eq!(case.take(frame(0, 0, 0), b"a"), Came::InTurn);
         assert_eq!(case.take(frame(1, 0, 0), b"b"), Came::Again);
         assert_eq!(case.take(frame(2, 0, 0), b"c"), Came::InTurn);
         assert_eq!(case.got, [b"a", b"b", b"c", b"d"]);
-        assert_eq!((case.arrivals.next(), case.audit.violations()), (4, 0));
+        assert_eq!((case.queue.next(), case.audit.violations()), (4, 0));
         assert_eq!(case.take(frame(8, 0, 0), b"x"), Came::Beyond);
         assert_eq!(case.take(frame(8, flag::FIN, 0), b""), Came::Early);
         assert_eq!(case.audit.violations(), 1);
@@ -334,9 +334,9 @@ mod tests {
     fn nothing_follows_the_fin() {
         let mut case = Case::new(4);
         case.take(frame(0, 0, 0), b"a");
-        assert!(!case.arrivals.over());
+        assert!(!case.queue.over());
         case.take(frame(1, flag::FIN, 0), b"");
-        assert!(case.arrivals.over());
+        assert!(case.queue.over());
         case.take(frame(2, 0, 0), b"b");
         case.take(frame(2, flag::FIN, 0), b"");
         assert_eq!(case.audit.violations(), 2);

@@ -85,14 +85,14 @@ impl<M: Machine> Run<M> {
             false => key,
         };
         let node = Gpid::new(scenario.host, scenario.boot, 0);
-        let me = Identity::new(node, scenario.mode, cluster, &mut random);
+        let identity = Identity::new(node, scenario.mode, cluster, &mut random);
         let manners = Manners {
             speaks: scenario.speaks,
             serves: true,
             window: scenario.window,
             segment: scenario.segment,
         };
-        let node = Node::new(me, rails.collect(), manners, random);
+        let node = Node::new(identity, rails.collect(), manners, random);
         Ok(Self {
             machine,
             node,
@@ -102,12 +102,12 @@ impl<M: Machine> Run<M> {
 
     /// Does all that the scenario says; whether all went well.
     pub fn go(&mut self, scenario: &Scenario) -> bool {
-        let me = &self.node.me;
+        let identity = &self.node.identity;
         self.machine.print(format_args!(
             "fw: begin node={} rails={} mode={:?}",
-            me.node,
+            identity.node,
             self.node.rails.len(),
-            me.mode
+            identity.mode
         ));
         let mut failed = 0;
         for command in &scenario.commands {
@@ -268,7 +268,7 @@ impl<M: Machine> Run<M> {
             let Some(circuit) = self.node.circuits.remove(&end.index) else {
                 continue;
             };
-            again += circuit.out.again;
+            again += circuit.send_queue.again;
             if circuit.state != State::Done && wrong.is_none() {
                 wrong = Some(format!(
                     "circuit {} is {:?} after {} of {count} messages",
@@ -354,7 +354,7 @@ impl EchoEnd {
         let Some(circuit) = node.circuits.get_mut(&self.index) else {
             return Ok(());
         };
-        while self.sent < count && circuit.out.backlog() < ENOUGH {
+        while self.sent < count && circuit.send_queue.backlog() < ENOUGH {
             circuit.send(op, &pattern(self.number, self.sent, size));
             self.sent += 1;
         }

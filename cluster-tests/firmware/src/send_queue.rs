@@ -294,9 +294,9 @@ impl SendQueue {
 mod tests {
     use super::*;
 
-    fn numbers(departures: &mut SendQueue, now: u64) -> Vec<(u32, bool)> {
+    fn numbers(queue: &mut SendQueue, now: u64) -> Vec<(u32, bool)> {
         let mut due = Vec::new();
-        while let Some(Due { segment, probe }) = departures.due(now, true) {
+        while let Some(Due { segment, probe }) = queue.due(now, true) {
             due.push((segment.seq, probe));
         }
         due
@@ -305,41 +305,41 @@ mod tests {
     #[test]
     fn segments_go_up_to_the_edge_and_again_after_a_time_out() {
         let mut audit = Audit::default();
-        let mut departures = SendQueue::new(2);
-        departures.message(1, b"abcde", 2);
-        departures.finish();
-        assert_eq!(numbers(&mut departures, 0), [(0, false), (1, true)]);
-        assert!(departures.waits() && departures.in_flight());
-        assert!(departures.acknowledged(1, 0, 2, 1000, &mut audit));
+        let mut queue = SendQueue::new(2);
+        queue.message(1, b"abcde", 2);
+        queue.finish();
+        assert_eq!(numbers(&mut queue, 0), [(0, false), (1, true)]);
+        assert!(queue.waits() && queue.in_flight());
+        assert!(queue.acknowledged(1, 0, 2, 1000, &mut audit));
         // Up to the edge, and the FIN at it.
-        assert_eq!(numbers(&mut departures, 1000), [(2, false), (3, false)]);
-        let later = 1000 + departures.timeout();
-        assert_eq!(numbers(&mut departures, later), [(1, true)]);
-        assert_eq!(departures.again, 1);
-        assert!(departures.acknowledged(4, 0, 0, later, &mut audit));
-        assert!(departures.over() && departures.fin_sent());
-        assert!(!departures.acknowledged(5, 0, 0, later, &mut audit));
+        assert_eq!(numbers(&mut queue, 1000), [(2, false), (3, false)]);
+        let later = 1000 + queue.timeout();
+        assert_eq!(numbers(&mut queue, later), [(1, true)]);
+        assert_eq!(queue.again, 1);
+        assert!(queue.acknowledged(4, 0, 0, later, &mut audit));
+        assert!(queue.over() && queue.fin_sent());
+        assert!(!queue.acknowledged(5, 0, 0, later, &mut audit));
         assert_eq!(audit.violations(), 1);
     }
 
     #[test]
     fn what_was_overtaken_goes_again() {
         let mut audit = Audit::default();
-        let mut departures = SendQueue::new(64);
-        departures.message(1, b"abcde", 1);
-        assert_eq!(numbers(&mut departures, 0).len(), 5);
-        assert!(departures.acknowledged(0, 0b111, 64, 10, &mut audit));
-        assert_eq!(numbers(&mut departures, 10), [(0, true)]);
-        assert!(departures.acknowledged(0, 1 << 40, 64, 10, &mut audit));
+        let mut queue = SendQueue::new(64);
+        queue.message(1, b"abcde", 1);
+        assert_eq!(numbers(&mut queue, 0).len(), 5);
+        assert!(queue.acknowledged(0, 0b111, 64, 10, &mut audit));
+        assert_eq!(numbers(&mut queue, 10), [(0, true)]);
+        assert!(queue.acknowledged(0, 1 << 40, 64, 10, &mut audit));
         assert_eq!(audit.violations(), 1);
     }
 
     #[test]
     fn an_opener_waits_with_all_but_the_first() {
-        let mut departures = SendQueue::new(1);
-        departures.message(1, b"ab", 1);
-        let first = departures.due(0, false).unwrap();
+        let mut queue = SendQueue::new(1);
+        queue.message(1, b"ab", 1);
+        let first = queue.due(0, false).unwrap();
         assert_eq!((first.segment.seq, first.probe), (0, true));
-        assert_eq!(departures.due(0, false), None);
+        assert_eq!(queue.due(0, false), None);
     }
 }

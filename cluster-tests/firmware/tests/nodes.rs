@@ -26,13 +26,13 @@ impl World {
         let node = |number: usize| {
             let mut random = Random::new([number as u8 + 1; 32]);
             let gpid = Gpid::new(number as u32 + 1, 1, 0);
-            let me = Identity::new(gpid, mode, [9; 32], &mut random);
+            let identity = Identity::new(gpid, mode, [9; 32], &mut random);
             let rails = mtus[number].iter().enumerate();
             let rails = rails.map(|(rail, mtu)| Rail {
                 mac: [2, 0, 0, 0, rail as u8, number as u8],
                 mtu: *mtu,
             });
-            Node::new(me, rails.collect(), manners, random)
+            Node::new(identity, rails.collect(), manners, random)
         };
         Self {
             nodes: [node(0), node(1)],
@@ -183,7 +183,7 @@ fn keys_change_while_circuits_live() {
 fn who_has_another_key_joins_nothing() {
     let mut world = World::new(Mode::Aead, [&[1500]; 2], manners());
     let mut random = Random::new([5; 32]);
-    world.nodes[1].me = Identity::new(Gpid::new(2, 1, 0), Mode::Aead, [8; 32], &mut random);
+    world.nodes[1].identity = Identity::new(Gpid::new(2, 1, 0), Mode::Aead, [8; 32], &mut random);
     for _ in 0..3000 {
         world.step();
     }
@@ -204,7 +204,7 @@ fn a_node_that_restarts_or_leaves_takes_its_circuits_along() {
     }
     assert_eq!(world.nodes[0].circuits[&index].state, State::Open);
     let mut random = Random::new([6; 32]);
-    world.nodes[1].me = Identity::new(Gpid::new(2, 2, 0), Mode::Mac, [9; 32], &mut random);
+    world.nodes[1].identity = Identity::new(Gpid::new(2, 2, 0), Mode::Mac, [9; 32], &mut random);
     world.nodes[1].peers.clear();
     world.nodes[1].circuits.clear();
     world.until("the end of the circuit", |node, _| {

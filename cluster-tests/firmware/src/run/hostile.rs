@@ -59,7 +59,7 @@ impl<M: Machine> Run<M> {
         let fingerprint = self.fingerprint();
         let nonce = self.node.random.key();
         let mut bad = malformed();
-        bad.extend(foreign(self.node.me.mode, fingerprint, nonce));
+        bad.extend(foreign(self.node.identity.mode, fingerprint, nonce));
         let mut sent = BTreeMap::<&str, usize>::new();
         for bad in &bad {
             *sent.entry(bad.reason.name()).or_default() += count;
@@ -98,7 +98,7 @@ impl<M: Machine> Run<M> {
     fn fingerprint(&self) -> u32 {
         let hellos = self.hellos();
         let first = hellos.values().next();
-        first.map_or(self.node.me.fingerprint, |(_, hello)| hello.fingerprint)
+        first.map_or(self.node.identity.fingerprint, |(_, hello)| hello.fingerprint)
     }
 
     pub(super) fn replay(&mut self, count: usize) -> Outcome {
@@ -241,7 +241,7 @@ impl<M: Machine> Run<M> {
             Flood::Hellos => {
                 let from = Gpid::new(STRANGER + low % 100_000, 1, 0);
                 let hello = strange_hello(fingerprint, nonce).bytes();
-                match self.node.me.mode {
+                match self.node.identity.mode {
                     Mode::Open => crate::identity::plain(
                         Header {
                             key_id: 0,
@@ -270,14 +270,14 @@ impl<M: Machine> Run<M> {
             }
             Flood::Data => {
                 let header = Header {
-                    flags: flag::ACK_VALID | flag::END | self.node.me.mode.flags(kind::DATA),
+                    flags: flag::ACK_VALID | flag::END | self.node.identity.mode.flags(kind::DATA),
                     key_id: low as u8,
                     to: name(number / 3 + 1),
                     active: low << 4 & 0x0fff_0fff,
                     passive: low & 0x0fff_0fff,
                     ..Header::new(kind::DATA, class::TEST, 2, name(number / 3), Gpid(0))
                 };
-                match self.node.me.mode {
+                match self.node.identity.mode {
                     // There everybody is who he says he is.
                     Mode::Open => crate::identity::plain(
                         Header {
@@ -297,7 +297,7 @@ impl<M: Machine> Run<M> {
     /// A circuit that nobody will remember having opened.
     fn forgotten_open(&mut self, number: u32, to: Gpid) -> Vec<u8> {
         let from = self.node.process();
-        let own = self.node.me.incarnation;
+        let own = self.node.identity.incarnation;
         let Some(peer) = self.node.peers.get_mut(&to.host()) else {
             return Vec::new();
         };

@@ -22,7 +22,7 @@ pub(super) const ECHO: u8 = 1;
 
 impl<M: Machine> Run<M> {
     pub(super) fn treason(&mut self, host: u32, count: usize) -> Outcome {
-        if self.node.me.mode == Mode::Open {
+        if self.node.identity.mode == Mode::Open {
             return Err("without keys there is nothing to betray".into());
         }
         let mut sent = Sent::default();
@@ -80,10 +80,10 @@ impl<M: Machine> Run<M> {
             kind::EPHEMERAL,
             class::TEST,
             3,
-            self.node.me.node,
+            self.node.identity.node,
             header.to.node(),
         );
-        let shout = self.node.me.frame(shout, b"once");
+        let shout = self.node.identity.frame(shout, b"once");
         let ack = self.pair(host, header)?;
         for frame in [shout, ack] {
             frames.extend((0..=count).map(|_| frame.clone()));
@@ -110,8 +110,8 @@ impl<M: Machine> Run<M> {
                 frames.push(frame);
             }
             for at in [58, 70] {
-                let shout = Header::new(kind::EPHEMERAL, class::TEST, 3, self.node.me.node, to);
-                let mut frame = self.node.me.frame(shout, b"a shout");
+                let shout = Header::new(kind::EPHEMERAL, class::TEST, 3, self.node.identity.node, to);
+                let mut frame = self.node.identity.frame(shout, b"a shout");
                 frame[at] ^= 0x10;
                 frames.push(frame);
             }
@@ -156,8 +156,8 @@ impl<M: Machine> Run<M> {
                 mtu: 68,
                 ..self.node.hello(0, 0)
             };
-            let header = Header::new(kind::HELLO, class::CM, 0, self.node.me.node, Gpid(0));
-            frames.push(self.node.me.frame(header, &hello.bytes()));
+            let header = Header::new(kind::HELLO, class::CM, 0, self.node.identity.node, Gpid(0));
+            frames.push(self.node.identity.frame(header, &hello.bytes()));
             sent.add(Reason::Handshake, 1);
         }
         Ok(frames)
@@ -165,10 +165,10 @@ impl<M: Machine> Run<M> {
 
     /// Hellos with a nonce that was given up.
     fn given_up(&mut self, count: usize, sent: &mut Sent) -> Result<Vec<Vec<u8>>, String> {
-        let (hello, key) = (self.node.hello(0, 0), self.node.me.sender());
-        let key_id = self.node.me.key_id();
+        let (hello, key) = (self.node.hello(0, 0), self.node.identity.sender());
+        let key_id = self.node.identity.key_id();
         self.rekey()?;
-        let node = self.node.me.node;
+        let node = self.node.identity.node;
         let header = Header {
             key_id,
             ..Header::new(kind::HELLO, class::CM, 0, node, Gpid(0))
@@ -337,7 +337,7 @@ impl<M: Machine> Run<M> {
         let header = circuit.header(kind::DATA, ECHO, flag::ACK_VALID);
         for header in frames(header) {
             if let Some(circuit) = self.node.circuits.get_mut(&index) {
-                circuit.out.claim(header.seq);
+                circuit.send_queue.claim(header.seq);
             }
             let frame = self.node.pair_frame(host, header, &[]).ok_or("no key")?;
             self.send_to(host, Vec::from([frame]));
