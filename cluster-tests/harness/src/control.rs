@@ -16,7 +16,7 @@ use podos_switch::{Faults, PortCounters, Rate, Selector};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use status::{LinkStatus, NodeState, NodeStatus, Status, WayStatus};
+pub use status::{DirectionStatus, LinkStatus, NodeState, NodeStatus, Status};
 
 use crate::alarm::Alarm;
 use crate::error::Error;

@@ -47,7 +47,7 @@ pub use client::{
     nemesis, Cluster, Dialogue, Exec, Expectation, Firmware, FirmwareReport, Instructions,
     Lifetime, Node, Output, Running, Switch, Up, Watch,
 };
-pub use control::{LinkStatus, NodeState, NodeStatus, Status, WaitFor, WayStatus};
+pub use control::{DirectionStatus, LinkStatus, NodeState, NodeStatus, Status, WaitFor};
 pub use error::{Error, Result};
 pub use podos_agent_proto::Exit;
 pub use podos_switch::{Chance, Counters, Direction, Faults, PortCounters, Rate, Selector};

@@ -40,7 +40,7 @@ struct Port {
 }
 
 #[derive(Clone, Copy)]
-enum Way {
+enum PortDirection {
     Sent,
     Received,
 }
@@ -51,8 +51,8 @@ impl Core {
         let port = |node: &u32| Port {
             node: *node,
             group: 0,
-            sent: Pipe::new(seed, place(rail, *node, Way::Sent)),
-            received: Pipe::new(seed, place(rail, *node, Way::Received)),
+            sent: Pipe::new(seed, place(rail, *node, PortDirection::Sent)),
+            received: Pipe::new(seed, place(rail, *node, PortDirection::Received)),
         };
         Self {
             rail,
@@ -78,7 +78,7 @@ impl Core {
         self.advance(now, out);
         if addresses(frame).is_none() {
             self.ports[port].sent.block();
-        } else if self.enter(now, port, Way::Sent, frame) {
+        } else if self.enter(now, port, PortDirection::Sent, frame) {
             self.forward(now, port, frame, out);
         }
         // What was changed or doubled on the way, but not delayed.
@@ -92,15 +92,15 @@ impl Core {
 
     /// Lets go what is due.
     pub(super) fn advance(&mut self, now: Duration, out: &mut impl Outlet) {
-        while let Some((due, port, way)) = self.next().filter(|(due, ..)| *due <= now) {
-            let Some(frame) = self.pipe(port, way).leave(due) else {
+        while let Some((due, port, direction)) = self.next().filter(|(due, ..)| *due <= now) {
+            let Some(frame) = self.pipe(port, direction).leave(due) else {
                 return;
             };
             self.waiting -= 1;
             // At the time that it was due, so that a late timer does not add up over the pipes.
-            match way {
-                Way::Sent => self.forward(due, port, &frame, out),
-                Way::Received => self.deliver(port, &frame, out),
+            match direction {
+                PortDirection::Sent => self.forward(due, port, &frame, out),
+                PortDirection::Received => self.deliver(port, &frame, out),
             }
         }
     }
@@ -127,9 +127,9 @@ impl Core {
 
     pub(super) fn reseed(&mut self, seed: u64) {
         for port in &mut self.ports {
-            let place = |way| place(self.rail, port.node, way);
-            port.sent.reseed(seed, place(Way::Sent));
-            port.received.reseed(seed, place(Way::Received));
+            let place = |direction| place(self.rail, port.node, direction);
+            port.sent.reseed(seed, place(PortDirection::Sent));
+            port.received.reseed(seed, place(PortDirection::Received));
         }
     }
 
@@ -155,21 +155,21 @@ impl Core {
         }
     }
 
-    fn pipe(&mut self, port: usize, way: Way) -> &mut Pipe {
-        match way {
-            Way::Sent => &mut self.ports[port].sent,
-            Way::Received => &mut self.ports[port].received,
+    fn pipe(&mut self, port: usize, direction: PortDirection) -> &mut Pipe {
+        match direction {
+            PortDirection::Sent => &mut self.ports[port].sent,
+            PortDirection::Received => &mut self.ports[port].received,
         }
     }
 
     /// The pipe whose turn is next, and when that is.
-    fn next(&self) -> Option<(Duration, usize, Way)> {
+    fn next(&self) -> Option<(Duration, usize, PortDirection)> {
         if self.waiting == 0 {
             return None;
         }
         let due = |(index, port): (usize, &Port)| {
-            let sent = port.sent.due().map(|due| (due, index, Way::Sent));
-            let received = port.received.due().map(|due| (due, index, Way::Received));
+            let sent = port.sent.due().map(|due| (due, index, PortDirection::Sent));
+            let received = port.received.due().map(|due| (due, index, PortDirection::Received));
             [sent, received].into_iter().flatten()
         };
         let pipes = self.ports.iter().enumerate().flat_map(due);
@@ -177,8 +177,8 @@ impl Core {
         pipes.min_by_key(|(due, ..)| *due)
     }
 
-    fn enter(&mut self, now: Duration, port: usize, way: Way, frame: &[u8]) -> bool {
-        let pipe = self.pipe(port, way);
+    fn enter(&mut self, now: Duration, port: usize, direction: PortDirection, frame: &[u8]) -> bool {
+        let pipe = self.pipe(port, direction);
         let before = pipe.len();
         let at_once = pipe.enter(now, frame);
         let more = pipe.len() - before;
@@ -212,7 +212,7 @@ impl Core {
     fn pass(&mut self, now: Duration, from: usize, to: usize, frame: &[u8], out: &mut impl Outlet) {
         if self.ports[from].group != self.ports[to].group {
             self.ports[to].received.block();
-        } else if self.enter(now, to, Way::Received, frame) {
+        } else if self.enter(now, to, PortDirection::Received, frame) {
             self.deliver(to, frame, out);
         }
     }
@@ -226,8 +226,8 @@ impl Core {
     }
 }
 
-fn place(rail: u8, node: u32, way: Way) -> [u64; 2] {
-    [u64::from(rail) << 32 | u64::from(node), way as u64]
+fn place(rail: u8, node: u32, direction: PortDirection) -> [u64; 2] {
+    [u64::from(rail) << 32 | u64::from(node), direction as u64]
 }
 
 #[cfg(test)]

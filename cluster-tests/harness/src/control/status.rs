@@ -91,9 +91,9 @@ pub struct LinkStatus {
     /// Its interface has a carrier, when it runs.
     pub carrier: bool,
     /// What becomes of that which it sends.
-    pub sent: WayStatus,
+    pub sent: DirectionStatus,
     /// What becomes of that which it is sent.
-    pub received: WayStatus,
+    pub received: DirectionStatus,
     /// Its part of the rail, 1 and on, in a partition; 0 are the nodes that were not named, and
     /// all without one. Only nodes of the same part hear each other.
     pub group: usize,
@@ -101,12 +101,12 @@ pub struct LinkStatus {
 
 /// One direction of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WayStatus {
+pub struct DirectionStatus {
     /// Everything is lost without a word.
     pub cut: bool,
     /// Its limit.
     pub rate: Option<Rate>,
-    /// What befalls frames.
+    /// Faults of frames.
     pub faults: Faults,
 }
 
@@ -119,16 +119,16 @@ impl fmt::Display for LinkStatus {
         if self.group > 0 {
             write!(f, ", part {} of a partition", self.group)?;
         }
-        for (name, way) in [("sent", &self.sent), ("received", &self.received)] {
-            if *way != WayStatus::default() {
-                write!(f, ", {name}: {way}")?;
+        for (name, direction) in [("sent", &self.sent), ("received", &self.received)] {
+            if *direction != DirectionStatus::default() {
+                write!(f, ", {name}: {direction}")?;
             }
         }
         Ok(())
     }
 }
 
-impl fmt::Display for WayStatus {
+impl fmt::Display for DirectionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
         words.extend(self.cut.then(|| "cut".to_owned()));
@@ -141,7 +141,7 @@ impl fmt::Display for WayStatus {
 impl LinkStatus {
     /// Whether it is as it is in a cluster to which nothing was done.
     pub fn is_whole(&self) -> bool {
-        let whole = |way: &WayStatus| !way.cut && way.faults.is_none();
+        let whole = |status: &DirectionStatus| !status.cut && status.faults.is_none();
         self.carrier && self.group == 0 && whole(&self.sent) && whole(&self.received)
     }
 }
@@ -157,8 +157,8 @@ mod tests {
             node: 2,
             rail: 1,
             carrier: true,
-            sent: WayStatus::default(),
-            received: WayStatus::default(),
+            sent: DirectionStatus::default(),
+            received: DirectionStatus::default(),
             group: 0,
         };
         assert!(whole.is_whole());
@@ -167,7 +167,7 @@ mod tests {
             loss: Chance::percent(5.0),
             ..Faults::default()
         };
-        let sent = WayStatus {
+        let sent = DirectionStatus {
             cut: true,
             rate: Some(Rate::mbit(10)),
             faults,

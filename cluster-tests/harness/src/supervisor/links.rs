@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What was done to the links, for those who ask how they are.
+//! The state of every link, as it was last set.
 
 use podos_switch::{Rate, Selector};
 
-use crate::control::SwitchRequest;
-
-use crate::control::{LinkStatus, WayStatus};
+use crate::control::{DirectionStatus, LinkStatus, SwitchRequest};
 use crate::topology::Topology;
 
 /// Every node on every rail, as it was made to be.
@@ -22,10 +20,10 @@ impl Links {
                     node: *node,
                     rail,
                     carrier: true,
-                    sent: WayStatus::default(),
-                    received: WayStatus {
+                    sent: DirectionStatus::default(),
+                    received: DirectionStatus {
                         rate: made.rate,
-                        ..WayStatus::default()
+                        ..DirectionStatus::default()
                     },
                     group: 0,
                 });
@@ -51,17 +49,19 @@ impl Links {
     }
 
     pub(super) fn cut(&mut self, at: Selector, cut: bool) {
-        self.ways(at, |way| way.cut = cut);
+        self.directions(at, |direction| direction.cut = cut);
     }
 
     pub(super) fn rate(&mut self, at: Selector, rate: Option<Rate>) {
-        self.ways(at.shaped(), |way| way.rate = rate);
+        self.directions(at.shaped(), |direction| direction.rate = rate);
     }
 
     /// What a switch was told.
     pub(super) fn order(&mut self, order: &SwitchRequest) {
         match order {
-            SwitchRequest::Set { at, faults } => self.ways(*at, |way| way.faults = *faults),
+            SwitchRequest::Set { at, faults } => {
+                self.directions(*at, |direction| direction.faults = *faults);
+            }
             SwitchRequest::Partition { rail, groups } => {
                 let at = Selector {
                     rail: *rail,
@@ -81,7 +81,7 @@ impl Links {
         links.filter(move |link| at.takes(link.rail, link.node))
     }
 
-    fn ways(&mut self, at: Selector, mut set: impl FnMut(&mut WayStatus)) {
+    fn directions(&mut self, at: Selector, mut set: impl FnMut(&mut DirectionStatus)) {
         for link in self.links(at) {
             if at.direction.sent() {
                 set(&mut link.sent);

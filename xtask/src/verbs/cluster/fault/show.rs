@@ -24,13 +24,14 @@ impl Show {
             return Ok(());
         }
         println!(
-            "RAIL NODE      WAY          FRAMES    FORWARD    BLOCKED       LOST  DUPLICATE    \
+            "RAIL NODE      DIRECTION     FRAMES    FORWARD    BLOCKED       LOST  DUPLICATE    \
              REORDER    CORRUPT   OVERFLOW     QUEUED"
         );
         for port in ports {
-            for (way, counters) in [("sent", port.sent), ("received", port.received)] {
+            for (direction, counters) in [("sent", port.sent), ("received", port.received)] {
                 let line = line(&counters);
-                println!("{:<4} {:9} {way:8}{line}", port.rail, node_name(port.node));
+                let (rail, node) = (port.rail, node_name(port.node));
+                println!("{rail:<4} {node:9} {direction:9}{line}");
             }
         }
         Ok(())
