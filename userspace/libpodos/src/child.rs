@@ -63,7 +63,7 @@ impl Child {
         let node = self.remote.node().to_string();
         (&self.remote)
             .write_all(bytes)
-            .map_err(|e| Error::on_circuit(&node, "writing the program's input", e))
+            .map_err(|e| Error::on_circuit(&node, "write the program's input", e))
     }
 
     /// Ends the program's standard input.
@@ -122,7 +122,7 @@ impl Child {
                 Record::Exit(_) => Ok(()),
             };
             written.map_err(|source| Error::Io {
-                operation: "passing on the program's output",
+                operation: "pass on the output of the program",
                 node: node.clone(),
                 source,
             })?;

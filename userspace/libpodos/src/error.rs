@@ -81,9 +81,9 @@ pub enum Error {
     },
 
     /// Anything else that the kernel refused.
-    #[error("{operation} on node {node} failed")]
+    #[error("cannot {operation} on {node}")]
     Io {
-        /// What was tried.
+        /// What was tried: a verb and what it is done to, before `on linus2`.
         operation: &'static str,
         /// The node's name.
         node: String,
@@ -121,5 +121,20 @@ impl Error {
             | Error::Exec { source, .. }
             | Error::Io { source, .. } => source.raw_os_error().unwrap_or(libc::EIO),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_refused_says_what_and_where() {
+        let error = |errno| {
+            let source = io::Error::from_raw_os_error(errno);
+            Error::on_circuit("linus2", "read from the program", source).to_string()
+        };
+        assert_eq!(error(libc::EIO), "cannot read from the program on linus2");
+        assert_eq!(error(libc::EHOSTDOWN), "node linus2 is down");
     }
 }

@@ -73,7 +73,7 @@ impl Remote {
             Some(libc::EINVAL | libc::ENXIO | libc::EISDIR | libc::EOPNOTSUPP) => {
                 Error::NoGipc { path, source }
             }
-            _ => Error::on_circuit(&node.to_string(), "opening a circuit", source),
+            _ => Error::on_circuit(&node.to_string(), "reach GIPC", source),
         })
     }
 
@@ -89,7 +89,7 @@ impl Remote {
     ///
     /// [`Error::Io`].
     pub fn use_records(&self) -> Result<()> {
-        ioctl::call::<{ abi::RECORDS }>(&self.file).map_err(|e| self.error("record mode", e))
+        ioctl::call::<{ abi::RECORDS }>(&self.file).map_err(|e| self.error("ask for records of the program", e))
     }
 
     /// Names the program that the node is to run.
@@ -102,7 +102,7 @@ impl Remote {
         let command = program.encode()?;
         (&self.file)
             .write_all(&command)
-            .map_err(|e| self.error("sending a command", e))
+            .map_err(|e| self.error("send the command to GIPC", e))
     }
 
     /// Reads one record into `buffer`; `None` is the end of the circuit.
@@ -119,7 +119,7 @@ impl Remote {
             match (&self.file).read(buffer) {
                 Ok(len) => break len,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.error("reading", e)),
+                Err(e) => return Err(self.error("read from the program", e)),
             }
         };
         if len == 0 {
@@ -140,7 +140,7 @@ impl Remote {
     /// [`Error::NodeDown`] or [`Error::Io`].
     pub fn end_input(&self) -> Result<()> {
         ioctl::call::<{ abi::END_OF_INPUT }>(&self.file)
-            .map_err(|e| self.error("ending the input", e))
+            .map_err(|e| self.error("end the program's input", e))
     }
 
     /// Sends a signal to the program, or to its whole process group.
@@ -155,7 +155,7 @@ impl Remote {
             Target::Group => -signal,
         };
         ioctl::set::<{ abi::SIGNAL }, i32>(&self.file, number)
-            .map_err(|e| self.error("sending a signal", e))
+            .map_err(|e| self.error("send a signal to the program", e))
     }
 
     /// The program's wait status; blocks until it has ended.
@@ -166,7 +166,7 @@ impl Remote {
     pub fn status(&self) -> Result<ExitStatus> {
         let raw = ioctl::get::<{ abi::STATUS }, i32>(&self.file);
         raw.map(ExitStatus::from_raw)
-            .map_err(|e| self.error("waiting for the program", e))
+            .map_err(|e| self.error("wait for the program", e))
     }
 
     /// The program's global process id; blocks until it was started.
@@ -177,7 +177,7 @@ impl Remote {
     pub fn gpid(&self) -> Result<Gpid> {
         let raw = ioctl::get::<{ abi::GPID }, u64>(&self.file);
         raw.map(Gpid::from_raw)
-            .map_err(|e| self.error("asking for the program's GPID", e))
+            .map_err(|e| self.error("ask for the GPID of the program", e))
     }
 
     /// Makes reads and writes return `WouldBlock` instead of waiting.
@@ -187,10 +187,10 @@ impl Remote {
     /// [`Error::Io`].
     pub fn set_nonblocking(&self, nonblocking: bool) -> Result<()> {
         let mut flags = rustix::fs::fcntl_getfl(&self.file)
-            .map_err(|e| self.error("reading the file's flags", e.into()))?;
+            .map_err(|e| self.error("read the flags of the circuit to GIPC", e.into()))?;
         flags.set(rustix::fs::OFlags::NONBLOCK, nonblocking);
         rustix::fs::fcntl_setfl(&self.file, flags)
-            .map_err(|e| self.error("setting the file's flags", e.into()))
+            .map_err(|e| self.error("set the flags of the circuit to GIPC", e.into()))
     }
 
     fn error(&self, operation: &'static str, source: io::Error) -> Error {
