@@ -39,7 +39,7 @@ pub fn bring_up(node: Option<u32>, network: Option<&Network>) -> Vec<String> {
             Some(address) => {
                 let done = links.set_address(interface, address, subnet.mask());
                 attempt(
-                    &format!("{interface} does not take the address {address}"),
+                    &format!("cannot give {interface} the address {address}"),
                     done,
                 );
             }

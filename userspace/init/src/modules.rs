@@ -21,7 +21,7 @@ pub fn load(directory: &str, name: &str, parameters: &str) -> Result<(), String>
     match finit_module(&file, &given, 0) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(format!(
-            "the kernel does not take {path} ({error}): its log says why"
+            "cannot load {path}: {error}; the kernel's log says why"
         )),
     }
 }

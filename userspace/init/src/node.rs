@@ -37,11 +37,11 @@ fn podosd(arguments: &[String]) -> Result<(), String> {
         .args(arguments)
         .stdin(Stdio::null())
         .status()
-        .map_err(|error| format!("cannot run /usr/sbin/podosd for `{line}`: {error}"))?;
+        .map_err(|error| format!("cannot start `podosd {line}`: {error}"))?;
     if status.success() {
         return Ok(());
     }
     Err(format!(
-        "`podosd {line}` failed ({status}): the kernel's log says why"
+        "cannot run `podosd {line}`: {status}; the kernel's log says why"
     ))
 }

@@ -53,7 +53,7 @@ pub fn end(power: Power) {
         Power::Halt => RebootCommand::Halt,
     };
     if let Err(error) = reboot(command) {
-        console::say(&format!("the kernel refuses to end the node: {error}"));
+        console::say(&format!("cannot end the node: {error}"));
     }
 }
 

@@ -135,14 +135,14 @@ pub enum CmError {
     RingFull(Fingerprint),
     /// What the rails' devices are to be is not said in the right way.
     #[error(
-        "CM does not take the rails' devices: the kernel's log (`dmesg`) names the line and says why"
+        "cannot set the rails' devices: the kernel's log (`dmesg`) names the line and says why"
     )]
     RailDevices,
     /// A key that is in use can't be dropped.
     #[error("key {0} is in use: `podos key use` another one first")]
     KeyInUse(Fingerprint),
     /// The kernel refused for another reason.
-    #[error("{path} does not take {what}")]
+    #[error("cannot write {what} to {path}")]
     Write {
         /// Which file.
         path: PathBuf,

@@ -90,7 +90,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let ring = LocalRing::default();
     match arguments.verb {
         Verb::Generate { file } => {
-            let key = ClusterKey::generate().context("the kernel gives no random numbers")?;
+            let key = ClusterKey::generate().context("cannot generate a cluster key")?;
             let fingerprint = key.fingerprint();
             KeyFile::of(key).create(&file)?;
             output::print(format_args!("{fingerprint}\n"))

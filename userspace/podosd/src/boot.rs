@@ -39,7 +39,7 @@ pub fn set_node(host: u32, boot: Option<u16>) -> Result<()> {
             let set = fs::read_to_string(GPID_NODE).unwrap_or_default();
             bail!("this boot's identity is set already, to `{}`", set.trim())
         }
-        Err(e) => Err(e).with_context(|| format!("{GPID_NODE} does not take `{host} {boot}`")),
+        Err(e) => Err(e).with_context(|| format!("cannot write `{host} {boot}` to {GPID_NODE}")),
     }
 }
 

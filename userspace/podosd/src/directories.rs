@@ -124,7 +124,10 @@ impl Directories {
                 );
                 Ok(())
             }
-            other => other.with_context(|| format!("{} refuses it", self.kernel.attach.display())),
+            other => other.with_context(|| {
+                let attach = self.kernel.attach.display();
+                format!("cannot write `{}` to {attach}", line.trim_end())
+            }),
         }
     }
 
@@ -141,20 +144,22 @@ impl Directories {
 
     fn take_away(&self, node: Node) -> Result<()> {
         let path = self.path(node);
+        let cannot_remove = || format!("cannot remove {}", path.display());
         if node == self.own {
-            return fs::remove_file(&path).context("cannot remove the link");
+            return fs::remove_file(&path).with_context(cannot_remove);
         }
         match write(&self.kernel.detach, &format!("{}\n", path.display())) {
             // Somebody has done it, or the module has given it back as it went.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => {
-                other.with_context(|| format!("{} refuses it", self.kernel.detach.display()))?
-            }
+            other => other.with_context(|| {
+                let detach = self.kernel.detach.display();
+                format!("cannot write `{}` to {detach}", path.display())
+            })?,
         }
         // The node's tree stays mounted for a moment after it was used. One that is in use stays,
         // and the directory under it; one that is not mounted is as wanted.
         let _ = unmount(&path, UnmountFlags::NOFOLLOW);
-        fs::remove_dir(&path).context("cannot remove the directory")
+        fs::remove_dir(&path).with_context(cannot_remove)
     }
 }
 

@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 /// Keeps the directories until a signal ends the daemon.
 fn serve(root: PathBuf) -> Result<()> {
     let own = podos::own_node()
-        .context("the kernel does not tell this node's host id: is it a PODOS kernel?")?
+        .context("cannot read this node's host id (is it a PODOS kernel?)")?
         .context("this node has no host id yet: run `podosd --set-node HOST` first")?;
     load_keys();
     let kernel = KernelFiles::in_sysfs();

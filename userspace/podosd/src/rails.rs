@@ -29,9 +29,9 @@ fn load_from(config: &Path, cm: &Cm) -> Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other.with_context(|| format!("cannot read {place}"))?,
     };
-    let lines = lines(&text).with_context(|| format!("{place} is wrong"))?;
+    let lines = lines(&text).with_context(|| format!("cannot use {place}"))?;
     cm.set_rail_devices(&lines)
-        .with_context(|| format!("{place} is of no use"))
+        .with_context(|| format!("cannot use {place}"))
 }
 
 /// What CM is told: a line for each rail.
@@ -105,7 +105,7 @@ mod tests {
         assert!(told.starts_with("0 name=bond0\n1 none\n"), "{told}");
         fs::write(&config, "x\n").unwrap();
         let error = format!("{:#}", load_from(&config, &cm).unwrap_err());
-        assert!(error.contains("rails.conf is wrong: line 1"), "{error}");
+        assert!(error.contains("rails.conf: line 1"), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), told);
     }
 }

@@ -56,7 +56,7 @@ impl Cluster for LiveCluster {
 /// Makes `key` the only one of the cluster, but for the nodes in `without`.
 pub fn run(key: &ClusterKey, without: &[Node]) -> Result<()> {
     let own = podos::own_node()
-        .context("the kernel does not tell this node's host id")?
+        .context("cannot read this node's host id")?
         .context("this node has no host id yet")?;
     Replacement {
         cluster: &LiveCluster { own },

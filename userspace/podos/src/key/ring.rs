@@ -96,7 +96,7 @@ impl RemoteRing {
             .on(node.to_string())
             .spawn()
             .with_context(|| format!("cannot reach {node}"))?;
-        let context = || format!("`podos key {verb}` on {node}");
+        let context = || format!("cannot run `podos key {verb}` on {node}");
         // A program that fails at once takes no input; its own words tell more than that.
         let _ = child.write_input(input.as_bytes());
         let _ = child.end_input();
@@ -114,7 +114,7 @@ impl RemoteRing {
 impl Ring for RemoteRing {
     fn list(&self) -> Result<Vec<KnownKey>> {
         known(&self.run(&["list", "--json"], "")?)
-            .with_context(|| format!("the answer of `podos key list` on {}", self.0))
+            .with_context(|| format!("cannot read the answer of `podos key list` on {}", self.0))
     }
 
     fn add(&self, key: &ClusterKey) -> Result<()> {

@@ -233,7 +233,7 @@ fn configured(lab: &Lab<'_>) -> Result<()> {
     two.fails("podosd --load-keys")?;
     ensure_eq!(two.sh(&format!("cat {FILE}"))?, told, "after a wrong file");
     two.sh("dmesg | grep -q '`0 nam=eth0`: a rule is name='")?;
-    two.sh("dmesg | grep -q 'rails.conf is of no use'")?;
+    two.sh("dmesg | grep -q 'cannot use /etc/podos/rails.conf: '")?;
     two.sh(&format!("rm {config}"))?;
     usual(two)?;
     until_heard(one, 2, 1, "up")
