@@ -40,7 +40,7 @@ impl Lab {
         let name = format!("bench-{bench}-{}", std::process::id());
         let mut up = Up::new(&name, image, topology.share(share));
         up.keep_logs = Some(logs.to_owned());
-        let cluster = Cluster::up(&up).with_context(|| format!("cluster {name}"))?;
+        let cluster = Cluster::up(&up).with_context(|| format!("cannot boot cluster {name}"))?;
         for node in cluster.nodes() {
             node.shell(&format!("cp {SHARED_TOOL} {TOOL}"))?;
         }
@@ -136,7 +136,7 @@ impl Drop for Background {
 fn process_time(pid: u32) -> Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let ticks = ticks(&text).with_context(|| format!("{path} says {text}"))?;
+    let ticks = ticks(&text).with_context(|| format!("cannot parse {path}: {text}"))?;
     let per_second = rustix::param::clock_ticks_per_second();
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }

@@ -8,7 +8,7 @@ extern crate podos_terminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use podos_bench::bench::Effort;
 use podos_bench::benches;
@@ -36,9 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn go(asked: &Bench) -> Result<ExitCode> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()?;
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = checkout
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", checkout.display()))?;
     match &asked.verb {
         Some(Verb::Report { name, from }) => {
             let path = run::publish(name, from.as_deref(), &root)?;

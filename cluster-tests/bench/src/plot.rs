@@ -72,7 +72,7 @@ pub fn table(table: &Table, path: &Path) -> Result<()> {
 
 fn draw(path: &Path, size: (u32, u32), on: impl FnOnce(&Area) -> Result<()>) -> Result<()> {
     let area = SVGBackend::new(path, size).into_drawing_area();
-    let failed = |error| anyhow!("drawing {}: {error}", path.display());
+    let failed = |error| anyhow!("cannot draw {}: {error}", path.display());
     area.fill(&WHITE)
         .map_err(|error| failed(error.to_string()))?;
     on(&area).map_err(|error| failed(format!("{error:#}")))?;

@@ -138,7 +138,7 @@ impl Report {
     /// Reads what [`Report::write`] wrote.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))
+        serde_json::from_slice(&text).with_context(|| format!("cannot parse {}", path.display()))
     }
 }
 

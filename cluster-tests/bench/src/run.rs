@@ -223,7 +223,7 @@ fn pictures(report: &Report, folder: &Path) -> Result<()> {
 pub fn publish(name: &str, from: Option<&Path>, root: &Path) -> Result<PathBuf> {
     let own = root.join(FOLDER).join(format!("{name}.json"));
     let report = Report::read(from.unwrap_or(&own))
-        .with_context(|| format!("no run to publish: `cargo xtask bench {name}` makes one"))?;
+        .with_context(|| format!("cannot publish a run of bench {name} (`cargo xtask bench {name}` makes one)"))?;
     ensure!(
         report.bench == name,
         "that is a run of bench {}",
@@ -241,7 +241,7 @@ pub fn publish(name: &str, from: Option<&Path>, root: &Path) -> Result<PathBuf> 
     let before =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let after = document::replace(&before, name, &markdown::page(&report, PICTURES))
-        .with_context(|| path.display().to_string())?;
+        .with_context(|| format!("cannot put the run into {}", path.display()))?;
     write(&path, &after)?;
     Ok(path)
 }

@@ -86,7 +86,7 @@ pub fn wait_for_path(lab: &Lab, host: u32, path: &str) -> Result<()> {
          done"
     );
     let waited = lab.node(host)?.shell(&script);
-    waited.with_context(|| format!("linus{host} does not get to {path}"))?;
+    waited.with_context(|| format!("cannot reach {path} from linus{host}"))?;
     Ok(())
 }
 

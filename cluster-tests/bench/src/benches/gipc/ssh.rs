@@ -77,7 +77,7 @@ pub fn serve(lab: &Lab) -> Result<Background> {
         line(&["/bin/true"]).join(" ")
     );
     let answered = lab.node(CLIENT)?.shell(&until);
-    answered.context("ssh does not answer")?;
+    answered.context("cannot reach the server by ssh")?;
     Ok(server)
 }
 
@@ -121,7 +121,7 @@ fn parse_ldd(text: &str) -> Result<Vec<PathBuf>> {
 
 /// A copy, not a link.
 fn put(from: &Path, to: &Path) -> Result<()> {
-    let what = || format!("copying {} to {}", from.display(), to.display());
+    let what = || format!("cannot copy {} to {}", from.display(), to.display());
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).with_context(what)?;
     }
@@ -131,16 +131,17 @@ fn put(from: &Path, to: &Path) -> Result<()> {
 
 /// Makes a key; the line with its public part.
 fn make_key(path: &Path) -> Result<String> {
+    let cannot = || format!("cannot make the key {}", path.display());
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).with_context(cannot)?;
     }
     let made = run(Command::new(find("dropbearkey")?)
         .args(["-t", "ed25519", "-f"])
         .arg(path))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).with_context(cannot)?;
     let text = String::from_utf8_lossy(&made.stdout);
     let public = text.lines().find(|line| line.starts_with("ssh-"));
-    let public = public.with_context(|| format!("dropbearkey says no public key: {text}"))?;
+    let public = public.with_context(|| format!("cannot find the public key in what dropbearkey says: {text}"))?;
     Ok(format!("{public}\n"))
 }
 

@@ -176,7 +176,7 @@ impl<'a> PdfsSession<'a> {
             .tool(CLIENT, &[&["store", &there], &what[..]].concat())?;
         self.lab
             .tool(SERVER, &[&["fetch", &here], &what[..]].concat())
-            .with_context(|| format!("what {} stored", who.name()))?;
+            .with_context(|| format!("cannot read what {} stored", who.name()))?;
         milliseconds(&answers, "store")
     }
 
