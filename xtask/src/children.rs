@@ -39,7 +39,7 @@ pub fn succeed(what: &str, program: &Expression) -> Result<Vec<u8>> {
     let output = output(program).with_context(|| format!("cannot start {what}"))?;
     ensure!(
         output.status.success(),
-        "{what} failed with {}",
+        "cannot run {what}: {}",
         output.status
     );
     Ok(output.stdout)
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(status.code(), Some(7));
         assert_eq!(seen, ["out", "err", "last"]);
         let error = succeed("it", &program.stdout_null().stderr_null()).unwrap_err();
-        assert_eq!(error.to_string(), "it failed with exit status: 7");
+        assert_eq!(error.to_string(), "cannot run it: exit status: 7");
         let error = succeed("it", &cmd!("/nonexistent/program")).unwrap_err();
         assert_eq!(error.to_string(), "cannot start it");
         Ok(())

@@ -31,7 +31,7 @@ pub fn hand_over(old: &Path, new: &Path) -> Result<Option<Fingerprint>> {
     let (keys, fresh) = if place.exists() {
         (KeyFile::read(&place)?, None)
     } else {
-        let key = ClusterKey::generate().context("no random numbers for a key")?;
+        let key = ClusterKey::generate().context("cannot generate a cluster key")?;
         let fingerprint = key.fingerprint();
         (KeyFile::of(key), Some(fingerprint))
     };

@@ -2,11 +2,16 @@
 
 //! Files, by the names of `std::fs`: an error says what could not be done with which file, and why.
 
+use std::env;
 use std::fmt::Arguments;
+use std::fs::DirEntry;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-pub use std::fs::{File, Metadata, Permissions, ReadDir};
+pub use std::fs::{File, Metadata, Permissions};
+
+use tempfile::TempDir;
 
 fn named<T>(result: io::Result<T>, what: Arguments<'_>) -> io::Result<T> {
     result.map_err(|error| io::Error::new(error.kind(), format!("cannot {what}: {error}")))
@@ -26,10 +31,13 @@ pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 }
 
 /// `std::fs::read_dir`.
-pub fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
-    let path = path.as_ref();
-    let entries = std::fs::read_dir(path);
-    named(entries, format_args!("list {}", path.display()))
+pub fn read_dir(
+    path: impl AsRef<Path>,
+) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>> {
+    let path = path.as_ref().to_owned();
+    let entries = std::fs::read_dir(&path);
+    let entries = named(entries, format_args!("list {}", path.display()))?;
+    Ok(entries.map(move |entry| named(entry, format_args!("list {}", path.display()))))
 }
 
 /// `std::fs::read_link`.
@@ -136,6 +144,29 @@ pub fn set_permissions(path: impl AsRef<Path>, permissions: Permissions) -> io::
         set,
         format_args!("set the permissions of {}", path.display()),
     )
+}
+
+/// `tempfile::tempdir`.
+pub fn tempdir() -> io::Result<TempDir> {
+    let parent = env::temp_dir();
+    named(
+        tempfile::tempdir(),
+        format_args!("make a folder in {}", parent.display()),
+    )
+}
+
+/// What the names of temporary folders begin with beside the places that their contents are for.
+pub const TEMP_PREFIX: &str = ".tmp-";
+
+/// `tempfile::Builder::tempdir_in`: a folder that anybody may enter, for what is renamed once it is
+/// whole.
+pub fn tempdir_in(parent: impl AsRef<Path>) -> io::Result<TempDir> {
+    let parent = parent.as_ref();
+    let dir = tempfile::Builder::new()
+        .prefix(TEMP_PREFIX)
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir_in(parent);
+    named(dir, format_args!("make a folder in {}", parent.display()))
 }
 
 #[cfg(test)]

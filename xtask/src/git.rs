@@ -155,7 +155,7 @@ impl<'a> Git<'a> {
             let said: Vec<_> = said.trim().lines().collect();
             let word = arguments.first().map(|word| word.to_string_lossy());
             bail!(
-                "git {}: {}",
+                "cannot run git {}: {}",
                 word.unwrap_or_default(),
                 match said.as_slice() {
                     [] => output.status.to_string(),

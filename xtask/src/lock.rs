@@ -136,7 +136,8 @@ impl Lock {
         let path = root.join(FILE);
         let temp = tempfile::Builder::new()
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(root)?;
+            .tempfile_in(root)
+            .with_context(|| format!("cannot make a file in {}", root.display()))?;
         fs::write(temp.path(), text)?;
         temp.persist(&path)
             .with_context(|| format!("cannot write {}", path.display()))?;

@@ -225,10 +225,7 @@ pub fn deploy(ctx: &Context, profile: &Profile, image: &Output) -> Result<bool> 
     let parent = dir.parent().context("the image directory has no parent")?;
     fs::create_dir_all(parent)?;
     let _lock = lock_file(&parent.join(".lock"), || {})?;
-    let new = tempfile::Builder::new()
-        .prefix(".tmp-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .tempdir_in(parent)?;
+    let new = fs::tempdir_in(parent)?;
     for name in [KERNEL, INITRAMFS, MANIFEST] {
         fs::copy(image.path(name), new.path().join(name))?;
     }
@@ -239,7 +236,7 @@ pub fn deploy(ctx: &Context, profile: &Profile, image: &Output) -> Result<bool> 
             place.display()
         );
     }
-    rustix::fs::syncfs(fs::open(new.path())?)?;
+    rustix::fs::syncfs(fs::open(new.path())?).context("cannot sync the image to the disk")?;
     if dir.exists() {
         // The old image goes where the new one was, and away with it.
         renameat_with(CWD, new.path(), CWD, &dir, RenameFlags::EXCHANGE)

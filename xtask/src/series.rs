@@ -186,7 +186,7 @@ pub fn apply(source: &Path, patches: &[Patch], dir: &Path) -> Result<Touched> {
             fs::copy(&from, &to)?;
         }
     }
-    let temp = tempfile::tempdir()?;
+    let temp = fs::tempdir()?;
     for patch in patches {
         if patch.touched().is_empty() {
             bail!(
@@ -200,7 +200,7 @@ pub fn apply(source: &Path, patches: &[Patch], dir: &Path) -> Result<Touched> {
         let options = ["apply", "--whitespace=nowarn", "-p1"].map(OsStr::new);
         Git::outside(dir)
             .run(options.into_iter().chain([file.as_os_str()]))
-            .with_context(|| format!("{} does not apply", patch.name()))?;
+            .with_context(|| format!("cannot apply {}", patch.name()))?;
     }
     Ok(Touched { paths })
 }
@@ -294,7 +294,7 @@ index 1111111..2222222 100644
         let error = apply(source.path(), &[patch(GOOD)], out.path()).expect_err("must not apply");
         let message = format!("{error:#}");
         assert!(
-            message.starts_with("linux-patches/0001-trial.patch does not apply"),
+            message.starts_with("cannot apply linux-patches/0001-trial.patch: "),
             "{message}"
         );
         assert!(message.contains("file:1"), "{message}");

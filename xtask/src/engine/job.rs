@@ -104,14 +104,14 @@ impl<'a> Job<'a> {
             self.say(line);
             see(line);
         })?;
-        ensure!(status.success(), "{what} failed with {status}");
+        ensure!(status.success(), "cannot run {what}: {status}");
         Ok(())
     }
 
     /// Reads a command's standard output; its errors go to the log.
     pub fn read(&mut self, what: &str, command: &duct::Expression) -> Result<String> {
         self.say(&format!("$ {what}"));
-        let log = self.log.try_clone()?;
+        let log = self.log.try_clone().context("cannot share the log")?;
         let command = command.stdout_capture().stderr_file(log);
         let printed = children::succeed(what, &command)?;
         String::from_utf8(printed).with_context(|| format!("cannot read the output of {what}"))
@@ -120,7 +120,7 @@ impl<'a> Job<'a> {
 
 /// A step that failed, with what the user needs to go on.
 #[derive(Debug, thiserror::Error)]
-#[error("step {step} failed")]
+#[error("cannot build step {step}")]
 pub struct StepFailed {
     step: &'static str,
     log: PathBuf,

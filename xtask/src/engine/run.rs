@@ -2,13 +2,14 @@
 
 //! One pass over the pipeline: it builds what is stale, or only says what is.
 
-use anyhow::{anyhow, bail, Result};
+use anyhow::{bail, Context as _, Result};
 
 use super::job::{Job, StepFailed};
 use super::progress::Task;
 use super::store::{Output, Store};
 use super::Step;
 use crate::context::Context;
+use crate::fs;
 
 /// Reasons that are told before "and N more".
 const REASONS: usize = 3;
@@ -124,11 +125,9 @@ impl<'a> Run<'a> {
             );
         }
         let made = self.store.scratch(S::NAME, &lock)?;
-        let scratch = tempfile::Builder::new().prefix(".tmp-").tempdir_in(
-            made.path()
-                .parent()
-                .ok_or_else(|| anyhow!("a cache directory without a parent"))?,
-        )?;
+        let parent = made.path().parent();
+        let parent = parent.context("the step's folder has no parent")?;
+        let scratch = fs::tempdir_in(parent)?;
         let (log_path, log) = self.store.new_log(S::NAME)?;
         let mut task = Task::start(S::NAME, &why);
         let mut job = Job::new(
@@ -294,7 +293,7 @@ mod tests {
             failed.report()
         );
         assert!(
-            format!("{error:#}").contains("false failed with"),
+            format!("{error:#}").contains("cannot run false: "),
             "{error:#}"
         );
         let mut run = Run::inspect(&ctx, "test");

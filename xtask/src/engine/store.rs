@@ -19,10 +19,9 @@ use tempfile::TempDir;
 
 use super::key::{Inputs, Key};
 use crate::children;
-use crate::fs;
+use crate::fs::{self, TEMP_PREFIX};
 
 const STAMP: &str = ".stamp.toml";
-const TEMP_PREFIX: &str = ".tmp-";
 /// An output used this recently may be in the hands of another run, and is kept.
 const IN_USE: Duration = Duration::from_secs(6 * 3600);
 
@@ -162,11 +161,7 @@ impl Store {
                 remove_tree(&entry.path())?;
             }
         }
-        tempfile::Builder::new()
-            .prefix(TEMP_PREFIX)
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .tempdir_in(&dir)
-            .with_context(|| format!("cannot create a temporary directory in {}", dir.display()))
+        Ok(fs::tempdir_in(&dir)?)
     }
 
     /// Makes the contents of `made` the finished output for `inputs`.

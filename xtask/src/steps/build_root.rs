@@ -41,7 +41,7 @@ impl BuildRoot<'_> {
 /// The package versions of a finished build root.
 pub fn packages(out: &Path) -> Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(out.join(PACKAGES))
-        .context("the cache is not whole; `cargo xtask clean --cache` empties it")?;
+        .context("cannot use the cache (`cargo xtask clean --cache` empties it)")?;
     Ok(toml::from_str(&text)?)
 }
 

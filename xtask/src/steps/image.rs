@@ -273,7 +273,7 @@ fn add_folder(tree: &mut Tree, dir: &Path, place: &str) -> Result<()> {
             let target = fs::read_link(&path)?.to_string_lossy().into_owned();
             tree.insert(&place, Entry::Symlink(target));
         } else {
-            let executable = entry.metadata()?.permissions().mode() & 0o111 != 0;
+            let executable = fs::symlink_metadata(&path)?.permissions().mode() & 0o111 != 0;
             tree.insert(
                 &place,
                 Entry::File {

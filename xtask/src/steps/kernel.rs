@@ -83,7 +83,7 @@ impl Step for Kernel<'_> {
                 "-C",
                 &devel
             ));
-            job.run("copy what modules are built against", &copy)?;
+            job.run("cp of what modules are built against", &copy)?;
         }
         tree.give_back()?;
         built

@@ -82,7 +82,7 @@ impl KernelTree {
                     remove_tree(&tree)?;
                 }
                 let copy = duct::cmd!("cp", "-a", "--reflink=auto", source.path("tree"), &tree);
-                job.run("copy the kernel source", &copy)?;
+                job.run("cp of the kernel source", &copy)?;
                 State {
                     source: source.identity.clone(),
                     build_root: root.identity.clone(),

@@ -44,7 +44,7 @@ impl Step for Rootfs<'_> {
         }
         let busybox = self.root.path("root/usr/bin/busybox");
         fs::copy(&busybox, job.out().join("busybox")).context(
-            "the build root has no busybox; rootfs/build-root.toml must name busybox-static",
+            "cannot find busybox in the build root: rootfs/build-root.toml must name busybox-static",
         )?;
         let list = Sandbox::new(self.root).command(["/usr/bin/busybox", "--list"]);
         let applets = job.read("busybox --list", &list)?;

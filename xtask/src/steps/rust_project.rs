@@ -2,12 +2,11 @@
 
 //! What the kernel says to rust-analyzer of its own crates.
 
-use std::fs;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{kernel_make, LINUX};
 use crate::engine::{Inputs, Job, Output, Sandbox, Step};
+use crate::fs;
 
 /// The file that the kernel's own `make rust-analyzer` writes.
 pub const FILE: &str = "rust-project.json";
@@ -46,9 +45,7 @@ impl Step for RustProject<'_> {
         let module_tree = format!("M={PLACE}");
         let command = sandbox.command(kernel_make(&[&module_tree, "rust-analyzer"]));
         job.run("make rust-analyzer", &command)?;
-        fs::copy(none.join(FILE), job.out().join(FILE))
-            .with_context(|| format!("make rust-analyzer wrote no {FILE}"))?;
-        Ok(())
+        Ok(fs::copy(none.join(FILE), job.out().join(FILE))?)
     }
 
     fn advice(&self) -> String {

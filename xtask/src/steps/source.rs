@@ -55,7 +55,7 @@ impl Source<'_> {
 /// What a finished source is.
 pub fn pin(out: &Path) -> Result<KernelPin> {
     let text = fs::read_to_string(out.join(PIN))
-        .context("the cache is not whole; `cargo xtask clean --cache` empties it")?;
+        .context("cannot use the cache (`cargo xtask clean --cache` empties it)")?;
     Ok(toml::from_str(&text)?)
 }
 
@@ -315,7 +315,7 @@ fn signature(path: &Path) -> Result<String> {
 /// `VERSION.PATCHLEVEL.SUBLEVEL` of the kernel in `tree`.
 pub fn kernel_version(tree: &Path) -> Result<String> {
     let path = tree.join("Makefile");
-    let makefile = fs::read_to_string(&path).context("no kernel source")?;
+    let makefile = fs::read_to_string(&path).context("cannot tell the kernel's version")?;
     let field = |name: &str| {
         makefile.lines().find_map(|line| {
             let (key, value) = line.split_once('=')?;
@@ -324,7 +324,10 @@ pub fn kernel_version(tree: &Path) -> Result<String> {
     };
     match (field("VERSION"), field("PATCHLEVEL"), field("SUBLEVEL")) {
         (Some(a), Some(b), Some(c)) => Ok(format!("{a}.{b}.{c}")),
-        _ => bail!("no kernel source: {} has no VERSION", path.display()),
+        _ => bail!(
+            "cannot tell the kernel's version: {} has no VERSION",
+            path.display()
+        ),
     }
 }
 

@@ -38,12 +38,15 @@ impl Xtask for RustAnalyzer {
         let profile = Profile::load(ctx, NODE)?;
         let parts = pipeline::rust_project(&mut Run::build(ctx, NODE), &profile)?;
         let (root, kernel, project) = parts.context("a building pass left a step out")?;
-        let text = fs::read_to_string(project.path(FILE))?;
+        let made = project.path(FILE);
+        let text = fs::read_to_string(&made)?;
         let (devel, root) = (kernel.path("devel"), root.path("root"));
-        let mut project: Value = serde_json::from_str(&text).context("cannot parse it")?;
+        let mut project: Value = serde_json::from_str(&text)
+            .with_context(|| format!("cannot parse {}", made.display()))?;
         relocate(&mut project, &devel, &root);
         let kbuild = fs::read_to_string(ctx.path(KMODS).join("Kbuild"))?;
-        add(&mut project, &crates(&kbuild)?, &ctx.path(KMODS))?;
+        add(&mut project, &crates(&kbuild)?, &ctx.path(KMODS))
+            .with_context(|| format!("cannot add the modules to {}", made.display()))?;
         let place = ctx.path(KMODS).join(FILE);
         fs::write(&place, serde_json::to_string_pretty(&project)?)?;
         println!(
@@ -83,7 +86,7 @@ fn crates(kbuild: &str) -> Result<Vec<(String, Vec<String>)>> {
         };
         let words = words
             .strip_suffix("))")
-            .context("a module's line without its end")?;
+            .with_context(|| format!("rust-kmods/Kbuild: `{line}` has no end"))?;
         let parts: Vec<_> = words.split(',').collect();
         let [name, own, uses] = parts[..] else {
             bail!("rust-kmods/Kbuild: `{line}` has not three parts");
@@ -116,7 +119,7 @@ fn add(project: &mut Value, crates: &[(String, Vec<String>)], folder: &Path) -> 
     for (number, one) in known.iter().enumerate() {
         let name = one["display_name"]
             .as_str()
-            .context("a crate without a name")?;
+            .context("a crate has no name")?;
         index.insert(name.to_owned(), number);
     }
     let kernel = index.get("kernel").context("it has no crate kernel")?;
@@ -136,7 +139,7 @@ fn add(project: &mut Value, crates: &[(String, Vec<String>)], folder: &Path) -> 
         let deps = wanted.map(|name| {
             let crate_number = index
                 .get(&name)
-                .with_context(|| format!("no crate {name}"))?;
+                .with_context(|| format!("it has no crate {name}"))?;
             Ok(json!({ "crate": crate_number, "name": name }))
         });
         let entry = json!({

@@ -11,7 +11,6 @@ mod recipes;
 mod tally;
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -25,7 +24,7 @@ use crate::definitions::{Profile, NODE};
 use crate::engine::job::StepFailed;
 use crate::engine::progress::duration;
 use crate::engine::Run;
-use crate::{host, pipeline, verbs, Xtask};
+use crate::{fs, host, pipeline, verbs, Xtask};
 use tally::Tally;
 
 /// Run every check: format, lints, all tests, the patch series, the image, the cluster tests
@@ -49,7 +48,7 @@ impl Xtask for Test {
     fn run(self, ctx: &Context) -> Result<ExitCode> {
         host::ensure_for(ctx, host::Purpose::Test)?;
         // Asked now: the tests may build this program anew under its feet.
-        let program = std::env::current_exe()?;
+        let program = std::env::current_exe().context("cannot find this program's file")?;
         let mut report = Report::of(self.only);
         report.check("format", || {
             succeed(ctx, "cargo", words("fmt --all --check"))?;
@@ -121,7 +120,7 @@ impl Xtask for Test {
 /// The root files of the crates that only the kernel's build knows: rustfmt goes from them to the
 /// rest.
 fn kernel_crates(ctx: &Context) -> Result<Vec<PathBuf>> {
-    let folders = fs::read_dir(ctx.path("rust-kmods")).context("cannot list rust-kmods")?;
+    let folders = fs::read_dir(ctx.path("rust-kmods"))?;
     let mut roots = Vec::new();
     for folder in folders {
         let folder = folder?.path();
@@ -204,7 +203,7 @@ fn count(
     // A crash after the count, or before there was one, must not pass.
     ensure!(
         status.success() || tally.failed() > 0,
-        "{what} failed without a failed test"
+        "cannot run {what}: {status}, without a failed test"
     );
     Ok(tally)
 }
@@ -312,7 +311,7 @@ mod tests {
     fn a_command_that_dies_without_a_failed_test_is_an_error() -> Result<()> {
         let dir = tempfile::tempdir()?;
         let ctx = Context::for_test(dir.path());
-        std::fs::create_dir(ctx.root())?;
+        fs::create_dir(ctx.root())?;
         // Not as cargo's tests tell it: what is shown here is read by who counts this test.
         let run = |script: &str| {
             count(

@@ -9,7 +9,7 @@ use crate::definitions::{Profile, NODE};
 use crate::engine::Run;
 use crate::lock::Locked;
 use crate::steps::compiles::Compiles;
-use crate::{pipeline, series};
+use crate::{fs, pipeline, series};
 
 /// Proves the series; with `each` also that the tree compiles after every patch.
 pub fn check(ctx: &Context, each: bool) -> Result<()> {
@@ -26,7 +26,7 @@ pub fn check(ctx: &Context, each: bool) -> Result<()> {
         );
     }
     let source = super::pristine(ctx)?;
-    let dir = tempfile::tempdir()?;
+    let dir = fs::tempdir()?;
     series::apply(&source.path("tree"), &patches, dir.path())?;
     for patch in &patches {
         println!(

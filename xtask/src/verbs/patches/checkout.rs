@@ -26,10 +26,7 @@ pub fn checkout(ctx: &Context, dir: &Path) -> Result<()> {
     let source = super::pristine(ctx)?;
     let parent = dir.parent().context("the place has no parent directory")?;
     fs::create_dir_all(parent)?;
-    let temp = tempfile::Builder::new()
-        .prefix(".tmp-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .tempdir_in(parent)?;
+    let temp = fs::tempdir_in(parent)?;
     let tree = temp.path().join("linux");
     eprintln!("making {}: this takes a minute", dir.display());
     let copy = duct::cmd!("cp", "-a", "--reflink=auto", source.path("tree"), &tree);
@@ -67,7 +64,7 @@ pub(super) fn make_repository(tree: &Path, root: &Path, patches: &[Patch]) -> Re
                 .into_iter()
                 .chain([file.as_os_str()]),
         )
-        .with_context(|| format!("{} does not apply", patch.name()))?;
+        .with_context(|| format!("cannot apply {}", patch.name()))?;
     }
     Ok(())
 }

@@ -82,12 +82,12 @@ pub(super) fn format(dir: &Path) -> Result<BTreeMap<String, String>> {
             String::from_utf8_lossy(&dirty).trim_end()
         );
     }
-    let out = tempfile::tempdir()?;
+    let out = fs::tempdir()?;
     let to = out.path();
     let range = format!("{BASE}..HEAD");
     let options = FORMAT.iter().map(OsStr::new);
     git.run(options.chain([OsStr::new("-o"), to.as_os_str(), OsStr::new(&range)]))
-        .with_context(|| format!("{} was not made by `patches checkout`", dir.display()))?;
+        .with_context(|| format!("cannot read the commits of {} on {BASE}", dir.display()))?;
     let mut patches = BTreeMap::new();
     for entry in fs::read_dir(to)? {
         let entry = entry?;

@@ -28,7 +28,7 @@ pub struct Copy {
 /// Copies the sources, as they are now.
 pub fn of_tree(ctx: &Context) -> Result<Copy> {
     let copy = Copy {
-        dir: tempfile::tempdir().context("a folder for the copy")?,
+        dir: fs::tempdir()?,
         target: ctx.path("target/copy"),
         offline: ctx.flags.offline,
     };

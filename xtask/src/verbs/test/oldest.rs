@@ -2,7 +2,6 @@
 
 //! Checks the workspace with the oldest Rust that it says it needs: that of the build root.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use crate::children;
 use crate::context::Context;
 use crate::definitions::NODE;
 use crate::engine::Run;
+use crate::fs;
 use crate::lock::{Lock, Locked};
 use crate::pipeline;
 
@@ -24,12 +24,13 @@ pub fn check(ctx: &Context) -> Result<()> {
     let base = pipeline::base(&mut Run::build(ctx, NODE), Lock::load(ctx.root())?)?;
     let root = base.root.as_ref().map(Locked::output);
     let root = root.context("a building pass left the build root out")?;
-    let dir = tempfile::tempdir()?;
+    let dir = fs::tempdir()?;
     let rustc = dir.path().join("rustc");
     fs::write(&rustc, wrapper(&root.path("root")))?;
     fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755))?;
     let ask = duct::cmd!(&rustc, "--version").stdout_capture();
-    let version = String::from_utf8(children::succeed("its rustc", &ask)?)?;
+    let version = children::succeed("the build root's rustc", &ask)?;
+    let version = String::from_utf8_lossy(&version);
     let version = version.trim_end();
     let wanted = rust_version(&fs::read_to_string(ctx.path("Cargo.toml"))?)?;
     ensure!(
@@ -45,7 +46,7 @@ pub fn check(ctx: &Context) -> Result<()> {
         .env_remove("RUSTUP_TOOLCHAIN");
     children::succeed("cargo check", &cargo)
         .map(drop)
-        .with_context(|| format!("the workspace does not build with {version}"))
+        .with_context(|| format!("cannot build the workspace with {version}"))
 }
 
 /// The build root's compiler as a program of this machine: with its own loader and libraries, so
@@ -61,7 +62,7 @@ fn wrapper(root: &Path) -> String {
 
 /// The `rust-version` of a workspace's manifest.
 fn rust_version(manifest: &str) -> Result<String> {
-    let manifest: toml::Table = toml::from_str(manifest).context("Cargo.toml is wrong")?;
+    let manifest: toml::Table = toml::from_str(manifest).context("cannot read Cargo.toml")?;
     let package = manifest
         .get("workspace")
         .and_then(|table| table.get("package"));
