@@ -89,7 +89,7 @@ impl Report {
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&draft, xml))
             .and_then(|()| fs::rename(&draft, &self.path))
-            .with_context(|| format!("writing {}", self.path.display()))
+            .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     fn xml(&self) -> Result<String> {
@@ -97,7 +97,7 @@ impl Report {
         let suites = self.suites.iter();
         all.add_test_suites(suites.map(|suite| suite.element(&self.properties)))
             .set_time(self.suites.iter().map(Suite::time).sum());
-        let xml = all.to_string().context("making a report")?;
+        let xml = all.to_string().context("cannot make a report")?;
         // The schema has this count for each suite, but not for all of them.
         let skipped = format!(" skipped=\"{}\"", all.skipped);
         Ok(xml.replacen(&skipped, "", 1))

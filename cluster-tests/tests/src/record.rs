@@ -92,8 +92,8 @@ impl Record {
         let reason = [&[reason.to_owned()][..], &missing].concat().join("\n");
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder).context("cannot list a record")? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
+            let entry = entry.context("cannot list a record")?;
+            let metadata = entry.metadata().context("cannot list a record")?;
             // What is empty tells nothing.
             if metadata.is_file() && metadata.len() > 0 {
                 files.push(entry.path());

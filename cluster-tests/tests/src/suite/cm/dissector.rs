@@ -191,7 +191,7 @@ fn in_the_open(lab: &Lab<'_>) -> Result<()> {
 fn with_session_keys(lab: &Lab<'_>) -> Result<()> {
     let traffic = Traffic::make(lab)?;
     let keys = traffic.folder.path().join("session_keys");
-    std::fs::write(&keys, &traffic.session_keys).context("the session keys")?;
+    std::fs::write(&keys, &traffic.session_keys).context("cannot write the session keys")?;
     let frames = traffic.read_by(&Dissector::new()?.with_keys(&keys))?;
     frames.are_understood()?;
     frames.tell_what_was_done()?;
