@@ -21,8 +21,8 @@ use crate::{Folder, Image};
     docs/testing.md tells how verdicts come about, and what a failure leaves."
 )]
 pub struct Tests {
-    /// Only tests that have one of these words in their names; setting:NAME stands for the tests
-    /// of that setting, and a word behind a ! takes tests away
+    /// Only tests that match any of these words: a part of their names, or setting:NAME; a word
+    /// behind a ! takes those that match it away
     pub filter: Vec<String>,
     /// Seed of the tests that draw random numbers; a new one for each run if left out
     #[arg(long, value_name = "S")]

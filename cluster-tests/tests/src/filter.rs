@@ -2,8 +2,8 @@
 
 //! Which tests to run: words.
 //!
-//! A word selects the tests that have it in their names, `setting:NAME` those of that setting. Of
-//! several, any will do. Words behind a `!` take tests away again.
+//! A word matches the tests that have it in their names, `setting:NAME` those of that setting. A
+//! test runs if it matches any word without `!` and none with `!`.
 
 use std::fmt;
 
@@ -58,8 +58,8 @@ pub fn of_setting(name: &str) -> String {
     format!("{SETTING}{name}")
 }
 
-/// The tests that the words select, in the order in which they were. A word that selects none, be
-/// it to take tests away, is a slip, and an error.
+/// The tests that the words select, in the order in which they were. A word that matches none, with
+/// `!` or without, is an error.
 pub fn select(words: &[String], mut tests: Vec<Test>) -> Result<Vec<Test>> {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
     for text in words {
