@@ -169,7 +169,7 @@ impl Request {
     }
 }
 
-/// What can befall a node that runs.
+/// A fault of a node that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum NodeFault {
     /// Kill its QEMU.

@@ -94,7 +94,7 @@ pub enum Error {
     /// The test firmware did not do what was asked of it.
     #[error("{0}")]
     Firmware(String),
-    /// A fault that was to befall a node did not.
+    /// A fault of a node that had no effect.
     #[error("{fault} of {node}: {reason}")]
     Fault {
         /// The node.

@@ -70,7 +70,8 @@ pub fn plan(config: &Config) -> Vec<Fault> {
     let random = &mut random;
     let mut faults = Vec::new();
     let nodes = u64::from(config.nodes);
-    // Of those that befall one node in a thousand each second, and of those that befall everybody.
+    // Counts of faults: of so many nodes in a thousand each second, and of all so often in ten
+    // seconds.
     let of_nodes = |per_mille: u64| (nodes * per_mille * config.load / SECONDS).div_ceil(1_000);
     let of_all = |per_ten_seconds: u64| (per_ten_seconds * config.load / SECONDS).div_ceil(10);
     let node = |random: &mut SplitMix64| random.below(nodes) as u32;

@@ -116,7 +116,7 @@ impl Engine {
         self.0.lock().recent.capture()
     }
 
-    /// Sets what befalls the frames of these ports from the next one on.
+    /// Sets the faults of these ports, from the next frame on.
     pub fn set_faults(&self, at: Selector, faults: Faults) {
         self.0.lock().core.set_faults(at, faults);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! One direction of one port, and what befalls frames there.
+//! One direction of one port, and the faults of its frames.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -18,8 +18,8 @@ const ROOM: usize = 32 << 20;
 
 /// Frames and time go in, frames and time come out.
 pub(super) struct Pipe {
-    /// Every frame has a stream of its own, for frames of PODOS and for others: what befalls it does
-    /// not depend on what befell those before it, nor on faults that were set then.
+    /// Every frame has a stream of its own, for frames of PODOS and for others: its fate depends
+    /// neither on that of those before it, nor on faults that were set then.
     streams: [Streams; 2],
     /// How many frames of PODOS, and how many others, came so far.
     drawn: [u64; 2],
@@ -216,7 +216,7 @@ pub(super) enum Refused {
     Gone,
 }
 
-/// What befalls a frame.
+/// The fate of a frame.
 struct Fate {
     lost: bool,
     corrupted: bool,

@@ -190,7 +190,7 @@ pub const DEBUG: Setting = Setting {
     wait: WaitFor::Alive,
 };
 
-/// Four nodes that are worked on while faults befall them.
+/// Four nodes that are worked on under a nemesis.
 pub const SOAK: Setting = Setting {
     name: "soak",
     topology: || Topology::nodes(4).net(Net::Switch),

@@ -5,8 +5,8 @@
 //! A [`Nemesis`] is a value: strands of weighted kinds of faults, and a seed.
 //! From these alone, and the topology, comes its plan: which faults there are, where, and from
 //! which point to which. A point is not a time: the workload says when one is passed
-//! ([`Points::pass`]), by an operation that came back, so that the same seed has the same faults
-//! befall the same operations, as far as these are the same.
+//! ([`Points::pass`]), by an operation that came back, so that the same seed brings the same faults
+//! to the same operations, as far as these are the same.
 
 mod counts;
 mod draw;
@@ -26,7 +26,7 @@ pub use run::{Report, Witness};
 use crate::error::{Error, Result};
 use crate::topology::{Net, Topology};
 
-/// Who lets faults befall a cluster.
+/// Random faults of a cluster: see the module.
 ///
 /// ```
 /// use podos_harness::nemesis::{Kind, Nemesis, Strand};
@@ -46,7 +46,7 @@ pub struct Nemesis {
     folder: String,
 }
 
-/// Faults one after the other; those of several strands befall a cluster at once.
+/// Faults one after the other; several strands run side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strand {
     kinds: Vec<(Kind, u32)>,

@@ -94,7 +94,7 @@ impl<'a> Node<'a> {
 
     /// Kills its QEMU, as a power failure would.
     pub fn kill(&self) -> Result<()> {
-        self.befall(NodeFault::Kill)
+        self.inject(NodeFault::Kill)
     }
 
     /// Boots it again after it went down; returns when its QEMU runs (see [`Cluster::wait`]).
@@ -119,18 +119,18 @@ impl<'a> Node<'a> {
     /// Lets its processor and its clock stand still. Frames for it wait, as long as there is room,
     /// and its agent does not answer.
     pub fn pause(&self) -> Result<()> {
-        self.befall(NodeFault::Pause)
+        self.inject(NodeFault::Pause)
     }
 
     /// Lets it go on after [`Node::pause`], as if no time had passed.
     pub fn resume(&self) -> Result<()> {
-        self.befall(NodeFault::Resume)
+        self.inject(NodeFault::Resume)
     }
 
     /// Resets it: its memory is lost at once and it boots anew, as another boot. Returns when its
     /// QEMU runs.
     pub fn reset(&self) -> Result<()> {
-        self.befall(NodeFault::Reset)
+        self.inject(NodeFault::Reset)
     }
 
     /// Has QEMU's own monitor carry out a command of QMP, for what the harness has no word for;
@@ -163,7 +163,7 @@ impl<'a> Node<'a> {
         self.cluster.request(&Request::Link { node, rail, up })
     }
 
-    fn befall(&self, fault: NodeFault) -> Result<()> {
+    fn inject(&self, fault: NodeFault) -> Result<()> {
         let node = self.id;
         self.cluster.request(&Request::Node { node, fault })
     }

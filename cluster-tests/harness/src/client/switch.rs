@@ -69,8 +69,8 @@ impl<'a> Switch<'a> {
         self.order(SwitchRequest::Reseed { seed })
     }
 
-    /// Writes what the nodes send on a rail to a pcap file, from now on, before any fault befalls
-    /// it; in place of a capture of that rail that runs already.
+    /// Writes what the nodes send on a rail to a pcap file, from now on, before any fault; in place
+    /// of a capture of that rail that runs already.
     pub fn capture(&self, rail: u8, file: impl AsRef<Path>) -> Result<()> {
         let file = file.as_ref();
         let file = std::path::absolute(file).context(|| format!("find {}", file.display()))?;

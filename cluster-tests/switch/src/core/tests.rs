@@ -422,7 +422,7 @@ proptest! {
         prop_assert_eq!(&first, &outcome(true));
     }
 
-    /// What befalls the frames of one node does not depend on how much others send.
+    /// The fate of one node's frames does not depend on how much others send.
     #[test]
     fn a_port_is_not_disturbed_by_others(
         own in 1..100_u32, noise in traffic(), loss in chance(), seed: u64,

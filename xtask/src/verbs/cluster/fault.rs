@@ -83,8 +83,8 @@ enum What {
     /// End all faults of frames, partitions and cuts; rates and carriers stay
     #[command(after_help = "Example:\n  cargo xtask cluster fault clear")]
     Clear,
-    /// Write what the nodes send on a rail to a pcap file, from now on, before any fault befalls
-    /// it; without a file, end that
+    /// Write what the nodes send on a rail to a pcap file, from now on, before any fault; without a
+    /// file, end that
     #[command(
         after_help = "Example:\n  cargo xtask cluster fault capture 0 rail0.pcap\n  \
         cargo xtask cluster fault capture 0"

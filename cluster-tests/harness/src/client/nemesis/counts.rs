@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How many there were of each.
+//! Counts of things by kind.
 
 use std::collections::BTreeMap;
 use std::fmt;

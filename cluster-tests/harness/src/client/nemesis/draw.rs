@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What befalls a cluster next.
+//! Drawing the next fault of a strand.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -99,7 +99,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// One of them, as it befalls a cluster.
+/// One of them, with its place in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Its kind.
@@ -152,7 +152,7 @@ impl Fault {
         }
     }
 
-    /// Lets it befall the cluster.
+    /// Injects it into the cluster.
     pub fn begin(&self, cluster: &Cluster) -> Result<()> {
         match (&self.place, self.kind) {
             (Place::Link { node, rail }, _) => cluster.node(*node)?.link_down(*rail),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Which faults, and when.
+//! The plan of a nemesis: which faults, and when.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +28,7 @@ pub struct Step {
 /// What a step does with its fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// It befalls the cluster.
+    /// It is injected.
     Begin,
     /// It is healed.
     End,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How far the workload is.
+//! The progress of a workload, in points.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ impl Points {
         self.lock().passed
     }
 
-    /// The workload ends: nothing more is to befall it.
+    /// The workload ends: no more faults are to come.
     pub fn end(&self) {
         self.lock().over = true;
         self.changed.notify_all();

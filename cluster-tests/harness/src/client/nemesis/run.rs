@@ -19,7 +19,7 @@ use crate::error::Result;
 /// all its calls may be at a node that stands still.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Who has to know what befalls the cluster. All is called by the thread of the nemesis.
+/// Who has to know of the cluster's faults. All is called by the thread of the nemesis.
 pub trait Witness {
     /// A fault is about to begin.
     fn begins(&self, fault: &Fault) {
@@ -41,7 +41,7 @@ pub trait Witness {
 /// Nobody has to know.
 impl Witness for () {}
 
-/// What befell a cluster.
+/// The faults that a cluster had.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// All steps that were taken, in order.

@@ -34,7 +34,7 @@ impl Node<'_> {
     /// when it is down.
     pub fn panic(&self) -> Result<()> {
         let meant = self.cluster.expect_alarm(self.id, PANICS)?;
-        self.befall(NodeFault::Panic)?;
+        self.inject(NodeFault::Panic)?;
         match meant.seen()?.is_empty() {
             false => Ok(()),
             true => Err(self.missed("kernel panic", "it went down and did not say so")),

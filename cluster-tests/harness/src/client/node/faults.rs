@@ -2,8 +2,8 @@
 
 //! Faults of a node that need more than its QEMU: its init, its disks, its clock.
 //!
-//! Each of them is proven before the call returns: a fault that did not befall the node is an
-//! error, or a test would pass without it.
+//! Each of them is proven before the call returns: a fault that had no effect is an error, or a test
+//! would pass without it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,7 +40,7 @@ impl Node<'_> {
     /// Switches it off in good order: its init ends all programs, and what they wrote is kept.
     /// Returns when it is down.
     pub fn power_off(&self) -> Result<()> {
-        self.befall(NodeFault::PowerOff)
+        self.inject(NodeFault::PowerOff)
     }
 
     /// Takes all room of the file system that this folder is on. One that knows no limit, as

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A nemesis at work: what its seed says befalls the cluster, and is healed.
+//! A nemesis at work: the faults of its plan come, and are healed.
 
 use anyhow::{anyhow, ensure, Result};
 use podos_harness::nemesis::{Kind, Nemesis, Points, Report, Step, Strand};

@@ -10,7 +10,7 @@ use podos_harness::{Cluster, Dialogue, Error};
 
 use crate::support::TOOL;
 
-/// How long a call may take whatever befalls the nodes: a paused one is asked again only when the
+/// How long a call may take whatever faults the nodes have: a paused one is asked again only when the
 /// nemesis resumes it, and hosts are crowded.
 const RETURNS_WITHIN: Duration = Duration::from_secs(240);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Looking whether all is as it must be.
+//! Checks of what is in files and logs against what must be.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -24,7 +24,7 @@ const WORKERS: u64 = 4;
 pub struct Soak {
     pub seed: u64,
     pub until: Until,
-    /// What befalls the cluster meanwhile.
+    /// The faults meanwhile.
     pub nemesis: Option<Nemesis>,
     /// Whether a file is broken before it is looked at for the last time.
     pub sabotage: bool,
@@ -58,7 +58,7 @@ pub struct Report {
     pub operations: Counts<Operation>,
     faults: Counts<Kind>,
     unpunctual: u64,
-    /// Calls that were interrupted, though nothing had befallen the nodes.
+    /// Calls that were interrupted, though the nodes had no fault.
     unexplained: Vec<String>,
     pub violations: Vec<String>,
 }
@@ -172,7 +172,7 @@ impl Soak {
                 scope.spawn(move || {
                     let done = worker.work();
                     // The others are in their last operations, and a node that one of them waits
-                    // for may stand still: nothing more is to befall it, and it goes on.
+                    // for may stand still: no more faults are to come, and it goes on.
                     shared.points.end();
                     done
                 })

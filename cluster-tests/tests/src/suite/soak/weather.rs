@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What befalls the nodes at the moment: which failures are its fault, and which are not.
+//! The faults that nodes have at the moment, and which failures they explain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! One of those who work: its operations come from its seed alone.
+//! A worker of the soak: its operations come from its seed alone.
 
 use std::fmt;
 use std::time::Instant;
@@ -41,7 +41,7 @@ pub enum Operation {
     Refused,
     /// Of whatever kind, with an end that nobody knows.
     Interrupted,
-    /// The same, and nothing had befallen the nodes: they took each other for dead, as nodes do
+    /// The same, and the nodes had no fault: they took each other for dead, as nodes do
     /// that get no processor for a second. Hosts are crowded; what it leaves is checked as well.
     Unexplained,
 }
@@ -461,7 +461,7 @@ impl<'a> Worker<'a> {
         Ok(Outcome::Failed(failure))
     }
 
-    /// A call failed, and nothing that befell the nodes accounts for it.
+    /// A call failed, and no fault of the nodes explains it.
     fn without_excuse(&mut self, errno: Option<i32>, what: String) {
         if taken_for_dead(errno) {
             self.counts.add(Operation::Unexplained);

@@ -9,7 +9,7 @@ use podos_harness::{Chance, Cluster, Faults};
 
 use super::Place;
 
-/// Set what befalls frames; what is left out does not befall them any more
+/// Set the faults of frames; those left out are switched off
 ///
 /// Every chance is drawn for each frame that passes a port, so a frame from one node to another
 /// meets them twice unless --direction is given.
