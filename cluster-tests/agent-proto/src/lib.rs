@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The agent protocol: what the harness and a node's `/init` say to each other
+//! The agent protocol: what the harness and the agent, a service of `lab` nodes, say to each other
 //! over the virtio-serial port [`PORT_NAME`].
 //!
 //! One byte stream carries many commands at once. A frame is

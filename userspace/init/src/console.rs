@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The console: where init speaks when nobody is connected.
+//! The console: init's messages, and the level of the kernel's.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -22,8 +22,8 @@ pub fn say(message: &str) {
     }
 }
 
-/// Gives the console back the kernel's default level, which `quiet` lowers for the boot: reports
-/// of lockdep and stalls are warnings, and the harness watches the console for them.
+/// Gives the console back the kernel's default level, which `quiet` lowers for the boot: whoever
+/// watches it is to see the reports of lockdep and of stalls, which are warnings.
 pub fn restore_level() -> Result<(), String> {
     let levels =
         fs::read_to_string(PRINTK).map_err(|error| format!("cannot read {PRINTK}: {error}"))?;

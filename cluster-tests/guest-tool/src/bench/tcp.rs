@@ -10,7 +10,7 @@ use super::transport::{Channel, Listener};
 
 const PORT: u16 = 7080;
 
-/// The address of a node on the first rail (see the image's init).
+/// The address of a node on the first rail (`network` in images/lab.toml).
 pub fn address(host: u32) -> io::Result<Ipv4Addr> {
     let host = u8::try_from(host)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("no host {host}")))?;
