@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What every verb knows: the checkout, the cache directory and the global flags.
+//! The context of every verb: the checkout, the cache directory and the global flags.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What the caller's shell has set, and what is no business of what we make or read.
+//! Inherited umask, locale and time zone, set to fixed values.
 
 use std::env;
 

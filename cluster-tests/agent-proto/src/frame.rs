@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What can be said.
+//! Frames of the protocol.
 
 use podos_process::Exit;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Whether the node's boot is over, and what went wrong in it.
+//! The state of the node's boot: whether it is over, and what went wrong.
 
 use std::fs;
 use std::io;

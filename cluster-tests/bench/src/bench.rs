@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a bench is.
+//! The trait of benches.
 
 use std::path::Path;
 

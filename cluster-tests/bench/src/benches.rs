@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The benches that there are.
+//! All benches.
 
 pub mod cm;
 pub mod gipc;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What was measured: a number for each case, contestant and round.
+//! Measurements: a number for each case, contestant and round.
 
 use std::collections::BTreeMap;
 use std::fmt;

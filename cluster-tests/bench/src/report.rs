@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a run of a bench found out; `target/bench/NAME.json` is this.
+//! The report of a run of a bench: `target/bench/NAME.json`.
 
 use std::collections::BTreeMap;
 use std::fs;

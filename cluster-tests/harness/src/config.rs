@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How a supervisor is started, and what it is told.
+//! The configuration that a supervisor is started with.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a supervisor is asked over its control socket, and what it answers.
+//! Requests to a supervisor over its control socket, and their answers.
 //!
 //! Requests and answers are JSON behind a 4-byte big-endian length. After the
 //! answer to [`Request::Session`] the connection carries agent frames of

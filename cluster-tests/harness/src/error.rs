@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What can go wrong with a cluster, and what to do about it.
+//! Errors of clusters, and what to do about them.
 
 use std::io;
 use std::path::PathBuf;

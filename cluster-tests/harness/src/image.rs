@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a node boots.
+//! The image that a node boots.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a cluster consists of.
+//! Topologies: what a cluster consists of.
 
 mod kernel;
 mod key;

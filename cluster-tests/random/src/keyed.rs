@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Numbers by their position.
+//! Random access: the number at any position of the sequence.
 
 use crate::{mix, STEP};
 

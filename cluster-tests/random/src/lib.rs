@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Chance that a seed decides: the same numbers on every machine, for ever.
+//! Deterministic pseudorandom numbers: the same for a seed on every machine, for ever.
 //!
 //! They are those of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
 //! generators", 2014), written out here so that no release of a library changes what a seed means:

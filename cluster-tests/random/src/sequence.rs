@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! One number after the other.
+//! Numbers in sequence: the generator.
 
 use crate::{mix, STEP};
 

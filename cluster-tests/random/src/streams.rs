@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Generators by their number.
+//! Streams: independent generators of one seed, each found by its number.
 
 use crate::{mix, SplitMix64, STEP};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What is simulated.
+//! The configuration of a simulation.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What goes wrong, when and for how long: a plan that follows from the seed.
+//! Faults, when and for how long: a plan that follows from the seed.
 
 use podos_proto::tgroup::{RailId, RailSet};
 use podos_random::{mix, SplitMix64};

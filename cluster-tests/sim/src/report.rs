@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a simulation reports when it is over.
+//! The report of a simulation.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What went over the wire, by kind.
+//! Traffic on the wire, by kind.
 
 use podos_proto::wire::Kind;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A capture of a rail that goes on.
+//! A capture of a rail under way.
 
 use std::fs::File;
 use std::io::{self, BufWriter};

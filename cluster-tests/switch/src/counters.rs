@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What the ports of a switch count.
+//! Counters of the ports of a switch.
 
 use serde::{Deserialize, Serialize};
 

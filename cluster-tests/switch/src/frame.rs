@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a switch knows of a frame.
+//! Frames, as a switch sees them: addresses, EtherType, and bits to flip.
 
 use podos_random::SplitMix64;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The one cluster that is up at a time.
+//! The cluster of the test that runs: one at a time.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Which tests to run: words.
+//! Filter words: which tests are run.
 //!
 //! A word matches the tests that have it in their names, `setting:NAME` those of that setting. A
 //! test runs if it matches any word without `!` and none with `!`.

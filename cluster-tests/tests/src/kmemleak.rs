@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What kernels have lost of their memory, asked for after the last test of each setting.
+//! Memory leaks of kernels, looked for after the last test of each setting.
 
 use std::fmt::Write;
 

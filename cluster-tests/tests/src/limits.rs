@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How long tests may take, and all of them together.
+//! Time limits of tests, and of a whole run.
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What is left of a test that did not pass.
+//! Records: what a test leaves that did not pass.
 //!
 //! The record is there before the test begins and says that it failed, so that no crash, of a
 //! node, of the runner or of the machine, can make it look passed. Only a pass takes it away.

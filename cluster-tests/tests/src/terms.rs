@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What all tests of a run are run with.
+//! Terms of a run: seed, kernel, image and limits of all its tests.
 
 use std::path::PathBuf;
 use std::time::Duration;

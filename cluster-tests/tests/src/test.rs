@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a test is.
+//! Tests and settings, as values.
 
 use std::time::Duration;
 

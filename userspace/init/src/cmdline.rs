@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What the kernel command line says to this node.
+//! The words of the kernel command line that are for this node.
 
 use std::fs;
 

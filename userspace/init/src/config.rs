@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What an image tells its init to do; the build writes it from the image's profile.
+//! The configuration that an image gives its init; the build writes it from the image's profile.
 
 use std::collections::BTreeMap;
 use std::fmt;

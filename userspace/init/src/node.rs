@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Who this node is: its name, and the identity that its GPIDs carry.
+//! The node's host name, and its identity, which its GPIDs carry.
 
 use std::fs;
 use std::process::{Command, Stdio};

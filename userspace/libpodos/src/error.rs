@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What can go wrong with a remote program.
+//! Errors of remote programs.
 
 use std::io;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Waiting for news of the cluster.
+//! The wait for news of the cluster.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How a process ended.
+//! Exit statuses.
 
 use std::fmt;
 

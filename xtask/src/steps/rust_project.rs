@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What the kernel says to rust-analyzer of its own crates.
+//! The kernel's own crates, as `make rust-analyzer` lists them.
 
 use anyhow::Result;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Commands that nobody waits for any more.
+//! Abandoned commands: those that nobody waits for any more.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Alarms that end what is under way, those on purpose, and the end of what hangs.
+//! Alarms: those that end a test, those that it expects, and the end of what hangs.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How a running cluster is, as its supervisor sees it.
+//! The status of a running cluster, as its supervisor sees it.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Nodes that end themselves, because they were told to.
+//! Orderly shutdown of nodes, and panics on purpose.
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};

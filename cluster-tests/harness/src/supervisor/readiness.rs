@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! When a cluster is ready.
+//! Readiness: when a cluster is up.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How fast this machine's time stamp counter counts.
+//! The frequency of this machine's time stamp counter.
 //!
 //! TCG's guests read the host's. A kernel that boots while the host is busy measures it wrongly by
 //! an emulated timer, sixty times too slow at worst, and its clock then runs ahead; so it is told.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The supervisor's part in a verdict: who hears of alarms, and how what hangs is ended.
+//! Alarms passed on to those who wait for one, and the end of commands and nodes that hang.
 
 use std::io;
 use std::os::unix::net::UnixStream;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Which kernel the nodes run.
+//! The kernel that nodes run: base or debug.
 
 use std::fmt;
 use std::str::FromStr;

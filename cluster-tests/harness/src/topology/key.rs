@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What protects a cluster's frames.
+//! Modes and keys, which protect a cluster's frames.
 
 use std::fmt;
 use std::path::PathBuf;

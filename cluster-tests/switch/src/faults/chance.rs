@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How likely something is.
+//! Probabilities.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Where a fault is.
+//! Places of faults: rail, node and direction.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How fast a link is.
+//! Rates of links.
 
 use std::fmt;
 use std::str::FromStr;

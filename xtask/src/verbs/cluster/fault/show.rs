@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What the ports counted.
+//! Counters of the ports.
 
 use anyhow::{Context as _, Result};
 use podos_harness::{node_name, Cluster, Counters};

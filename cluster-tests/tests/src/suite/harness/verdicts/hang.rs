@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Tests and nodes that do not get on: they are asked what they do, and ended.
+//! Hung tests and nodes: their task stacks are recorded, then they are killed.
 
 use std::thread;
 use std::time::Duration;
