@@ -28,7 +28,7 @@ pub enum Faults {
 /// A simulation, down to the last bit of what happens in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Decides everything that chance decides.
+    /// The seed of all random numbers.
     pub seed: u64,
     /// How many nodes.
     pub nodes: u32,
@@ -73,7 +73,7 @@ impl Config {
         }
     }
 
-    /// How many others a node knows unless asked for.
+    /// Others that a node keeps state of unless asked for.
     pub fn usual_acquaintances(nodes: u32) -> u32 {
         if nodes <= ALL_ACQUAINTED {
             nodes - 1

@@ -24,19 +24,19 @@ const MEMORY: u64 = 8;
 #[derive(Parser)]
 #[command(after_help = "Example:\n  cargo run --release -p podos-sim -- --nodes 10000 --seed 7")]
 struct Options {
-    /// How many nodes
+    /// Number of nodes
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1 << 24))]
     nodes: u32,
-    /// What decides all that chance decides
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds to try, from that one on
+    /// Number of seeds to try, from that one on
     #[arg(long, default_value_t = 1)]
     seeds: u64,
     /// Rails of each node
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_RAILS as u64))]
     rails: Option<u64>,
-    /// How many others each node knows; it counts what the rest sends and looks at it no further
+    /// Number of nodes that each node keeps state of; frames of the others are only counted
     #[arg(long)]
     acquaintances: Option<u32>,
     /// Simulated time that the workload and the faults take, in milliseconds
@@ -45,10 +45,10 @@ struct Options {
     /// Conversations in that time
     #[arg(long)]
     circuits: Option<u32>,
-    /// Whether there are segments that go in several frames
+    /// Whether some segments are longer than a frame, and go in pieces
     #[arg(long)]
     pieces: Option<bool>,
-    /// What goes wrong
+    /// Faults to inject
     #[arg(long, value_enum)]
     faults: Option<Faults>,
     /// How frames are protected
@@ -57,7 +57,7 @@ struct Options {
     /// Break the protocol on purpose
     #[arg(long, value_enum)]
     sabotage: Option<Sabotage>,
-    /// Tell every frame of this conversation
+    /// Conversation whose frames are told, by number
     #[arg(long)]
     follow: Option<u32>,
     /// Most memory for the nodes' tables, in GiB

@@ -10,12 +10,12 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  podos gpid 1")]
 pub struct Arguments {
-    /// The local process id; the one that asks if left out
+    /// Process id on this node; the caller's if left out
     pid: Option<u32>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    // Of two processes, it is the one that runs this command who wants to know.
+    // The caller is the process that runs this command.
     let pid = arguments
         .pid
         .unwrap_or_else(std::os::unix::process::parent_id);

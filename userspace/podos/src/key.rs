@@ -25,7 +25,7 @@ const STDIN: &str = "-";
 #[command(
     long_about = "Make, list and change the cluster keys\n\n\
         Nodes that share a cluster key are a cluster. A node knows up to four keys; it sends with \
-        the one in use and accepts the others. Keys are spoken of by fingerprint; the key itself \
+        the one in use and accepts the others. Keys are named by their fingerprints; the key itself \
         is only ever in files of mode 0600, and in pipes.",
     after_help = "Examples:\n  podos key generate /root/new.key\n  podos key replace /root/new.key"
 )]
@@ -71,9 +71,9 @@ enum Verb {
     },
     /// Replace the key of the running cluster
     ///
-    /// Every node is made to accept the new key, then to use it, then to forget all others, so
-    /// that at no time two nodes do not understand each other. A node that can't be reached stops
-    /// it where all nodes still understand each other; run it again to go on from there.
+    /// Every node is made to accept the new key, then to use it, then to forget all others: any two
+    /// nodes understand each other at any time. A node that can't be reached stops it where this
+    /// still holds; run it again to go on from there.
     #[command(after_help = "Example:\n  podos key replace /root/new.key")]
     Replace {
         /// The new key's file, or - for standard input

@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(value_name = "NODE", required_unless_present = "on")]
     node: Option<String>,
 
-    /// The node, said with an option
+    /// The node, as an option
     #[arg(long, value_name = "NODE", conflicts_with = "node")]
     on: Option<String>,
 

@@ -23,12 +23,12 @@ use coverage::Counters;
 #[derive(Parser)]
 #[command(after_help = "Example:\n  cargo run -p podos-proto-fuzz -- circuit --seconds 600")]
 struct Options {
-    /// Which targets; all if none is named
+    /// Targets; all if none is named
     targets: Vec<String>,
-    /// How long, for each target
+    /// Seconds for each target
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// What decides all that chance decides
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Try just this file, on one target

@@ -44,23 +44,23 @@ pub struct Up {
     /// A file that says what the cluster is
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
-    /// How many nodes; 3 if nothing says so
+    /// Number of nodes; 3 if nothing says so
     #[arg(long, value_name = "N")]
     nodes: Option<u32>,
     #[command(flatten)]
     image: Image,
     #[command(flatten)]
     folder: Folder,
-    /// How the rails are made; bridge if nothing says so and this user can make any, else switch
+    /// Kind of the rails; bridge if nothing says so and this user can make any, else switch
     #[arg(long, value_name = "bridge|switch")]
     net: Option<Net>,
-    /// How many rails, all alike; 3 if nothing says so
+    /// Number of rails, all alike; 3 if nothing says so
     #[arg(long, value_name = "N")]
     rails: Option<usize>,
     /// MTU of all rails, 68 to 9000; 1500 if nothing says so
     #[arg(long, value_name = "BYTES")]
     mtu: Option<u16>,
-    /// What each node is sent on each rail at most, such as 100mbit
+    /// Limit of what each node receives on each rail, such as 100mbit
     #[arg(long)]
     rate: Option<Rate>,
     /// Seed of the random numbers of the switch
