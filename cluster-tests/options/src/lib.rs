@@ -7,8 +7,10 @@
 
 mod bench;
 mod image;
+mod memory;
 mod tests;
 
 pub use bench::{Bench, Profiling, Run, Verb};
 pub use image::{image_dir, Folder, Image, Profile};
+pub use memory::Memory;
 pub use tests::Tests;

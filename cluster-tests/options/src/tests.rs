@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::value_parser;
 use podos_harness::LAB;
 
-use crate::{Folder, Image};
+use crate::{Folder, Image, Memory};
 
 /// What is tested, and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -42,9 +42,9 @@ pub struct Tests {
     /// Folder for the report; target/cluster-test if left out
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
-    /// Memory of each node in MiB, for kernels that need more than others
-    #[arg(long, alias = "memory", value_name = "N")]
-    pub memory_mib: Option<u32>,
+    /// Memory of the nodes.
+    #[command(flatten)]
+    pub memory: Memory,
     /// The image that the nodes boot.
     #[command(flatten)]
     pub image: Image,

@@ -51,7 +51,7 @@ pub fn run(options: &Tests, root: &Path) -> Result<Counts> {
         image: options.folder.or_of(&root, &options.image.name()),
         folder: folder.clone(),
         share,
-        memory_mib: options.memory_mib,
+        memory_mib: options.memory.memory_mib,
         minutes: options.minutes,
         limits,
     };

@@ -75,11 +75,7 @@ enum What {
     Partition(frames::Partition),
     /// End partitions
     #[command(after_help = "Example:\n  cargo xtask cluster fault heal --rail 0")]
-    Heal {
-        /// Only on this rail
-        #[arg(long, value_name = "R")]
-        rail: Option<u8>,
-    },
+    Heal(OnRail),
     /// End all faults of frames, partitions and cuts; rates and carriers stay
     #[command(after_help = "Example:\n  cargo xtask cluster fault clear")]
     Clear,
@@ -119,7 +115,7 @@ impl Xtask for Fault {
             What::Rate(shape) => shape.set(&cluster)?,
             What::Frames(frames) => frames.set(&cluster)?,
             What::Partition(partition) => partition.set(&cluster)?,
-            What::Heal { rail } => cluster.switch()?.heal(rail)?,
+            What::Heal(on) => cluster.switch()?.heal(on.rail)?,
             What::Clear => cluster.switch()?.clear()?,
             What::Capture {
                 rail,
@@ -132,12 +128,19 @@ impl Xtask for Fault {
     }
 }
 
-/// Which ports are meant
+/// Which rails are meant: all, or one.
 #[derive(clap::Args)]
-struct Place {
+struct OnRail {
     /// Only on this rail
     #[arg(long, value_name = "R")]
     rail: Option<u8>,
+}
+
+/// Which ports are meant.
+#[derive(clap::Args)]
+struct Place {
+    #[command(flatten)]
+    on: OnRail,
     /// Only at this node: linus2, or 2
     #[arg(long)]
     node: Option<String>,
@@ -151,7 +154,7 @@ impl Place {
         let node = self.node.as_deref();
         let node = node.map(|node| cluster.node_named(node)).transpose()?;
         Ok(Selector {
-            rail: self.rail,
+            rail: self.on.rail,
             node: node.map(|node| node.id()),
             direction: self.direction,
         })

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use podos_harness::{Cluster, CmMode, Lifetime, Net, Rail, Rate, Topology, WaitFor};
-use podos_lab_options::{Folder, Image};
+use podos_lab_options::{Folder, Image, Memory};
 
 use super::Name;
 use crate::context::Context;
@@ -72,9 +72,8 @@ pub struct Up {
     /// A folder of this machine, read-write at /mnt/host on every node
     #[arg(long, value_name = "DIR")]
     share: Option<PathBuf>,
-    /// Memory of a node in MiB; 512 if nothing says so
-    #[arg(long, alias = "memory", value_name = "N")]
-    memory_mib: Option<u32>,
+    #[command(flatten)]
+    memory: Memory,
     /// When to return: once all agents answer, whatever failed on their nodes, or once all nodes
     /// are whole and see each other alive
     #[arg(long, value_name = "agents|alive", default_value = "alive")]
@@ -160,7 +159,7 @@ impl Up {
         }
         topology.cm_mode = self.cm_mode.unwrap_or(topology.cm_mode);
         topology.seed = self.seed.unwrap_or(topology.seed);
-        topology.memory_mib = self.memory_mib.unwrap_or(topology.memory_mib);
+        topology.memory_mib = self.memory.memory_mib.unwrap_or(topology.memory_mib);
         if self.share.is_some() {
             topology.share.clone_from(&self.share);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{ensure, Result};
 use podos_harness::{Chance, Cluster, Faults};
 
-use super::Place;
+use super::{OnRail, Place};
 
 /// Set the faults of frames; those left out are switched off
 ///
@@ -78,9 +78,8 @@ pub(super) struct Partition {
     /// A group: nodes with commas between them
     #[arg(required = true, value_name = "NODE,NODE...")]
     groups: Vec<String>,
-    /// Only on this rail
-    #[arg(long, value_name = "R")]
-    rail: Option<u8>,
+    #[command(flatten)]
+    on: OnRail,
 }
 
 impl Partition {
@@ -97,7 +96,7 @@ impl Partition {
             groups.push(nodes);
         }
         let groups = groups.iter().map(Vec::as_slice).collect::<Vec<_>>();
-        Ok(cluster.switch()?.partition(self.rail, &groups)?)
+        Ok(cluster.switch()?.partition(self.on.rail, &groups)?)
     }
 }
 

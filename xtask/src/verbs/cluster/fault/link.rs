@@ -6,7 +6,7 @@ use anyhow::Result;
 use podos_harness::{Cluster, Rate};
 
 use super::node::One;
-use super::Place;
+use super::{OnRail, Place};
 
 /// Take the carrier of a node's interface away, or give it back
 ///
@@ -21,9 +21,8 @@ pub(super) struct Link {
     #[command(flatten)]
     one: One,
     state: State,
-    /// Only on this rail
-    #[arg(long, value_name = "R")]
-    rail: Option<u8>,
+    #[command(flatten)]
+    on: OnRail,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -36,8 +35,8 @@ impl Link {
     pub(super) fn set(&self, cluster: &Cluster) -> Result<()> {
         let node = self.one.of(cluster)?;
         match self.state {
-            State::Up => node.link_up(self.rail)?,
-            State::Down => node.link_down(self.rail)?,
+            State::Up => node.link_up(self.on.rail)?,
+            State::Down => node.link_down(self.on.rail)?,
         }
         Ok(())
     }
