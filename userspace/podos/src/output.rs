@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Standard output and standard error, whose readers may leave at any time.
-//!
-//! The standard macros panic then.
+//! Outputs whose readers may leave at any time, as errors: a program on another node has to be ended
+//! before ours ends, and keys are replaced to the end whoever reads of it.
 
 use std::error::Error;
 use std::fmt::{self, Display};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-
-/// The exit status of a program that SIGPIPE has ended, as shells show it.
-const BROKEN_PIPE: u8 = 128 + libc::SIGPIPE as u8;
+use podos_terminal::{try_print, BROKEN_PIPE};
 
 /// Nobody reads our output any more: what ends any other program at once and without a word.
 #[derive(Debug)]
@@ -28,9 +25,7 @@ impl Error for NoReader {}
 
 /// Prints a listing.
 pub fn print(text: impl Display) -> Result<()> {
-    let mut out = io::stdout().lock();
-    let written = write!(out, "{text}").and_then(|()| out.flush());
-    unread(written).context("cannot write standard output")
+    unread(try_print(format_args!("{text}"))).context("cannot write standard output")
 }
 
 /// Tells a reader that has left from what else can go wrong with an output of ours.
@@ -46,8 +41,7 @@ pub fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
     if error.downcast_ref::<NoReader>().is_some() {
         return ExitCode::from(BROKEN_PIPE);
     }
-    // There is nobody to tell if that fails, too.
-    let _ = writeln!(io::stderr(), "podos: {error:#}");
+    eprintln!("podos: {error:#}");
     ExitCode::from(status)
 }
 

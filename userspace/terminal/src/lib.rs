@@ -17,8 +17,9 @@ use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process;
 
-/// The status of a program that wrote to a pipe which nobody reads any more: 128 + SIGPIPE.
-const BROKEN_PIPE: i32 = 128 + libc::SIGPIPE;
+/// The status of a program that wrote to a pipe which nobody reads any more, as shells show it:
+/// 128 + SIGPIPE.
+pub const BROKEN_PIPE: u8 = 128 + libc::SIGPIPE as u8;
 
 /// Prints to standard output, at once; if that fails it ends the program.
 #[macro_export]
@@ -46,13 +47,22 @@ macro_rules! eprintln {
     };
 }
 
+/// Prints to standard output, at once, for a program that has its own way with what can't be written.
+///
+/// # Errors
+///
+/// Those of the writes.
+pub fn try_print(text: Arguments<'_>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_fmt(text).and_then(|()| out.flush())
+}
+
 /// Prints to standard output. What can't be written ends the program: without a word, as SIGPIPE
 /// would, where nobody reads, otherwise as a failure.
 pub fn print_text(text: Arguments<'_>) {
-    let mut out = io::stdout().lock();
-    match out.write_fmt(text).and_then(|()| out.flush()) {
+    match try_print(text) {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(BROKEN_PIPE),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(BROKEN_PIPE.into()),
         Err(error) => {
             tell_line(format_args!("error: cannot write standard output: {error}"));
             process::exit(1);
