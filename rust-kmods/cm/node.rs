@@ -28,7 +28,7 @@ use crate::rails::Rails;
 use crate::sessions::{self, Sessions};
 use crate::share::Shares;
 use crate::sys::{
-    self, FragmentPages, NetDevice, NetDeviceEvent, NetDeviceObserver, SkBuff, VmForkObserver,
+    self, FragmentPages, NetDevice, NetDeviceEvent, NetDeviceObserver, Rtnl, SkBuff, VmForkObserver,
 };
 use crate::table::Table;
 use crate::transmit;
@@ -262,8 +262,8 @@ impl VmForkObserver for Node {
 }
 
 impl NetDeviceObserver for Node {
-    fn notify(&self, event: NetDeviceEvent, dev: NetDevice) {
-        self.rails.update(event, dev);
+    fn notify(&self, event: NetDeviceEvent, dev: NetDevice, rtnl: &Rtnl) {
+        self.rails.update(event, dev, rtnl);
         self.peers.reroute(self);
     }
 }

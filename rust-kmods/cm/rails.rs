@@ -10,13 +10,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::str::BStr;
-use kernel::sync::{Arc, SpinLockIrq};
+use kernel::sync::SpinLockIrq;
 use podos_proto::peer::LocalRail;
 use podos_proto::rails::{self, Device, Offer, RailTable, Rule, Rules};
 use podos_proto::tgroup::{Dealer, Group, GroupKind, PerRail, RailId, RailSet};
 
-use crate::node::NODE;
-use crate::sys::{self, DeviceChain, NetDevice, NetDeviceEvent, NetDeviceObserver, Notifier};
+use crate::sys::{self, NetDevice, NetDeviceEvent, Rtnl};
 
 /// This node's rails, by number.
 #[pin_data]
@@ -41,12 +40,11 @@ impl Rails {
         })
     }
 
-    /// Takes a device up as a rail, or gives it back. Called with the RTNL lock held, so that names
-    /// stay as they are.
-    pub(crate) fn update(&self, event: NetDeviceEvent, dev: NetDevice) {
+    /// Takes a device up as a rail, or gives it back.
+    pub(crate) fn update(&self, event: NetDeviceEvent, dev: NetDevice, rtnl: &Rtnl) {
         match event {
             NetDeviceEvent::Registered | NetDeviceEvent::Renamed => self.offer(dev),
-            NetDeviceEvent::Unregistering => self.remove(&dev),
+            NetDeviceEvent::Unregistering => self.remove(&dev, rtnl),
             // Who looks at a rail asks its device.
             NetDeviceEvent::Changed => {}
         }
@@ -72,10 +70,16 @@ impl Rails {
         }
     }
 
-    fn remove(&self, dev: &NetDevice) {
+    fn remove(&self, dev: &NetDevice, rtnl: &Rtnl) {
         let removed = self.table.lock().remove(dev);
         if let Some((rail, dev)) = removed {
             log_loss(rail, &dev);
+            // Another one may fit that rail, which came when it had this one.
+            rtnl.devices(|other| {
+                if !other.is(&dev) {
+                    self.offer(other);
+                }
+            });
         }
     }
 
@@ -89,9 +93,10 @@ impl Rails {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if a line is no rule: which one and why is in the log. `ENOMEM`: rails that changed
-    /// may be without a device then.
+    /// `EINVAL` if a line is no rule: which one and why is in the log.
     pub(crate) fn set_rules(&self, text: &[u8]) -> Result {
+        // Names stay as they are meanwhile.
+        let rtnl = Rtnl::lock();
         let lost = {
             let mut table = self.table.lock();
             let rules = rails::changed(table.rules(), text);
@@ -114,9 +119,8 @@ impl Rails {
             }
         }
         drop(lost);
-        // A notifier hears of all devices when it is registered.
-        let all = Arc::new(Replay, GFP_KERNEL)?;
-        KBox::pin_init(Notifier::register(DeviceChain(all)), GFP_KERNEL).map(drop)
+        rtnl.devices(|dev| self.offer(dev));
+        Ok(())
     }
 
     /// The rail's device.
@@ -187,19 +191,6 @@ impl Rails {
 /// Says that a rail has lost its device.
 fn log_loss(rail: RailId, dev: &NetDevice) {
     pr_info!("rail {} is {} no more\n", rail.index(), dev.display_name());
-}
-
-/// Offers the node's rails all devices there are.
-struct Replay;
-
-impl NetDeviceObserver for Replay {
-    fn notify(&self, event: NetDeviceEvent, dev: NetDevice) {
-        if event == NetDeviceEvent::Registered {
-            if let Ok(node) = NODE.get() {
-                node.notify(event, dev);
-            }
-        }
-    }
 }
 
 impl Device for NetDevice {

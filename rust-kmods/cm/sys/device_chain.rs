@@ -8,6 +8,7 @@ use kernel::sync::Arc;
 
 use super::netdev::{init_net, NetDevice};
 use super::notifier::Chain;
+use super::Rtnl;
 
 /// What happened to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub(crate) enum NetDeviceEvent {
 
 /// Who wants to know.
 pub(crate) trait NetDeviceObserver: Send + Sync + 'static {
-    /// One piece of news. Called with the RTNL lock held; may sleep.
-    fn notify(&self, event: NetDeviceEvent, dev: NetDevice);
+    /// One piece of news; may sleep.
+    fn notify(&self, event: NetDeviceEvent, dev: NetDevice, rtnl: &Rtnl);
 }
 
 /// The chain of the initial network namespace's devices. What users do in namespaces of their own is
@@ -58,7 +59,8 @@ impl<O: NetDeviceObserver> Chain for DeviceChain<O> {
         let dev =
             unsafe { NetDevice::from_raw(bindings::netdev_notifier_info_to_dev(data.cast())) };
         if let Some(dev) = dev {
-            self.0.notify(event, dev);
+            // SAFETY: The core tells of these events with the lock held.
+            self.0.notify(event, dev, &unsafe { Rtnl::held() });
         }
         bindings::NOTIFY_OK as c_int
     }

@@ -100,6 +100,18 @@ fn renamed(lab: &Lab<'_>) -> Result<()> {
     ensure_eq!(two.sh(&device_of(1))?, "eth1", "it with a driver again");
     until_heard(one, 2, 1, "up")?;
     until_heard(two, 1, 1, "up")?;
+
+    // A namesake that was there before it went takes its place.
+    two.sh("ip link set eth1 down; ip link set eth1 name spare; ip link add eth1 type dummy")?;
+    ensure_eq!(two.sh(&device_of(1))?, "spare", "it beside another namesake");
+    tell_driver(two, "unbind", &device)?;
+    ensure_eq!(two.sh(&device_of(1))?, "eth1", "the namesake in its place");
+    two.sh("ip link del eth1")?;
+    ensure_eq!(two.sh(&device_of(1))?, "", "nothing in its place");
+    tell_driver(two, "bind", &device)?;
+    two.sh("ip link set eth1 up")?;
+    until_heard(one, 2, 1, "up")?;
+    until_heard(two, 1, 1, "up")?;
     traffic.finish().map(drop)
 }
 
