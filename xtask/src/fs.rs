@@ -31,9 +31,7 @@ pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 }
 
 /// `std::fs::read_dir`.
-pub fn read_dir(
-    path: impl AsRef<Path>,
-) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>> {
+pub fn read_dir(path: impl AsRef<Path>) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>> {
     let path = path.as_ref().to_owned();
     let entries = std::fs::read_dir(&path);
     let entries = named(entries, format_args!("list {}", path.display()))?;

@@ -222,8 +222,9 @@ fn pictures(report: &Report, folder: &Path) -> Result<()> {
 /// Writes the last run of a bench, or the one in `from`, into the document; its path.
 pub fn publish(name: &str, from: Option<&Path>, root: &Path) -> Result<PathBuf> {
     let own = root.join(FOLDER).join(format!("{name}.json"));
-    let report = Report::read(from.unwrap_or(&own))
-        .with_context(|| format!("cannot publish a run of bench {name} (`cargo xtask bench {name}` makes one)"))?;
+    let report = Report::read(from.unwrap_or(&own)).with_context(|| {
+        format!("cannot publish a run of bench {name} (`cargo xtask bench {name}` makes one)")
+    })?;
     ensure!(
         report.bench == name,
         "that is a run of bench {}",

@@ -257,7 +257,10 @@ impl Circuit {
         let bits = more | u64::from(header.sack);
         let before_it = self.send_queue.backlog();
         let window = header.window;
-        if !self.send_queue.acknowledged(header.ack, bits, window, now, audit) {
+        if !self
+            .send_queue
+            .acknowledged(header.ack, bits, window, now, audit)
+        {
             return false;
         }
         if self.send_queue.backlog() != before_it {
@@ -290,9 +293,11 @@ impl Circuit {
 
     fn segment(&mut self, header: &Header, data: &[u8], now: u64, audit: &mut Audit) {
         let (message, op, messages) = (&mut self.message, &mut self.message_op, &mut self.messages);
-        let came = self.receive_queue.take(header, data, audit, |segment, audit| {
-            deliver(segment, message, op, messages, audit);
-        });
+        let came = self
+            .receive_queue
+            .take(header, data, audit, |segment, audit| {
+                deliver(segment, message, op, messages, audit);
+            });
         match came {
             Came::Again | Came::Beyond => self.ack_now = true,
             Came::Early => self.owe(EARLY_COUNTS, now),

@@ -385,7 +385,13 @@ impl Node {
     /// Answers a frame of no circuit: with what the frame said, turned around.
     pub(crate) fn say_reset(&mut self, rail: usize, frame: &Header, reason: u32) {
         let host = frame.from.host();
-        let mut header = Header::new(kind::RESET, frame.class(), 0, self.identity.node, frame.from);
+        let mut header = Header::new(
+            kind::RESET,
+            frame.class(),
+            0,
+            self.identity.node,
+            frame.from,
+        );
         header.flags = (frame.flags & flag::TO_PASSIVE) ^ flag::TO_PASSIVE;
         (header.active, header.passive) = (frame.active, frame.passive);
         if reason != crate::circuit::reset::NO_CIRCUIT {

@@ -245,7 +245,10 @@ impl Peer {
     }
 
     fn make_keys(&mut self, identity: &Identity, handshake: &Handshake) {
-        let (mine, theirs) = ((identity.node, &identity.nonce), (self.node, &handshake.nonce));
+        let (mine, theirs) = (
+            (identity.node, &identity.nonce),
+            (self.node, &handshake.nonce),
+        );
         self.keys_made += 1;
         self.incoming.insert(
             0,
@@ -350,7 +353,10 @@ impl Peer {
         parts: &Parts,
     ) -> Result<(Vec<u8>, u64), Reason> {
         let (id, counter) = (parts.header.key_id, parts.counter.unwrap_or(0));
-        let present = self.senders.first().map(|sender| (sender.nonce, identity.nonce));
+        let present = self
+            .senders
+            .first()
+            .map(|sender| (sender.nonce, identity.nonce));
         let mut verdict = Err(Reason::UnknownSession);
         let mut nonces = None;
         for incoming in self.incoming.iter_mut().filter(|key| key.key_id == id) {

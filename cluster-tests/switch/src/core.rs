@@ -169,7 +169,10 @@ impl Core {
         }
         let due = |(index, port): (usize, &Port)| {
             let sent = port.sent.due().map(|due| (due, index, PortDirection::Sent));
-            let received = port.received.due().map(|due| (due, index, PortDirection::Received));
+            let received = port
+                .received
+                .due()
+                .map(|due| (due, index, PortDirection::Received));
             [sent, received].into_iter().flatten()
         };
         let pipes = self.ports.iter().enumerate().flat_map(due);
@@ -177,7 +180,13 @@ impl Core {
         pipes.min_by_key(|(due, ..)| *due)
     }
 
-    fn enter(&mut self, now: Duration, port: usize, direction: PortDirection, frame: &[u8]) -> bool {
+    fn enter(
+        &mut self,
+        now: Duration,
+        port: usize,
+        direction: PortDirection,
+        frame: &[u8],
+    ) -> bool {
         let pipe = self.pipe(port, direction);
         let before = pipe.len();
         let at_once = pipe.enter(now, frame);

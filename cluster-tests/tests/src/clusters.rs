@@ -72,7 +72,8 @@ impl Clusters {
         up.lifetime = self.lifetime;
         up.keep_logs = Some(logs.to_owned());
         let cluster = Cluster::up(&up);
-        let cluster = cluster.with_context(|| format!("cannot boot cluster {name} ({})", setting.name))?;
+        let cluster =
+            cluster.with_context(|| format!("cannot boot cluster {name} ({})", setting.name))?;
         cluster
             .nodes()
             .filter(|node| node.has_agent())

@@ -79,14 +79,15 @@ fn boot(line: &CommandLine, config: &Config, mut problem: impl FnMut(&str)) {
         _ => {}
     }
     if let Some(node) = line.node {
-        note(node::identify(node, line.boot));
+        let podosd = config.podosd();
+        note(podosd.and_then(|podosd| node::identify(podosd, node, line.boot)));
     }
     for name in &config.modules.load {
         let directory = &config.modules.directory;
         note(modules::load(directory, name, &line.parameters_of(name)));
         if name == modules::CM {
             // Before anything needs the network: CM says nothing until it has its mode.
-            note(node::load_keys());
+            note(config.podosd().and_then(node::load_keys));
         }
     }
     note(console::restore_level());

@@ -10,6 +10,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// The service that knows who a node is.
+const PODOSD: &str = "podosd";
+
 /// Where an image has it.
 pub const FILE: &str = "/etc/podos/init.toml";
 
@@ -95,6 +98,15 @@ impl Config {
         let text = std::fs::read_to_string(file)
             .map_err(|error| format!("cannot read {place}: {error}"))?;
         toml::from_str(&text).map_err(|error| format!("{place} is wrong: {}", error.message()))
+    }
+
+    /// The daemon that knows this node's identity and keys.
+    pub fn podosd(&self) -> Result<&str, String> {
+        let service = self.services.get(PODOSD);
+        let program = service.and_then(|service| service.command.first());
+        program.map(String::as_str).ok_or_else(|| {
+            format!("cannot ask for this node's identity: {FILE} has no service `{PODOSD}`")
+        })
     }
 
     /// What is left for a node whose image does not say what to do: somebody can look at it.
@@ -187,6 +199,20 @@ mod tests {
         config.modules.load.push("podos_cm".into());
         std::fs::write(&file, toml::to_string(&config).unwrap()).unwrap();
         assert_eq!(Config::read(&file), Ok(config));
+    }
+
+    #[test]
+    fn the_daemon_is_where_the_profile_has_it() {
+        let mut config = Config::rescue();
+        assert!(config.podosd().unwrap_err().contains("no service `podosd`"));
+        let service = Service {
+            command: vec!["/opt/podosd".into(), "--quiet".into()],
+            start: Start::Booted,
+            terminal: None,
+            oom_score_adj: None,
+        };
+        config.services.insert(PODOSD.into(), service);
+        assert_eq!(config.podosd(), Ok("/opt/podosd"));
     }
 
     #[test]

@@ -18,30 +18,30 @@ pub fn set_name(node: u32) -> Result<(), String> {
 }
 
 /// Has `podosd` give the kernel this node's host id and boot sequence number.
-pub fn identify(node: u32, boot: Option<u16>) -> Result<(), String> {
+pub fn identify(podosd: &str, node: u32, boot: Option<u16>) -> Result<(), String> {
     let mut arguments = vec!["--set-node".to_owned(), node.to_string()];
     if let Some(boot) = boot {
         arguments.extend(["--boot".to_owned(), boot.to_string()]);
     }
-    podosd(&arguments)
+    run(podosd, &arguments)
 }
 
 /// Has `podosd` give the Communication Manager its mode and keys.
-pub fn load_keys() -> Result<(), String> {
-    podosd(&["--load-keys".to_owned()])
+pub fn load_keys(podosd: &str) -> Result<(), String> {
+    run(podosd, &["--load-keys".to_owned()])
 }
 
-fn podosd(arguments: &[String]) -> Result<(), String> {
+fn run(podosd: &str, arguments: &[String]) -> Result<(), String> {
     let line = arguments.join(" ");
-    let status = Command::new("/usr/sbin/podosd")
+    let status = Command::new(podosd)
         .args(arguments)
         .stdin(Stdio::null())
         .status()
-        .map_err(|error| format!("cannot start `podosd {line}`: {error}"))?;
+        .map_err(|error| format!("cannot start `{podosd} {line}`: {error}"))?;
     if status.success() {
         return Ok(());
     }
     Err(format!(
-        "cannot run `podosd {line}`: {status}; the kernel's log says why"
+        "cannot run `{podosd} {line}`: {status}; the kernel's log says why"
     ))
 }

@@ -89,7 +89,8 @@ impl Remote {
     ///
     /// [`Error::Io`].
     pub fn use_records(&self) -> Result<()> {
-        ioctl::call::<{ abi::RECORDS }>(&self.file).map_err(|e| self.error("ask for records of the program", e))
+        ioctl::call::<{ abi::RECORDS }>(&self.file)
+            .map_err(|e| self.error("ask for records of the program", e))
     }
 
     /// Names the program that the node is to run.

@@ -98,7 +98,9 @@ impl<M: Machine> Run<M> {
     fn fingerprint(&self) -> u32 {
         let hellos = self.hellos();
         let first = hellos.values().next();
-        first.map_or(self.node.identity.fingerprint, |(_, hello)| hello.fingerprint)
+        first.map_or(self.node.identity.fingerprint, |(_, hello)| {
+            hello.fingerprint
+        })
     }
 
     pub(super) fn replay(&mut self, count: usize) -> Outcome {

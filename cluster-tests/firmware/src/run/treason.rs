@@ -110,7 +110,8 @@ impl<M: Machine> Run<M> {
                 frames.push(frame);
             }
             for at in [58, 70] {
-                let shout = Header::new(kind::EPHEMERAL, class::TEST, 3, self.node.identity.node, to);
+                let shout =
+                    Header::new(kind::EPHEMERAL, class::TEST, 3, self.node.identity.node, to);
                 let mut frame = self.node.identity.frame(shout, b"a shout");
                 frame[at] ^= 0x10;
                 frames.push(frame);

@@ -192,7 +192,11 @@ fn any_operations(lab: &Lab<'_>) -> Result<()> {
     let mut history = Vec::new();
     for _ in 0..12 {
         let node = nodes[random.below(nodes.len() as u64) as usize];
-        let (offset, size, seed) = (random.below(200_000), random.below(70_000), random.below(1000));
+        let (offset, size, seed) = (
+            random.below(200_000),
+            random.below(70_000),
+            random.below(1000),
+        );
         let cut = random.below(4) == 0;
         history.push(format!(
             "{} {} {offset}+{size}",

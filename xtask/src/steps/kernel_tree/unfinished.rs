@@ -47,7 +47,8 @@ fn remove_below(dir: &Path, removed: &mut Vec<PathBuf>) -> Result<()> {
         };
         let finished = match fs::metadata(&command) {
             Ok(meta) if command != path => {
-                is_whole(&command)? && fs::symlink_metadata(&path)?.modified()? <= meta.modified()?
+                is_whole(&command)?
+                    && fs::symlink_metadata(&path)?.modified()? <= meta.modified()?
             }
             Ok(_) => false,
             Err(_) => !is_compiled(&path),

@@ -141,7 +141,8 @@ fn make_key(path: &Path) -> Result<String> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).with_context(cannot)?;
     let text = String::from_utf8_lossy(&made.stdout);
     let public = text.lines().find(|line| line.starts_with("ssh-"));
-    let public = public.with_context(|| format!("cannot find the public key in what dropbearkey says: {text}"))?;
+    let public = public
+        .with_context(|| format!("cannot find the public key in what dropbearkey says: {text}"))?;
     Ok(format!("{public}\n"))
 }
 

@@ -103,7 +103,11 @@ fn renamed(lab: &Lab<'_>) -> Result<()> {
 
     // A namesake that was there before it went takes its place.
     two.sh("ip link set eth1 down; ip link set eth1 name spare; ip link add eth1 type dummy")?;
-    ensure_eq!(two.sh(&device_of(1))?, "spare", "it beside another namesake");
+    ensure_eq!(
+        two.sh(&device_of(1))?,
+        "spare",
+        "it beside another namesake"
+    );
     tell_driver(two, "unbind", &device)?;
     ensure_eq!(two.sh(&device_of(1))?, "eth1", "the namesake in its place");
     two.sh("ip link del eth1")?;
