@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use rustix::process::{getegid, geteuid, Gid, Uid};
-use rustix::thread::{self, CapabilitySet, CapabilitySets, UnshareFlags};
+use rustix::thread::{self, CapabilitiesSecureBits, CapabilitySet, CapabilitySets, UnshareFlags};
 
 /// Linux's capabilities, as far as there are any.
 const CAPABILITIES: u32 = 41;
@@ -46,6 +46,10 @@ pub struct Confine {
     #[arg(long, value_name = "ID")]
     uid: Option<u32>,
 
+    /// Have root's programs get no capabilities because they are root's
+    #[arg(long)]
+    no_root: bool,
+
     /// Have no program give it more
     #[arg(long)]
     no_new_privs: bool,
@@ -66,6 +70,10 @@ impl Confine {
         }
         if let Some(fence) = self.fence {
             enter(fence).with_context(|| format!("cannot enter {fence:?}"))?;
+        }
+        if self.no_root {
+            thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_ROOT)
+                .context("cannot set NOROOT")?;
         }
         let keep = self.keep.or(self.uid.and(Some(0)));
         if let Some(keep) = keep {

@@ -109,6 +109,8 @@ fn dropped_capabilities(lab: &Lab<'_>) -> Result<()> {
     for set in &PRIVILEGES[2..7] {
         nothing.expect(set, NONE)?;
     }
+    // None because it is root.
+    as_here(node, &confine("--no-root"))?.expect("CapEff", NONE)?;
     // Some of them, and as a user.
     as_here(node, &confine("--keep 3"))?.expect("CapEff", "0000000000000003")?;
     as_here(node, &confine("--uid 1000"))?.expect("CapEff", NONE)
