@@ -169,9 +169,10 @@ pub(crate) fn relative(path: &[u8]) -> &[u8] {
 
 /// What a broken circuit is to a program.
 pub(crate) fn lost(e: Error) -> Error {
-    if e == ETIMEDOUT {
-        EHOSTDOWN
-    } else {
-        e
+    match e {
+        e if e == ETIMEDOUT => EHOSTDOWN,
+        // The other node's table is full, which `open(2)` says of this one's as well.
+        e if e == EBUSY => ENFILE,
+        e => e,
     }
 }
