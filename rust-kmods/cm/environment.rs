@@ -197,7 +197,7 @@ impl Environment for &Node {
         self.reset_circuits(host, reason);
     }
 
-    fn reroute(&mut self, _host: u32) {
+    fn reroute(&mut self, _host: HostId) {
         // The clock thread does it: this is softirq, and circuits may be many.
         Node::peers(self).reroute(self);
     }

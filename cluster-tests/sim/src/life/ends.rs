@@ -5,6 +5,7 @@
 use podos_proto::cdt::{CdtIndex, PeerKey};
 use podos_proto::circuit::Activity;
 use podos_proto::endpoint::{self, Departure, Environment};
+use podos_proto::tgroup::RailId;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Header, ResetReason};
 use podos_proto::{Gpid, HostId};

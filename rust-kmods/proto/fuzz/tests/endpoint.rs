@@ -133,7 +133,7 @@ fn who_was_refused_hears_the_same_again() {
     open(&mut desk, Class::Test, 90, 90);
     assert_eq!(resets(&mut desk), [ResetReason::Full]);
     open(&mut desk, Class::Test, 91, 91);
-    endpoint::refused(&mut desk, THERE, 91, ResetReason::Full);
+    endpoint::refused(&mut desk, THERE, Seq::new(91), ResetReason::Full);
     desk.cut(|_| true);
     open(&mut desk, Class::Test, 91, 91);
     assert_eq!(resets(&mut desk), [ResetReason::Full]);
@@ -249,11 +249,11 @@ fn a_rail_is_up_when_both_hear_each_other_there() {
     let mut desk = met();
     let clock = Clock::new();
     let node = THERE;
-    let up = |desk: &Desk| desk.peers.get(2).expect("it is known").rails();
+    let up = |desk: &Desk| desk.peers.get(THERE.host()).expect("it is known").rails();
     assert_eq!(up(&desk), rails([R0, R1]));
     tell(&mut desk, 1, rails([R1]), 1000);
     let down = Deed::Told(News::RailDown { node, rail: R0 });
-    assert_eq!(desk.deeds, [Deed::Rerouted(2), down]);
+    assert_eq!(desk.deeds, [Deed::Rerouted(THERE.host()), down]);
     assert_eq!(up(&desk), rails([R1]));
     // One that comes too soon after it, and one that was overtaken.
     tell(&mut desk, 2, rails([R0]), 1000);
@@ -263,13 +263,13 @@ fn a_rail_is_up_when_both_hear_each_other_there() {
     assert_eq!((up(&desk), desk.deeds.len()), (rails([R1]), 0));
     tell(&mut desk, 2, RailSet::EMPTY, 1000);
     let silent = Deed::Told(News::Silent { node });
-    assert_eq!(desk.deeds, [Deed::Broke(2), silent]);
+    assert_eq!(desk.deeds, [Deed::Broke(THERE.host()), silent]);
     assert!(endpoint::open(&mut desk, THERE).is_none());
     // It holds for a second.
     desk.now = desk.now + Duration::from_millis(999);
     desk.deeds.clear();
     clock.mind(&mut desk);
-    assert!(!desk.peers.is_up(2) && desk.deeds.is_empty());
+    assert!(!desk.peers.is_up(THERE.host()) && desk.deeds.is_empty());
     desk.now = desk.now + Duration::from_millis(1);
     clock.mind(&mut desk);
     assert_eq!(desk.deeds, [Deed::Told(News::Up { node, rail: R0 })]);
@@ -413,10 +413,16 @@ fn others_keep_to_the_first_of_two_machines() {
     endpoint::receive(&mut desk, R0, frame());
     let dropped = Deed::Dropped(Dropped::Unwanted(Unwanted::Peer));
     assert_eq!(desk.deeds, [dropped]);
-    assert_eq!(desk.peers.get(2).map(|peer| peer.node()), Some(THERE));
+    assert_eq!(
+        desk.peers.get(THERE.host()).map(|peer| peer.node()),
+        Some(THERE)
+    );
     // The first is silent: it was the same machine with other interfaces, or is gone.
     desk.now = desk.now + Duration::from_millis(1300);
     desk.deeds.clear();
     endpoint::receive(&mut desk, R0, frame());
-    assert_eq!(desk.peers.get(2).map(|peer| peer.node()), Some(twin));
+    assert_eq!(
+        desk.peers.get(THERE.host()).map(|peer| peer.node()),
+        Some(twin)
+    );
 }

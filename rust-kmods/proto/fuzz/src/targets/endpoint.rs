@@ -128,7 +128,7 @@ fn tagged(from: Gpid, bytes: Vec<u8>) -> Tagged {
 }
 
 /// A frame of a few hosts, which mostly says what it may.
-fn composed(desk: &Desk, what: usize, bytes: &mut Bytes<'_>) -> (usize, Tagged) {
+fn composed(desk: &Desk, what: usize, bytes: &mut Bytes<'_>) -> (RailId, Tagged) {
     let host = HostId::new(1 + u32::from(bytes.u8() % 10));
     // No more starts than an endpoint remembers.
     let from = Gpid::new(host, 1 + u16::from(bytes.u8() % 2), 0);

@@ -204,8 +204,11 @@ fn beacon(bytes: &[u8]) -> Outcome {
     let (node, now) = (Gpid::new(HostId::new(3), 1, 0), Instant::from_nanos(1));
     assert_eq!(sst.update(now, node, beacon), SstEvent::Appeared);
     assert_eq!(sst.update(now, node, beacon), SstEvent::Stale);
-    assert_eq!(sst.get(3).map(|entry| entry.heard_at()), Some(now));
-    sst.lose(3);
+    assert_eq!(
+        sst.get(HostId::new(3)).map(|entry| entry.heard_at()),
+        Some(now)
+    );
+    sst.lose(HostId::new(3));
     assert_eq!(sst.update(now, node, beacon), SstEvent::Returned);
     Outcome::PLAIN.and(beacon.interface_count)
 }

@@ -168,7 +168,10 @@ fn sessions(bytes: &[u8]) -> Outcome {
     while !bytes.is_empty() {
         members.step(&mut bytes);
     }
-    let up = [members.nodes[0].is_up(2), members.nodes[1].is_up(1)];
+    let up = [
+        members.nodes[0].is_up(HostId::new(2)),
+        members.nodes[1].is_up(HostId::new(1)),
+    ];
     let log = |count: u32| (count + 1).ilog2();
     Outcome::PLAIN.and((mode.is_keyed(), up)).and((
         log(members.events),
