@@ -15,22 +15,26 @@ pub(super) struct Unheard {
     tries: usize,
 }
 
+/// The earlier of two moments that there need not be. It is asked for with every frame.
+#[inline]
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, None) => one,
+        (None, other) => other,
+    }
+}
+
 impl<B: Payload> Circuit<B> {
     /// When [`Circuit::on_timeout`] is to be called, unless something else happens before.
     pub fn deadline(&self) -> Option<Instant> {
         if self.reset.is_some() || self.is_done() {
             return None;
         }
-        [
-            self.send.deadline(),
-            self.recv.deadline(),
-            self.idle_deadline(),
-            self.stranded_until,
-            self.give_up_at(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let first = earlier(self.send.deadline(), self.recv.deadline());
+        let first = earlier(first, self.idle_deadline());
+        let first = earlier(first, self.stranded_until);
+        earlier(first, self.give_up_at())
     }
 
     /// When silence calls for a probe; none while the send half asks anyway.
@@ -52,10 +56,14 @@ impl<B: Payload> Circuit<B> {
     /// whoever stood still for a while has tried nothing in it.
     fn give_up_at(&self) -> Option<Instant> {
         let answer = self.waiting_since? + self.patience.answer;
-        let tries = self.send.rail_state().tries();
-        let unheard = self.unheard.filter(|unheard| unheard.tries >= tries);
-        let word = unheard.map(|unheard| unheard.since + self.patience.word);
-        Some(word.map_or(answer, |word| word.min(answer)))
+        let Some(unheard) = self.unheard else {
+            return Some(answer);
+        };
+        let word = unheard.since + self.patience.word;
+        match unheard.tries >= self.send.rail_state().tries() {
+            true => Some(word.min(answer)),
+            false => Some(answer),
+        }
     }
 
     /// Takes note that an answer did not come in time.
