@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Contents of the simulated users' messages: every segment tells whose it is, and the rest follows from that.
+//! Contents of the simulated users' messages: every segment tells whose it is, and the rest follows
+//! from that.
 
 use podos_proto::wire::{data_room, MIN_MTU};
 use podos_random::{mix, SplitMix64};

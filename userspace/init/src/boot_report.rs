@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The report of a boot: a file that is there once it is over, with a line for each thing that went wrong.
+//! The report of a boot: a file that is there once it is over, with a line for each thing that went
+//! wrong.
 
 use std::fs;
 use std::io;

@@ -25,7 +25,7 @@ const STDIN: &str = "-";
 #[command(
     long_about = "Make, list and change the cluster keys\n\n\
         Nodes that share a cluster key are a cluster. A node knows up to four keys; it sends with \
-        the one in use and accepts the others. Keys are named by their fingerprints; the key itself \
+        the one in use and accepts the others. Keys are named by their fingerprints; a key itself \
         is only ever in files of mode 0600, and in pipes.",
     after_help = "Examples:\n  podos key generate /root/new.key\n  podos key replace /root/new.key"
 )]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Outputs whose readers may leave at any time, as errors: a program on another node has to be ended
-//! before ours ends, and keys are replaced to the end whoever reads of it.
+//! Outputs whose readers may leave at any time, as errors: a program on another node has to be
+//! ended before ours ends, and keys are replaced to the end whoever reads of it.
 
 use std::error::Error;
 use std::fmt::{self, Display};

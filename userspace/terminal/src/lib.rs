@@ -47,7 +47,7 @@ macro_rules! eprintln {
     };
 }
 
-/// Prints to standard output, at once, for a program that has its own way with what can't be written.
+/// Prints to standard output, at once, for a program that handles what can't be written itself.
 ///
 /// # Errors
 ///

@@ -43,9 +43,8 @@ impl Step for Rootfs<'_> {
             self.copy(&from, &overlay)?;
         }
         let busybox = self.root.path("root/usr/bin/busybox");
-        fs::copy(&busybox, job.out().join("busybox")).context(
-            "cannot find busybox in the build root: rootfs/build-root.toml must name busybox-static",
-        )?;
+        fs::copy(&busybox, job.out().join("busybox"))
+            .context("cannot copy busybox: rootfs/build-root.toml must name busybox-static")?;
         let list = Sandbox::new(self.root).command(["/usr/bin/busybox", "--list"]);
         let applets = job.read("busybox --list", &list)?;
         fs::write(job.out().join("applets"), applets)?;

@@ -2,8 +2,8 @@
 
 //! Faults of a node that need more than its QEMU: its init, its disks, its clock.
 //!
-//! Each of them is proven before the call returns: a fault that had no effect is an error, or a test
-//! would pass without it.
+//! Each of them is proven before the call returns: a fault that had no effect is an error, or a
+//! test would pass without it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

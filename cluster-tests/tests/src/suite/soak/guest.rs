@@ -10,8 +10,8 @@ use podos_harness::{Cluster, Dialogue, Error};
 
 use crate::support::TOOL;
 
-/// How long a call may take whatever faults the nodes have: a paused one is asked again only when the
-/// nemesis resumes it, and hosts are crowded.
+/// How long a call may take whatever faults the nodes have: a paused one is asked again only when
+/// the nemesis resumes it, and hosts are crowded.
 const RETURNS_WITHIN: Duration = Duration::from_secs(240);
 
 /// The guest's tool on every node where it was needed.
