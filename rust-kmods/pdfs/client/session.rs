@@ -170,7 +170,8 @@ pub(crate) fn relative(path: &[u8]) -> &[u8] {
 /// What a broken circuit is to a program.
 pub(crate) fn lost(e: Error) -> Error {
     match e {
-        e if e == ETIMEDOUT => EHOSTDOWN,
+        // Nobody serves files there: the node has just booted, and PDFS comes after CM.
+        e if e == ETIMEDOUT || e == ECONNREFUSED => EHOSTDOWN,
         // The other node's table is full, which `open(2)` says of this one's as well.
         e if e == EBUSY => ENFILE,
         e => e,
