@@ -31,6 +31,8 @@ struct State {
     /// Where a program would read on.
     next: u64,
     window: usize,
+    /// Before this nothing is read ahead: something there could not be read.
+    spoilt_to: u64,
     /// Changes whenever what was read until then is of no use any more.
     age: u64,
 }
@@ -114,6 +116,7 @@ impl Ahead {
             piece: None,
             next: 0,
             window: 0,
+            spoilt_to: 0,
             age: 0,
         };
         Arc::pin_init(
@@ -199,11 +202,18 @@ impl Ahead {
         self.state.lock().next = position;
     }
 
+    /// Notes that of the file's bytes before `position` not all can be read that would be read ahead:
+    /// each try may take the other node's disk a long time.
+    pub(super) fn spoil_to(&self, position: u64) {
+        self.state.lock().spoilt_to = position;
+    }
+
     /// How many bytes to read for a program that wants `len` from the byte `position` on: more, if
     /// it reads on where it was.
     pub(super) fn plan(&self, position: u64, len: usize) -> Plan {
         let mut state = self.state.lock();
-        state.window = if position == state.next && position > 0 {
+        let goes_on = position == state.next && position > 0;
+        state.window = if goes_on && position >= state.spoilt_to {
             (state.window * 2).clamp(FIRST_WINDOW, MAX_WINDOW)
         } else {
             0

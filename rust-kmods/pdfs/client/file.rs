@@ -196,8 +196,15 @@ impl RemoteFile {
                 }
                 continue;
             }
-            let plan = self.ahead.plan(at, left.min(STEP));
-            let asked = self.requests.lock().read(at, plan.len);
+            let wanted = left.min(STEP);
+            let mut plan = self.ahead.plan(at, wanted);
+            let mut asked = self.requests.lock().read(at, plan.len);
+            if asked.is_err() && plan.len > wanted {
+                // What can't be read may lie behind what the program asked for.
+                self.ahead.spoil_to(at + plan.len as u64);
+                plan.len = wanted;
+                asked = self.requests.lock().read(at, plan.len);
+            }
             let Read { content, end } = match asked {
                 Ok(read) => read,
                 Err(_) if done > 0 => break,

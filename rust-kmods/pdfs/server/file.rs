@@ -125,7 +125,12 @@ impl ServedFile {
         })
     }
 
-    /// Puts what a read asks for into the answer, straight from the page cache.
+    /// Puts what a read asks for into the answer, straight from the page cache. Fewer bytes mean
+    /// that the file ends behind them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system, wherever in the piece: an answer can't have bytes and an error.
     pub(super) fn read(&self, args: &ReadArgs, answer: &mut Outgoing) -> Result {
         let mut offset = args.offset.get();
         let mut left = args.len.get() as usize;
@@ -135,21 +140,15 @@ impl ServedFile {
                 .put_with(wanted, |to| self.file.read(offset, to))
                 .map(drop);
         }
-        let mut done = false;
         // Of a file that tells its size no more memory is taken than that. It may have grown since
         // its file system has looked, so a little is tried beyond.
         let mut step = self.file.left_from(offset);
         while left > 0 {
             let wanted = left.min(step);
-            let read = match answer.put_with(wanted, |to| self.file.read(offset, to)) {
-                Ok(read) => read,
-                Err(_) if done => break,
-                Err(e) => return Err(e),
-            };
+            let read = answer.put_with(wanted, |to| self.file.read(offset, to))?;
             if read < wanted {
                 break;
             }
-            done |= read > 0;
             offset += read as u64;
             left -= read;
             step = if step == BEYOND { left } else { BEYOND };

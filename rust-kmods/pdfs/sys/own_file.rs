@@ -247,19 +247,14 @@ impl OwnFile {
     ///
     /// # Errors
     ///
-    /// `EBADF` if not open for reading; the file system's, if nothing was read before.
+    /// `EBADF` if not open for reading; the file system's, also behind bytes that were read, which
+    /// would look like the file's end without it.
     pub(crate) fn read(&self, position: u64, to: &mut IovIterDest<'_>) -> Result {
         self.has_mode(bindings::FMODE_READ)?;
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
         let once = self.is_direct();
-        let mut done = false;
         while !to.is_empty() {
-            let read = match self.read_once(&mut position, to) {
-                Ok(read) => read,
-                Err(_) if done => break,
-                Err(e) => return Err(e),
-            };
-            done = true;
+            let read = self.read_once(&mut position, to)?;
             if read == 0 || once {
                 break;
             }

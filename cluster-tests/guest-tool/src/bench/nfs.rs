@@ -94,6 +94,9 @@ pub struct Mount {
     /// Host id of this node
     #[arg(long)]
     from: u32,
+    /// Give up where the server does not answer: after a second, or three if nobody listens
+    #[arg(long)]
+    soft: bool,
 }
 
 impl Mount {
@@ -101,7 +104,12 @@ impl Mount {
         let (server, client) = (tcp::address(self.host)?, tcp::address(self.from)?);
         fs::create_dir_all(&self.dir).with_context(|| self.dir.display().to_string())?;
         let source = format!("{server}:/");
-        let options = format!("addr={server},clientaddr={client},vers=4.2,proto=tcp,sec=sys,hard");
+        let patience = match self.soft {
+            true => "soft,timeo=10,retrans=0",
+            false => "hard",
+        };
+        let options =
+            format!("addr={server},clientaddr={client},vers=4.2,proto=tcp,sec=sys,{patience}");
         let data = CString::new(options.as_str())?;
         mount(
             &source,

@@ -64,6 +64,12 @@ pub const TESTS: &[Test] = &[
         limit: None,
         run: host_folder,
     },
+    Test {
+        name: "files.a_read_error_is_no_end",
+        setting: SHARED,
+        limit: None,
+        run: read_error,
+    },
 ];
 
 /// Nothing, a byte, a frame's worth of data and one byte around it, and many frames.
@@ -215,6 +221,40 @@ fn mappings(lab: &Lab<'_>) -> Result<()> {
     one.tool(&["map", &remote, "--shared"])?
         .expect_errno(libc::EINVAL)?;
     Ok(())
+}
+
+/// A file of which the node that has it can read the beginning only: that much is read, and then comes
+/// the error. It lies on an NFS mount whose server ends once some pages of it are cached.
+fn read_error(lab: &Lab<'_>) -> Result<()> {
+    const PAGE: usize = 4096;
+    const CACHED: usize = 25 * PAGE;
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let dir = lab.scratch()?;
+    let (served, mounted) = (format!("{dir}/served"), format!("{dir}/nfs"));
+    two.sh(&format!("mkdir {served} && mount -t tmpfs served {served}"))?;
+    pattern(two, "write", &format!("{served}/f"), 1 << 20, lab.seed())?;
+    two.tool(&["bench", "nfs-export", &served, "--to", "2"])?;
+    two.tool(&["bench", "nfs-mount", "2", &mounted, "--from", "2", "--soft"])?;
+    // Nothing is read ahead by NFS.
+    two.sh(&format!(
+        "device=$(grep ' {mounted} ' /proc/self/mountinfo | cut -d ' ' -f 3)
+         echo 0 > /sys/class/bdi/$device/read_ahead_kb
+         dd if={mounted}/f of={dir}/cached bs={PAGE} count={}",
+        CACHED / PAGE
+    ))?;
+    // The file is open when the server ends.
+    let status = one.sh(&format!(
+        "exec 3< /linus2{mounted}/f
+         podos run --on linus2 -- sh -c 'echo 0 > /proc/fs/nfsd/threads' 3<&-
+         dd bs={PAGE} <&3 > {dir}/got; echo $?"
+    ))?;
+    ensure_eq!(status, "1", "dd's status, which sees an error");
+    let got = one.sh(&format!(
+        "wc -c < {dir}/got; cmp {dir}/got /linus2{dir}/cached"
+    ))?;
+    ensure_eq!(got, CACHED.to_string(), "bytes before the error");
+    two.sh(&format!("umount -l {mounted} && umount -l {served}"))
+        .map(drop)
 }
 
 /// The folder that the harness shares is a 9p mount: another network file system, without a cache of
