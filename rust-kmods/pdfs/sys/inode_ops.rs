@@ -9,7 +9,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::uaccess::{UserPtr, UserSlice};
 
-use super::attributes::{AttributeChanges, Time, TimeChange, S_IFMT, S_IFREG};
+use super::attributes::{AttributeChanges, Time, TimeChange, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use super::{file_ops, inode, permission, Dentry, FileSystem, InodeRef};
 
 struct Table<T>(core::marker::PhantomData<T>);
@@ -127,7 +127,7 @@ impl<T: FileSystem> Table<T> {
                 T::release(&inode, &opened.handle);
                 return Err(EPROTO);
             }
-            Self::instantiate(name, opened.inode);
+            Self::instantiate(name, opened.inode, S_IFREG)?;
             // SAFETY: The file is being opened, and the name means the handle's file now, which is a
             // regular one.
             unsafe {
@@ -140,11 +140,45 @@ impl<T: FileSystem> Table<T> {
         })
     }
 
-    /// Lets the name `dentry` mean the inode that was just made.
-    fn instantiate(dentry: &Dentry<T>, made: InodeRef<T>) {
+    /// Lets the name `dentry` mean the inode that was just made, which is no directory.
+    ///
+    /// # Errors
+    ///
+    /// `EPROTO` if it is not of the type `kind` that was asked for.
+    fn instantiate(dentry: &Dentry<T>, made: InodeRef<T>, kind: u16) -> Result {
+        if made.kind() != kind {
+            return Err(EPROTO);
+        }
         // SAFETY: VFS gave us a negative dentry, with its directory locked; the call takes over
-        // the inode's reference.
+        // the inode's reference. A directory would need a look for its other names.
         unsafe { bindings::d_instantiate(dentry.as_ptr(), inode::into_raw(made)) };
+        Ok(())
+    }
+
+    /// Lets the name `dentry` mean the directory that was just made; the dentry to use in its place,
+    /// if it is another one.
+    ///
+    /// # Errors
+    ///
+    /// `EPROTO` if it is no directory; `ELOOP` and `ESTALE` if it is known by another name, and can't
+    /// be moved from there.
+    fn instantiate_directory(
+        dentry: &Dentry<T>,
+        made: InodeRef<T>,
+    ) -> Result<*mut bindings::dentry> {
+        if made.kind() != S_IFDIR {
+            return Err(EPROTO);
+        }
+        let dentry = dentry.as_ptr();
+        // Somebody may have renamed it at the other node, and been found here by the new name, before
+        // the answer came; and the other node may lie. A directory has one dentry.
+        // SAFETY: VFS gave us a negative dentry, with its directory locked. `d_splice_alias` wants it
+        // unhashed, and takes over the inode's reference, also when it fails.
+        let spliced = unsafe {
+            bindings::d_drop(dentry);
+            bindings::d_splice_alias(inode::into_raw(made), dentry)
+        };
+        kernel::error::from_err_ptr(spliced)
     }
 
     /// VFS's `create`.
@@ -162,7 +196,7 @@ impl<T: FileSystem> Table<T> {
         let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
         from_result(|| {
             let made = T::create(dentry, dentry.super_block(), mode)?;
-            Self::instantiate(dentry, made);
+            Self::instantiate(dentry, made, S_IFREG)?;
             Ok(0)
         })
     }
@@ -180,12 +214,9 @@ impl<T: FileSystem> Table<T> {
     ) -> *mut bindings::dentry {
         // SAFETY: See above.
         let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
-        match T::mkdir(dentry, dentry.super_block(), mode) {
-            Ok(made) => {
-                Self::instantiate(dentry, made);
-                // The dentry that was given is the one that is used.
-                ptr::null_mut()
-            }
+        let made = T::mkdir(dentry, dentry.super_block(), mode);
+        match made.and_then(|made| Self::instantiate_directory(dentry, made)) {
+            Ok(used) => used,
             Err(e) => e.to_ptr(),
         }
     }
@@ -206,7 +237,7 @@ impl<T: FileSystem> Table<T> {
         let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
         from_result(|| {
             let made = T::mknod(dentry, dentry.super_block(), mode, rdev)?;
-            Self::instantiate(dentry, made);
+            Self::instantiate(dentry, made, mode & S_IFMT)?;
             Ok(0)
         })
     }
@@ -227,7 +258,7 @@ impl<T: FileSystem> Table<T> {
             unsafe { (Dentry::<T>::from_raw(dentry), CStr::from_char_ptr(target)) };
         from_result(|| {
             let made = T::symlink(dentry, dentry.super_block(), target)?;
-            Self::instantiate(dentry, made);
+            Self::instantiate(dentry, made, S_IFLNK)?;
             Ok(0)
         })
     }
@@ -247,7 +278,7 @@ impl<T: FileSystem> Table<T> {
         from_result(|| {
             let inode = old.inode().ok_or(ENOENT)?;
             T::link(old, inode, new)?;
-            Self::instantiate(new, inode.into());
+            Self::instantiate(new, inode.into(), inode.kind())?;
             Ok(0)
         })
     }
