@@ -78,6 +78,10 @@ impl Table {
             entry
         };
         let mut cdt = self.cdt.lock();
+        if cdt.is_full() {
+            // What was given goes after the lock does: a share has a lock of its own.
+            return Err(ENFILE);
+        }
         match passive {
             None => cdt.insert_active(make),
             Some(key) => cdt.insert_passive(key, make),

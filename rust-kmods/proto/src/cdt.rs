@@ -203,6 +203,11 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Cdt<T, S> {
         usize::from(self.len)
     }
 
+    /// Whether there is no room for another one.
+    pub fn is_full(&self) -> bool {
+        self.free_head == NIL
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
