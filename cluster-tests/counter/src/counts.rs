@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::mm::{mmap, MapFlags, ProtFlags};
 
@@ -26,14 +27,36 @@ struct Record {
     instructions: AtomicU64,
 }
 
-/// A counter that stays where it is for as long as this process runs.
-#[derive(Clone, Copy)]
-pub struct Counter(&'static AtomicU64);
+/// A translated block in one word, which QEMU keeps until it executes the block: the place of its
+/// record, and its instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block(usize);
 
-impl Counter {
-    /// Where it is, for one that adds to it on its own.
-    pub fn as_ptr(self) -> *mut u64 {
-        self.0.as_ptr()
+impl Block {
+    /// Bits that the instructions take. QEMU's blocks have 512 at most.
+    const INSTRUCTIONS: u32 = 16;
+
+    fn new(place: usize, instructions: usize) -> Self {
+        let most = (1 << Self::INSTRUCTIONS) - 1;
+        Self(place << Self::INSTRUCTIONS | instructions.min(most))
+    }
+
+    /// The block of a word that [`Block::raw`] made.
+    pub fn from_raw(raw: usize) -> Self {
+        Self(raw)
+    }
+
+    /// It as a word.
+    pub fn raw(self) -> usize {
+        self.0
+    }
+
+    fn place(self) -> usize {
+        self.0 >> Self::INSTRUCTIONS
+    }
+
+    fn instructions(self) -> u64 {
+        (self.0 & ((1 << Self::INSTRUCTIONS) - 1)) as u64
     }
 }
 
@@ -42,7 +65,7 @@ impl Counter {
 pub struct Counts {
     records: &'static [Record],
     /// The record of each address.
-    places: HashMap<u64, usize>,
+    places: Mutex<HashMap<u64, usize>>,
 }
 
 impl Counts {
@@ -70,33 +93,39 @@ impl Counts {
         }?;
         let start = NonNull::new(start.cast::<Record>()).ok_or(io::ErrorKind::OutOfMemory)?;
         // SAFETY: The mapping is of this size, aligned to a page, and stays. Its numbers are atomic
-        // ones, so that readers of the file and QEMU's own additions are no data race.
+        // ones, so that readers of the file are no data race.
         let records = unsafe { NonNull::slice_from_raw_parts(start, RECORDS).as_ref() };
         Ok(Self {
             records,
-            places: HashMap::new(),
+            places: Mutex::default(),
         })
     }
 
-    /// The counter of the block at this address, the same each time.
-    pub fn counter(&mut self, address: u64) -> Counter {
-        let next = self.places.len();
+    /// A block at this address, whose record is the same each time.
+    pub fn block(&self, address: u64, instructions: usize) -> Block {
+        // A panic inside leaves a table that is whole.
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self.records.len() - 1;
-        let place = *self.places.entry(address).or_insert(next.min(last));
-        let record = &self.records[place];
+        let next = places.len().min(last);
+        let place = *places.entry(address).or_insert(next);
+        drop(places);
         let known = if place == last { ELSEWHERE } else { address };
-        record.address.store(known, Ordering::Release);
-        Counter(&record.instructions)
+        self.records[place].address.store(known, Ordering::Release);
+        Block::new(place, instructions)
+    }
+
+    /// A processor executes the block.
+    pub fn executed(&self, block: Block) {
+        if let Some(record) = self.records.get(block.place()) {
+            let count = &record.instructions;
+            count.fetch_add(block.instructions(), Ordering::Relaxed);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn add(counter: Counter, instructions: u64) {
-        counter.0.fetch_add(instructions, Ordering::Relaxed);
-    }
 
     fn read(path: &Path) -> Vec<(u64, u64)> {
         let bytes = std::fs::read(path).unwrap();
@@ -109,26 +138,26 @@ mod tests {
     #[test]
     fn a_block_has_one_counter() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut counts = Counts::create(file.path()).unwrap();
-        let first = counts.counter(0xffff_ffff_8100_0000);
-        add(first, 5);
-        add(counts.counter(0x40_0000), 2);
-        // Translated anew.
-        let again = counts.counter(0xffff_ffff_8100_0000);
-        assert_eq!(first.as_ptr(), again.as_ptr());
-        add(again, 5);
+        let counts = Counts::create(file.path()).unwrap();
+        let first = counts.block(0xffff_ffff_8100_0000, 5);
+        counts.executed(first);
+        counts.executed(counts.block(0x40_0000, 2));
+        // Translated anew, and another length this time.
+        counts.executed(counts.block(0xffff_ffff_8100_0000, 4));
+        // As QEMU gives it back.
+        counts.executed(Block::from_raw(first.raw()));
         assert_eq!(
             read(file.path()),
-            [(0xffff_ffff_8100_0000, 10), (0x40_0000, 2)]
+            [(0xffff_ffff_8100_0000, 14), (0x40_0000, 2)]
         );
     }
 
     #[test]
     fn what_is_too_much_counts_as_one() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut counts = Counts::create(file.path()).unwrap();
+        let counts = Counts::create(file.path()).unwrap();
         for address in 1..=RECORDS as u64 + 10 {
-            add(counts.counter(address), 1);
+            counts.executed(counts.block(address, 1));
         }
         let pairs = read(file.path());
         assert_eq!(pairs.len(), RECORDS);

@@ -6,8 +6,7 @@
 //! of instructions, where the block begins. The counters lie in FILE, mapped: whoever wants to know
 //! what a piece of work took reads the file before it and after it. [`Counts`] has the layout.
 //!
-//! A block that an interrupt cuts short counts as a whole, and one processor is all that a node may
-//! have: what QEMU adds is not atomic.
+//! A block that an interrupt cuts short counts as a whole.
 
 mod counts;
 // A test has no QEMU around it, whose functions it could call.
@@ -16,23 +15,15 @@ mod qemu;
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
-use counts::{Counter, Counts};
+use counts::Counts;
 
 /// What the plugin was loaded for, once it is.
-static COUNTS: OnceLock<Mutex<Counts>> = OnceLock::new();
+static COUNTS: OnceLock<Counts> = OnceLock::new();
 
-/// Makes ready for a machine with so many processors, with the plugin's arguments.
-fn start<'a>(
-    processors: i32,
-    mut arguments: impl Iterator<Item = &'a OsStr>,
-) -> Result<(), String> {
-    if processors != 1 {
-        return Err(format!(
-            "it counts for one processor, and there are {processors}: give -smp 1"
-        ));
-    }
+/// Makes ready, with the plugin's arguments.
+fn start<'a>(mut arguments: impl Iterator<Item = &'a OsStr>) -> Result<(), String> {
     let path = match (arguments.next(), arguments.next()) {
         (Some(argument), None) => argument.as_encoded_bytes().strip_prefix(b"counts="),
         _ => None,
@@ -43,18 +34,8 @@ fn start<'a>(
     let counts =
         Counts::create(path).map_err(|error| format!("cannot map {}: {error}", path.display()))?;
     COUNTS
-        .set(Mutex::new(counts))
+        .set(counts)
         .map_err(|_| "it is loaded twice".to_owned())
-}
-
-/// The counter of a block that begins at this address; `None` before [`start`].
-fn counter(address: u64) -> Option<Counter> {
-    let counts = COUNTS.get()?;
-    // A panic inside leaves a table that is whole.
-    let mut counts = counts
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    Some(counts.counter(address))
 }
 
 #[cfg(test)]
@@ -63,24 +44,19 @@ mod tests {
 
     #[test]
     fn what_it_cannot_do_it_says() {
-        let start = |processors, arguments: &[&str]| {
-            let arguments = arguments.iter().map(|argument| OsStr::new(*argument));
-            start(processors, arguments)
-        };
-        let error = start(2, &["counts=x"]).unwrap_err();
-        assert!(error.contains("there are 2"), "{error}");
+        let start = |arguments: &[&str]| start(arguments.iter().map(|it| OsStr::new(*it)));
         for wrong in [&[][..], &["count=x"], &["counts=x", "counts=y"]] {
-            let error = start(1, wrong).unwrap_err();
+            let error = start(wrong).unwrap_err();
             assert!(error.contains("counts=FILE"), "{error}");
         }
-        let error = start(1, &["counts=/nowhere/x"]).unwrap_err();
+        let error = start(&["counts=/nowhere/x"]).unwrap_err();
         assert!(error.contains("/nowhere/x"), "{error}");
-        assert!(counter(7).is_none());
+        assert!(COUNTS.get().is_none());
 
         let file = tempfile::NamedTempFile::new().unwrap();
         let argument = format!("counts={}", file.path().display());
-        start(1, &[&argument]).unwrap();
-        assert!(counter(7).is_some());
-        assert!(start(1, &[&argument]).unwrap_err().contains("twice"));
+        start(&[&argument]).unwrap();
+        assert!(COUNTS.get().is_some());
+        assert!(start(&[&argument]).unwrap_err().contains("twice"));
     }
 }
