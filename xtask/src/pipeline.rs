@@ -144,7 +144,7 @@ fn kernel(run: &mut Run<'_>, profile: &Profile) -> Result<(Base, Option<Output>)
 }
 
 /// Profiles with the same options share a kernel tree.
-fn tree_name(profile: &Profile) -> String {
+pub fn tree_name(profile: &Profile) -> String {
     format!("kernel-{}", profile.fragments.join("+"))
 }
 

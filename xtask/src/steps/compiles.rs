@@ -12,6 +12,9 @@ use crate::engine::{Inputs, Job, Output, Step};
 use crate::fs;
 use crate::series::{self, Patch};
 
+/// The kernel tree. Not that of the image's kernel: that one would have to start over.
+const TREE: &str = "patches-each";
+
 /// Makes nothing but the finding.
 #[derive(Debug)]
 pub struct Compiles<'a> {
@@ -23,8 +26,8 @@ pub struct Compiles<'a> {
     pub config: &'a Output,
     /// The patches that are applied.
     pub series: &'a [Patch],
-    /// The kernel tree to use.
-    pub tree: String,
+    /// The kernel tree whose built files are the first to go on from.
+    pub like: String,
 }
 
 impl Step for Compiles<'_> {
@@ -63,7 +66,8 @@ impl Step for Compiles<'_> {
             .map(|path| format!("{path}\n"))
             .collect();
         fs::write(dir.join("touched"), list)?;
-        let tree = KernelTree::take(job, &self.tree, self.root, self.source, &dir)?;
+        KernelTree::begin(job, TREE, &self.like, self.root, self.source)?;
+        let tree = KernelTree::take(job, TREE, self.root, self.source, &dir)?;
         let made = make(job, &tree, self.root, self.config, &["bzImage"]);
         tree.give_back()?;
         made

@@ -33,13 +33,89 @@ struct State {
 /// A kernel tree, patched, in the hands of one user.
 #[derive(Debug)]
 pub struct KernelTree {
+    place: Place,
+    state: State,
+}
+
+/// Where a tree is kept, locked.
+#[derive(Debug)]
+struct Place {
     tree: PathBuf,
     state_file: PathBuf,
-    state: State,
     _lock: StepLock,
 }
 
+impl Place {
+    fn lock(job: &Job<'_>, name: &str) -> Result<Self> {
+        let dir = job.store().work_dir(name)?;
+        let lock = lock_file(&dir.join(".lock"), || {
+            eprintln!(
+                "waiting for another run that uses the kernel tree {}",
+                dir.display()
+            );
+        })?;
+        Ok(Self {
+            tree: dir.join("linux"),
+            state_file: dir.join("state.toml"),
+            _lock: lock,
+        })
+    }
+
+    /// What is there, if it is of that source and toolchain.
+    fn state(&self, root: &Output, source: &Output) -> Option<State> {
+        let text = fs::read_to_string(&self.state_file).ok()?;
+        toml::from_str::<State>(&text)
+            .ok()
+            .filter(|state| state.source == source.identity && state.build_root == root.identity)
+    }
+
+    /// Makes the tree a copy of `from`, times and all; it has no state then.
+    fn fill(&self, job: &mut Job<'_>, what: &str, from: &Path) -> Result<()> {
+        // The state goes first: without it the tree counts for nothing.
+        if self.state_file.exists() {
+            fs::remove_file(&self.state_file)?;
+        }
+        if self.tree.exists() {
+            remove_tree(&self.tree)?;
+        }
+        job.run(
+            what,
+            &duct::cmd!("cp", "-a", "--reflink=auto", from, &self.tree),
+        )
+    }
+
+    fn save(&self, state: &State) -> Result<()> {
+        let new = self.state_file.with_extension("new");
+        fs::write(&new, toml::to_string(state)?)?;
+        Ok(fs::rename(&new, &self.state_file)?)
+    }
+}
+
 impl KernelTree {
+    /// Makes the tree `name` a copy of the tree `like`, with what is built there; leaves all as it is
+    /// if there is a tree `name` already, or none `like` it that can be gone on with.
+    pub fn begin(
+        job: &mut Job<'_>,
+        name: &str,
+        like: &str,
+        root: &Output,
+        source: &Output,
+    ) -> Result<()> {
+        let place = Place::lock(job, name)?;
+        if place.state(root, source).is_some() {
+            return Ok(());
+        }
+        // Nobody who has that one's lock asks for another.
+        let like = Place::lock(job, like)?;
+        match like.state(root, source) {
+            Some(state) if !state.busy => {
+                place.fill(job, "cp of a kernel tree", &like.tree)?;
+                place.save(&state)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the tree `name` and makes its sources those of `source` with the patched files of
     /// `patched` (a directory with `files/` and `touched`).
     pub fn take(
@@ -49,40 +125,21 @@ impl KernelTree {
         source: &Output,
         patched: &Path,
     ) -> Result<Self> {
-        let dir = job.store().work_dir(name)?;
-        let lock = lock_file(&dir.join(".lock"), || {
-            eprintln!(
-                "waiting for another run that uses the kernel tree {}",
-                dir.display()
-            );
-        })?;
-        let state_file = dir.join("state.toml");
-        let tree = dir.join("linux");
-        let kept = fs::read_to_string(&state_file)
-            .ok()
-            .and_then(|text| toml::from_str::<State>(&text).ok())
-            .filter(|state| state.source == source.identity && state.build_root == root.identity);
+        let place = Place::lock(job, name)?;
+        let kept = place.state(root, source);
         let state = match kept {
             Some(state) => {
                 if state.busy {
                     job.say("the last build in the tree was killed");
-                    for path in unfinished::remove(&tree)? {
+                    for path in unfinished::remove(&place.tree)? {
                         job.say(&format!("not finished: {}", path.display()));
                     }
                 }
                 state
             }
             None => {
-                job.say(&format!("making the kernel tree {}", tree.display()));
-                // The state goes first: without it the tree counts for nothing.
-                if state_file.exists() {
-                    fs::remove_file(&state_file)?;
-                }
-                if tree.exists() {
-                    remove_tree(&tree)?;
-                }
-                let copy = duct::cmd!("cp", "-a", "--reflink=auto", source.path("tree"), &tree);
-                job.run("cp of the kernel source", &copy)?;
+                job.say(&format!("making the kernel tree {}", place.tree.display()));
+                place.fill(job, "cp of the kernel source", &source.path("tree"))?;
                 State {
                     source: source.identity.clone(),
                     build_root: root.identity.clone(),
@@ -90,12 +147,7 @@ impl KernelTree {
                 }
             }
         };
-        let mut this = KernelTree {
-            tree,
-            state_file,
-            state,
-            _lock: lock,
-        };
+        let mut this = KernelTree { place, state };
         this.state.busy = true;
         this.patch(job, &source.path("tree"), patched)?;
         Ok(this)
@@ -117,7 +169,7 @@ impl KernelTree {
             } else {
                 source.to_owned()
             };
-            if update(&from.join(path), &self.tree.join(path))? {
+            if update(&from.join(path), &self.path(path))? {
                 job.say(&format!("updated {path}"));
             }
         }
@@ -127,12 +179,12 @@ impl KernelTree {
 
     /// The build root with the tree in its place.
     pub fn sandbox(&self, root: &Output) -> Sandbox {
-        Sandbox::new(root).writable(&self.tree, super::LINUX)
+        Sandbox::new(root).writable(&self.place.tree, super::LINUX)
     }
 
     /// A file of the tree.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.tree.join(name)
+        self.place.tree.join(name)
     }
 
     /// Gives the file `name` of the tree the contents of `from`, unless it has them.
@@ -148,9 +200,7 @@ impl KernelTree {
     }
 
     fn save(&self) -> Result<()> {
-        let new = self.state_file.with_extension("new");
-        fs::write(&new, toml::to_string(&self.state)?)?;
-        Ok(fs::rename(&new, &self.state_file)?)
+        self.place.save(&self.state)
     }
 }
 
@@ -288,6 +338,35 @@ mod tests {
         tree.give_back()?;
         lab.take(&series)?.give_back()?;
         assert_eq!(fs::metadata(&file)?.modified()?, before);
+        Ok(())
+    }
+
+    #[test]
+    fn a_tree_begins_as_another_one_that_is_whole() -> Result<()> {
+        let lab = Lab::new()?;
+        let begin = || -> Result<()> {
+            let scratch = tempfile::tempdir()?;
+            let log = fs::create(lab.dir.path().join("log"))?;
+            let mut task = Task::start("trial", "a test");
+            let mut job = Job::new(lab.dir.path(), scratch, log, &mut task, &lab.store, true);
+            KernelTree::begin(&mut job, "other", "kernel", &lab.root, &lab.source)
+        };
+        let other = lab.dir.path().join("cache/work/other");
+        begin()?;
+        assert!(!other.join("linux").exists(), "there is none to begin as");
+        let series = [("fs/namei.c", Some("walk and cross\n"))];
+        drop(lab.take(&series)?);
+        begin()?;
+        assert!(!other.join("linux").exists(), "it was not given back");
+        let tree = lab.take(&series)?;
+        fs::write(tree.path("x.o"), "built")?;
+        tree.give_back()?;
+        begin()?;
+        let state = fs::read_to_string(other.join("state.toml"))?;
+        assert!(other.join("linux/x.o").exists() && state.contains("fs/namei.c"));
+        fs::remove_file(other.join("linux/x.o"))?;
+        begin()?;
+        assert!(!other.join("linux/x.o").exists(), "there is one already");
         Ok(())
     }
 

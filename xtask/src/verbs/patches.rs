@@ -35,7 +35,7 @@ enum What {
     /// Apply the series to a clean tree, without fuzz, and check every patch's message
     #[command(after_help = "Example:\n  cargo xtask patches check --each")]
     Check {
-        /// Also compile the kernel after each patch (the first time this takes an hour)
+        /// Also compile the kernel after each patch (the first time this takes most of an hour)
         #[arg(long)]
         each: bool,
     },

@@ -64,14 +64,15 @@ fn compile_each(ctx: &Context, patches: &[series::Patch]) -> Result<()> {
         .map(Locked::output)
         .context(missing)?;
     let config = configured.config.as_ref().context(missing)?;
-    for count in 1..=patches.len() {
+    // The image's kernel has all patches: what it has built is good until one is taken away that its
+    // files depend on.
+    for count in (1..=patches.len()).rev() {
         run.step(Some(Compiles {
             root,
             source,
             config,
             series: &patches[..count],
-            // Not the tree of the image's kernel: that one would have to start over.
-            tree: "patches-each".to_owned(),
+            like: pipeline::tree_name(&profile),
         }))?;
         println!("ok  compiles after {}", patches[count - 1].file);
     }
