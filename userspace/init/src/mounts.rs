@@ -46,9 +46,22 @@ fn base() -> [Mount<'static>; 9] {
     ]
 }
 
+/// Names of a process's own descriptors, which devtmpfs leaves to userspace.
+const DESCRIPTORS: [(&str, &str); 4] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+];
+
 /// Mounts what every node has, and makes the folder of [`boot_report`]; gives what went wrong.
 pub fn mount_base() -> Vec<String> {
     let mut problems: Vec<_> = base().iter().filter_map(|one| one.attach().err()).collect();
+    let links = DESCRIPTORS.iter().map(|(link, target)| {
+        std::os::unix::fs::symlink(target, link)
+            .map_err(|error| format!("cannot make {link} a link to {target}: {error}"))
+    });
+    problems.extend(links.filter_map(Result::err));
     let folder = Path::new(boot_report::FILE).parent();
     if let Some(Err(error)) = folder.map(fs::create_dir_all) {
         problems.push(format!(
