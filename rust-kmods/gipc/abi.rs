@@ -17,6 +17,9 @@ pub(crate) const STATUS: u32 = _IOR::<i32>(GROUP, 4);
 /// The program's GPID; waits for its start.
 pub(crate) const GPID: u32 = _IOR::<u64>(GROUP, 5);
 
+/// The program's standard input can't be read any further, for this reason: an error number.
+pub(crate) const FAIL_INPUT: u32 = _IOW::<i32>(GROUP, 6);
+
 /// Length of a record's header: stream and length of the data, 32 bits little-endian each.
 pub(crate) const RECORD_HEADER: usize = 8;
 /// The longest record that is never cut: an exit.

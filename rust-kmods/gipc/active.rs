@@ -16,11 +16,15 @@ use podos_sys::{Poller, Stream, Wake};
 use zerocopy::IntoBytes;
 
 use crate::abi;
+use crate::convert;
 use crate::received::Received;
 use crate::sender::Sender;
 use crate::sys::fences::{self, Fence};
 use crate::sys::{self, OpeningFile};
 use crate::Gipc;
+
+/// The kernel's own: `MAX_ERRNO`.
+const MAX_ERRNO: i32 = 4095;
 
 /// What [`ActiveEnd::known`] tells without the lock.
 mod known {
@@ -214,31 +218,41 @@ impl ActiveEnd {
 
     /// A later write: the program's input.
     fn input(&self, from: &mut IovIterSource<'_>, block: bool) -> Result<usize> {
-        self.refuse_after_exit()?;
+        self.refuse_after_end()?;
         let wake = block.then_some(Wake::Interruptible);
         self.sender.write(&self.circuit, Op::Stdin, from, wake)
     }
 
-    /// A program that has ended reads no more.
-    fn refuse_after_exit(&self) -> Result {
-        match self.look(|received| received.status()) {
-            Some(Ok(_)) => Err(EPIPE),
-            Some(Err(e)) => Err(e),
-            None => Ok(()),
+    /// Nobody reads any more when the circuit has come to its end: what a program has started may read
+    /// its input when it has ended itself.
+    fn refuse_after_end(&self) -> Result {
+        match self.look(|received| (received.status(), received.end())) {
+            (Some(Ok(_)), Some(_)) => Err(EPIPE),
+            (Some(Err(e)), _) => Err(e),
+            _ => Ok(()),
         }
     }
 
-    fn end_of_input(&self) -> Result {
+    /// Tells the program that its input is at its end, or, with an error number, why it is not.
+    fn end_of_input(&self, error: Option<i32>) -> Result {
         if !self.phase_is(Phase::Running) {
             return Err(ENOTCONN);
         }
-        match self.refuse_after_exit() {
-            // What has ended needs no end of its input.
+        match self.refuse_after_end() {
+            // Nobody needs it.
             Err(e) if e == EPIPE => return Ok(()),
             other => other?,
         }
         let wake = Some(Wake::Interruptible);
-        self.sender.send(&self.circuit, Op::StdinEof, &[], wake)
+        let circuit = &self.circuit;
+        match error {
+            None => self.sender.send(circuit, Op::StdinEof, &[], wake),
+            Some(errno) => {
+                let why = Failed::new(errno);
+                self.sender
+                    .send(circuit, Op::StdinFailed, why.as_bytes(), wake)
+            }
+        }
     }
 
     fn gpid(&self) -> Result<Gpid> {
@@ -260,7 +274,7 @@ impl ActiveEnd {
             None => Ok(()),
             Some(mut answer) if Op::from_raw(answer.op()) == Some(Op::Failed) => {
                 let errno = Failed::decode(answer.linear()?).map_err(|_| EPROTO)?;
-                Err(Error::from_errno(errno))
+                Err(convert::told(Error::from_errno(errno)))
             }
             Some(_) => Err(EPROTO),
         }
@@ -325,7 +339,14 @@ impl Stream for ActiveEnd {
         let user = |len| UserSlice::new(UserPtr::from_addr(argument), len);
         match command {
             abi::RECORDS => self.look(|received| received.use_records()),
-            abi::END_OF_INPUT => self.end_of_input()?,
+            abi::END_OF_INPUT => self.end_of_input(None)?,
+            abi::FAIL_INPUT => {
+                let errno = user(size_of::<i32>()).reader().read::<i32>()?;
+                if !(1..=MAX_ERRNO).contains(&errno) {
+                    return Err(EINVAL);
+                }
+                self.end_of_input(Some(errno))?;
+            }
             abi::SIGNAL => self.signal(user(size_of::<i32>()).reader().read::<i32>()?)?,
             abi::STATUS => {
                 let status = self.wait_for(known::STATUS, true, |received| received.status())?;

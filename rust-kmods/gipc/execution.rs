@@ -8,11 +8,12 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
 use podos_cm::{Circuit, Incoming};
-use podos_proto::gipc::{Op, Started};
+use podos_proto::gipc::{Failed, Op, Started};
 use podos_proto::Gpid;
 use podos_sys::Wake;
 use zerocopy::IntoBytes;
 
+use crate::convert;
 use crate::sender::Sender;
 use crate::streams::{Output, Stdin};
 use crate::sys::{Mode, Pid, StreamFile};
@@ -41,7 +42,15 @@ pub(crate) struct Execution {
 struct Input {
     /// A segment, of which so many bytes were read.
     segment: Option<(Incoming, usize)>,
-    end: bool,
+    /// Set when nothing follows: whether the input is whole, or why it is not.
+    end: Option<Result>,
+}
+
+impl Input {
+    /// Whether a reader would not wait.
+    fn is_ready(&self) -> bool {
+        self.segment.is_some() || self.end.is_some()
+    }
 }
 
 /// The program's process.
@@ -70,7 +79,7 @@ impl Execution {
     pub(crate) fn new(circuit: Circuit) -> impl PinInit<Self> {
         let input = Input {
             segment: None,
-            end: false,
+            end: None,
         };
         pin_init!(Self {
             circuit,
@@ -188,21 +197,22 @@ impl Execution {
 
     /// Takes the next segment of the input if there is none at hand.
     fn fetch(&self, input: &mut Input) {
-        while input.segment.is_none() && !input.end && self.circuit.readable() {
-            match self.circuit.recv() {
-                Ok(Some(segment)) if Op::from_raw(segment.op()) == Some(Op::Stdin) => {
-                    if !segment.is_empty() {
-                        input.segment = Some((segment, 0));
-                    }
+        while !input.is_ready() && self.circuit.readable() {
+            let received = self.circuit.recv();
+            // A caller that is gone has not said whether that was all.
+            let Ok(Some(segment)) = received else {
+                input.end = Some(Err(EIO));
+                break;
+            };
+            match Op::from_raw(segment.op()) {
+                Some(Op::Stdin) if segment.is_empty() => {}
+                Some(Op::Stdin) => input.segment = Some((segment, 0)),
+                Some(Op::StdinEof) => input.end = Some(Ok(())),
+                Some(Op::StdinFailed) => input.end = Some(Err(failure(segment))),
+                _ => {
+                    input.end = Some(Err(EIO));
+                    self.circuit.abort();
                 }
-                Ok(Some(segment)) => {
-                    input.end = true;
-                    if Op::from_raw(segment.op()) != Some(Op::StdinEof) {
-                        self.circuit.abort();
-                    }
-                }
-                // A caller that is gone writes no more.
-                Ok(None) | Err(_) => input.end = true,
             }
         }
         self.note_left(input);
@@ -210,7 +220,7 @@ impl Execution {
 
     /// Lets other readers know what this one has taken from the circuit.
     fn note_left(&self, input: &Input) {
-        let left = input.end || input.segment.is_some();
+        let left = input.is_ready();
         if left && !self.input_left.swap(left, Ordering::AcqRel) {
             self.circuit.waiters().wake_all();
         } else {
@@ -222,6 +232,7 @@ impl Execution {
     ///
     /// # Errors
     ///
+    /// `EIO` if the caller went before he came to the end; why he could not read it, if he says so;
     /// `EAGAIN` without `block`, `ERESTARTSYS`, `EFAULT`.
     pub(crate) fn read_input(&self, to: &mut IovIterDest<'_>, block: bool) -> Result<usize> {
         loop {
@@ -263,14 +274,18 @@ impl Execution {
             }
         }
         self.note_left(&input);
-        Ok((read > 0 || input.end).then_some(read))
+        match input.end {
+            _ if read > 0 => Ok(Some(read)),
+            None => Ok(None),
+            Some(end) => end.map(|()| Some(0)),
+        }
     }
 
     /// Whether a read of the input would not wait.
     pub(crate) fn input_is_ready(&self) -> bool {
         let mut input = self.input.lock();
         self.fetch(&mut input);
-        input.end || input.segment.is_some()
+        input.is_ready()
     }
 
     /// Nobody reads the input any more: what comes of it must not fill the circuit.
@@ -294,6 +309,15 @@ impl Execution {
 
     /// Whether the caller sends nothing more.
     pub(crate) fn input_has_ended(&self) -> bool {
-        self.input.lock().end
+        self.input.lock().end.is_some()
+    }
+}
+
+/// Why the caller's input can't be read, as he says.
+fn failure(mut segment: Incoming) -> Error {
+    let errno = segment.linear().ok().map(Failed::decode);
+    match errno {
+        Some(Ok(errno)) => convert::told(Error::from_errno(errno)),
+        _ => EIO,
     }
 }

@@ -8,6 +8,7 @@
 mod abi;
 mod active;
 mod control;
+mod convert;
 mod execution;
 mod inbox;
 mod launch;

@@ -9,6 +9,7 @@ use podos_proto::gipc::{Exit, Failed, Op, Started};
 use podos_proto::Gpid;
 
 use crate::abi::RecordStream;
+use crate::convert;
 use crate::inbox::Inbox;
 
 /// Where the program is, as far as its node has told, and its output that was not read yet.
@@ -78,7 +79,7 @@ impl Received {
                 self.failed = Some(match Error::from_errno(errno) {
                     // To who reads without waiting it would mean that there is nothing yet.
                     e if e == EAGAIN => EUSERS,
-                    e => e,
+                    e => convert::told(e),
                 });
             }
             _ => return Err(EPROTO),

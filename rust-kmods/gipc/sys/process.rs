@@ -107,12 +107,27 @@ unsafe extern "C" fn become_program(start: *mut c_void) -> c_int {
     // SAFETY: By the safety requirement it lives as long as this process.
     let start = unsafe { &*start.cast::<Start<'_>>() };
     if let Err(error) = start.enter() {
-        // SAFETY: Nobody else looks at it before this process has ended.
-        unsafe { *start.failure.get() = Some(error) };
+        // A signal that ends it may be why it did not become the program: then it is the signal that
+        // ended it.
+        if !is_ending() {
+            // SAFETY: Nobody else looks at it before this process has ended.
+            unsafe { *start.failure.get() = Some(error) };
+        }
         // SAFETY: A process may end at any time; nothing is left here that is to be dropped.
         unsafe { bindings::do_exit(0) };
     }
     0
+}
+
+/// Whether a signal, or another thread, has ended the current task's process.
+fn is_ending() -> bool {
+    // SAFETY: The current task has its signals' state as long as it runs; the flags are one word, and
+    // read once.
+    let flags = unsafe {
+        let signals = (*bindings::get_current()).signal;
+        (&raw const (*signals).flags).read_volatile()
+    };
+    flags & bindings::SIGNAL_GROUP_EXIT != 0
 }
 
 impl Start<'_> {

@@ -37,6 +37,8 @@ pub enum Op {
     StdinEof = 4,
     /// To the passive end, the first message: a signal for a program. Body: [`Signal`].
     Signal = 5,
+    /// To the passive end: of the program's standard input no more can be read. Body: [`Failed`].
+    StdinFailed = 6,
     /// To the active end: the program runs. Body: [`Started`].
     Started = 8,
     /// To the active end: bytes from the program's standard output.
@@ -59,6 +61,7 @@ impl Op {
             3 => Op::Stdin,
             4 => Op::StdinEof,
             5 => Op::Signal,
+            6 => Op::StdinFailed,
             8 => Op::Started,
             9 => Op::Stdout,
             10 => Op::Stderr,

@@ -142,6 +142,7 @@ messages.classes = {
       { name = "Stdin", request = { "rest" } },
       { name = "StdinEof", request = {} },
       { name = "Signal", request = { "signal" } },
+      { name = "StdinFailed", request = { "failed" } },
       [8] = { name = "Started", reply = { "started" } },
       [9] = { name = "Stdout", reply = { "rest" } },
       [10] = { name = "Stderr", reply = { "rest" } },

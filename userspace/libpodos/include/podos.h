@@ -66,6 +66,12 @@ ssize_t podos_read_record(int fd, int *stream, void *buffer, size_t size);
 /* Ends the program's standard input. */
 int podos_end_input(int fd);
 
+/*
+ * Ends it, too, but with an error: behind what was written the program's reads give this errno,
+ * because more can't be read here. Without either of the two, closing the circuit gives them EIO.
+ */
+int podos_fail_input(int fd, int error);
+
 /* Sends a signal: > 0 to the program, < 0 (of that number) to its process group. */
 int podos_signal(int fd, int signal);
 

@@ -22,6 +22,8 @@ pub const SIGNAL: Opcode = opcode::write::<i32>(GROUP, 3);
 pub const STATUS: Opcode = opcode::read::<i32>(GROUP, 4);
 /// The program's GPID; blocks until it was started.
 pub const GPID: Opcode = opcode::read::<u64>(GROUP, 5);
+/// The program's standard input can't be read any further; the argument says why.
+pub const FAIL_INPUT: Opcode = opcode::write::<i32>(GROUP, 6);
 
 #[cfg(test)]
 mod tests {
@@ -35,5 +37,6 @@ mod tests {
         assert_eq!(SIGNAL, 0x4004_5003);
         assert_eq!(STATUS, 0x8004_5004);
         assert_eq!(GPID, 0x8008_5005);
+        assert_eq!(FAIL_INPUT, 0x4004_5006);
     }
 }

@@ -58,7 +58,8 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// [`Error::NodeDown`], or [`Error::Io`] with `EPIPE` when the program has ended.
+    /// [`Error::NodeDown`], or [`Error::Io`] with `EPIPE` when nobody reads it any more: the program and
+    /// what it started have ended.
     pub fn write_input(&self, bytes: &[u8]) -> Result<()> {
         let node = self.remote.node().to_string();
         (&self.remote)
@@ -73,6 +74,15 @@ impl Child {
     /// As [`Remote::end_input`].
     pub fn end_input(&self) -> Result<()> {
         self.remote.end_input()
+    }
+
+    /// Has the program's reads of its standard input fail with `errno`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Remote::fail_input`].
+    pub fn fail_input(&self, errno: i32) -> Result<()> {
+        self.remote.fail_input(errno)
     }
 
     /// Kills the program.

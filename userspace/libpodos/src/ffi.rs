@@ -254,6 +254,13 @@ pub extern "C" fn podos_end_input(fd: c_int) -> c_int {
 
 /// See `include/podos.h`.
 #[no_mangle]
+pub extern "C" fn podos_fail_input(fd: c_int, error: c_int) -> c_int {
+    let set = || ioctl::set::<{ abi::FAIL_INPUT }, i32>(borrow(fd)?, error).map_err(os);
+    give(set().map(|()| 0))
+}
+
+/// See `include/podos.h`.
+#[no_mangle]
 pub extern "C" fn podos_signal(fd: c_int, signal: c_int) -> c_int {
     let set = || ioctl::set::<{ abi::SIGNAL }, i32>(borrow(fd)?, signal).map_err(os);
     give(set().map(|()| 0))
@@ -411,5 +418,6 @@ mod tests {
             );
         }
         assert_eq!(podos_end_input(-1), -libc::EBADF);
+        assert_eq!(podos_fail_input(-1, libc::EIO), -libc::EBADF);
     }
 }

@@ -77,6 +77,20 @@ impl Remote {
         })
     }
 
+    /// Another handle of the same circuit, for another thread; the last one that is dropped closes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if there is no descriptor left.
+    pub fn try_clone(&self) -> Result<Self> {
+        let file = self.file.try_clone();
+        let file = file.map_err(|e| self.error("make another handle of the circuit", e))?;
+        Ok(Self {
+            file,
+            node: self.node,
+        })
+    }
+
     /// The node at the other end.
     pub fn node(&self) -> Node {
         self.node
@@ -142,6 +156,17 @@ impl Remote {
     pub fn end_input(&self) -> Result<()> {
         ioctl::call::<{ abi::END_OF_INPUT }>(&self.file)
             .map_err(|e| self.error("end the program's input", e))
+    }
+
+    /// Has the program's reads of its standard input fail with `errno`, behind what was written
+    /// before: more of it can't be read here. Ends it likewise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NodeDown`] or [`Error::Io`], with `EINVAL` for a number that is no error's.
+    pub fn fail_input(&self, errno: i32) -> Result<()> {
+        ioctl::set::<{ abi::FAIL_INPUT }, i32>(&self.file, errno)
+            .map_err(|e| self.error("tell of the program's input", e))
     }
 
     /// Sends a signal to the program, or to its whole process group.

@@ -14,7 +14,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over `signals` for this thread, until the value is dropped.
+    /// Takes over `signals` for this thread, until the value is dropped; but for those that the
+    /// process ignores, as `nohup(1)` and a shell's `&` have it: they stay ignored.
     ///
     /// # Errors
     ///
@@ -24,6 +25,9 @@ impl Signals {
         // SAFETY: `set` is valid for a write, which initialises it.
         unsafe { libc::sigemptyset(set.as_mut_ptr()) };
         for &signal in signals {
+            if is_ignored(signal)? {
+                continue;
+            }
             // SAFETY: `set` was initialised above.
             if unsafe { libc::sigaddset(set.as_mut_ptr(), signal) } != 0 {
                 return Err(io::Error::last_os_error());
@@ -63,6 +67,17 @@ impl Signals {
     }
 }
 
+/// Whether the process ignores a signal.
+fn is_ignored(signal: i32) -> io::Result<bool> {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: `action` is valid for a write, and a null pointer changes nothing.
+    match unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } {
+        // SAFETY: The call succeeded and filled it in.
+        0 => Ok(unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -87,5 +102,21 @@ mod tests {
         // SAFETY: The signal is blocked in this thread, and goes to no other.
         unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGUSR2) };
         assert_eq!(signals.wait().unwrap(), libc::SIGUSR2);
+    }
+
+    #[test]
+    fn an_ignored_signal_stays_so() {
+        // Rust's runtime ignores it.
+        assert!(is_ignored(libc::SIGPIPE).unwrap());
+        let signals = Signals::block(&[libc::SIGPIPE]).unwrap();
+        // SAFETY: The process ignores the signal.
+        unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGPIPE) };
+        let mut fds = [rustix::event::PollFd::new(
+            &signals,
+            rustix::event::PollFlags::IN,
+        )];
+        let none = rustix::event::Timespec::default();
+        assert_eq!(rustix::event::poll(&mut fds, Some(&none)).unwrap(), 0);
+        assert!(is_ignored(0).is_err());
     }
 }

@@ -56,7 +56,7 @@ fn bodies(bytes: &[u8]) -> Outcome {
         },
         Some(Op::Started) => outcome.and_debug(Started::decode(body).map(|_| ())),
         Some(Op::Exit) => outcome.and_debug(Exit::decode(body).map(|_| ())),
-        Some(Op::Failed) => match Failed::decode(body) {
+        Some(Op::Failed | Op::StdinFailed) => match Failed::decode(body) {
             Ok(errno) => {
                 assert!((-4095..=-1).contains(&errno), "a failure that is none");
                 outcome.and(errno == -5)
