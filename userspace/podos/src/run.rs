@@ -2,28 +2,22 @@
 
 //! `podos run`: a program on another node, as if it ran here.
 
+mod output_queue;
+mod own_stream;
+mod session;
+mod signaller;
+
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{anyhow, Context, Result};
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use podos::{Child, Error, ProgramAt, Record, Signals, Target};
-use rustix::event::{poll, PollFd, PollFlags};
+use podos::{Error, ProgramAt, Signals};
 
-use crate::output::{self, unread};
-
-/// The signals that are passed on to the program and those that it started.
-const FORWARDED: [i32; 6] = [
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTERM,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-];
+use crate::output;
+use session::Session;
+use signaller::FORWARDED;
 
 /// Exit codes of shells, and of remote shells.
 const NOT_EXECUTABLE: u8 = 126;
@@ -133,134 +127,13 @@ fn remotely(arguments: &Arguments) -> Result<ExitStatus> {
     let mut signals = Signals::block(&FORWARDED).context("cannot take over signals")?;
     let child = arguments.command().spawn()?;
     child.remote().set_nonblocking(true)?;
-    Session::new(child).serve(&mut signals)
-}
-
-/// The pumping between our streams and the program's.
-struct Session {
-    child: Child,
-    /// Input that was read and not yet taken by the program.
-    input: Vec<u8>,
-    /// Whether our own input may have more.
-    more_input: bool,
-    buffer: Vec<u8>,
-}
-
-impl Session {
-    fn new(child: Child) -> Self {
-        Self {
-            child,
-            input: Vec::new(),
-            more_input: true,
-            buffer: vec![0; 64 * 1024],
-        }
-    }
-
-    fn serve(mut self, signals: &mut Signals) -> Result<ExitStatus> {
-        let stdin = io::stdin();
-        loop {
-            let want_input = self.more_input && self.input.is_empty();
-            let mut circuit = PollFlags::IN;
-            circuit.set(PollFlags::OUT, !self.input.is_empty());
-            let mut fds = vec![
-                PollFd::new(self.child.remote(), circuit),
-                PollFd::new(signals, PollFlags::IN),
-            ];
-            if want_input {
-                fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
-            }
-            match poll(&mut fds, None) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error).context("cannot wait for the streams"),
-            }
-            let events: Vec<_> = fds.iter().map(PollFd::revents).collect();
-            drop(fds);
-            if !events[1].is_empty() {
-                self.signal(signals.wait().context("cannot read a signal")?)?;
-            }
-            if events.get(2).is_some_and(|e| !e.is_empty()) {
-                self.read_input();
-            }
-            if events[0].contains(PollFlags::OUT) {
-                self.write_input()?;
-            }
-            let ready = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-            if events[0].intersects(ready) && self.copy_output()? {
-                break;
-            }
-        }
-        self.child.status().ok_or_else(|| {
-            let node = self.child.remote().node().to_string();
-            Error::NoExitStatus { node }.into()
-        })
-    }
-
-    /// A program that has ended by now needs no signal.
-    fn signal(&self, signal: i32) -> Result<()> {
-        match self.child.remote().signal(Target::Group, signal) {
-            Err(Error::Io { source, .. }) if source.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            other => Ok(other?),
-        }
-    }
-
-    /// Takes what our input has. One that can't be read is at its end, as for any filter.
-    fn read_input(&mut self) {
-        let mut buffer = [0; 16 * 1024];
-        match io::stdin().lock().read(&mut buffer) {
-            Ok(len) if len > 0 => self.input.extend_from_slice(&buffer[..len]),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            _ => {
-                self.more_input = false;
-                // The program may be gone, which its output will tell.
-                let _ = self.child.end_input();
-            }
-        }
-    }
-
-    fn write_input(&mut self) -> Result<()> {
-        match self.child.remote().write(&self.input) {
-            Ok(len) => drop(self.input.drain(..len)),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            // It reads no more; what it still says and how it ends comes by the other way.
-            Err(_) => {
-                self.input.clear();
-                self.more_input = false;
-            }
-        }
-        Ok(())
-    }
-
-    /// Passes on one record; whether the circuit is at its end.
-    fn copy_output(&mut self) -> Result<bool> {
-        let record = match self.child.next(&mut self.buffer) {
-            Ok(record) => record,
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
-                return Ok(false);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        match record {
-            Some(Record::Stdout(data)) => unread(write(&mut io::stdout().lock(), data))
-                .context("cannot write standard output")?,
-            Some(Record::Stderr(data)) => unread(write(&mut io::stderr().lock(), data))
-                .context("cannot write standard error")?,
-            Some(Record::Exit(_)) => {}
-            None => return Ok(true),
-        }
-        Ok(false)
-    }
-}
-
-fn write(sink: &mut dyn Write, data: &[u8]) -> io::Result<()> {
-    sink.write_all(data)?;
-    sink.flush()
+    Session::new(child)?.serve(&mut signals)
 }
 
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::io;
     use std::os::unix::ffi::OsStrExt;
 
     use super::*;

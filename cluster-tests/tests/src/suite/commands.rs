@@ -36,6 +36,18 @@ pub const TESTS: &[Test] = &[
         run: run_in_a_pipe,
     },
     Test {
+        name: "commands.run_tells_how_input_ends",
+        setting: SHARED,
+        limit: None,
+        run: run_input,
+    },
+    Test {
+        name: "commands.run_hears_signals_whatever_it_waits_for",
+        setting: SHARED,
+        limit: None,
+        run: run_signals_while_busy,
+    },
+    Test {
         name: "commands.nodes",
         setting: SHARED,
         limit: None,
@@ -163,6 +175,72 @@ fn run_in_a_pipe(lab: &Lab<'_>) -> Result<()> {
     two.until_gone("yes podos-test")?;
     let line = "seq 20000 | podos run linus2 -- sort -rn | podos run linus3 -- head -n 1";
     ensure_eq!(one.sh(line)?, "20000", "`{line}`");
+    Ok(())
+}
+
+/// Input that can't be read, or whose reader is gone, does not just end.
+fn run_input(lab: &Lab<'_>) -> Result<()> {
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let dir = lab.scratch()?;
+    let output = one.try_sh("podos run linus2 -- cat < /tmp")?;
+    ensure_eq!(output.exit, Exit::Code(1), "cat of a directory");
+    ensure!(
+        output.stderr.contains("Is a directory"),
+        "cat of a directory says {:?}",
+        output.stderr
+    );
+    // Who does not read it does not mind.
+    ensure_eq!(
+        one.sh("podos run linus2 -- uname -n < /tmp")?,
+        "linus2",
+        "uname"
+    );
+    // In a session of its own, so that no signal tells the program.
+    two.sh(&format!(
+        "echo 'cat > {dir}/part 2> {dir}/error; echo $? > {dir}/status' > {dir}/take"
+    ))?;
+    let line = format!(
+        "mkfifo {dir}/in
+         (echo half; exec sleep 300) > {dir}/in & writer=$!
+         podos run linus2 -- sh -c 'setsid sh {dir}/take; :' < {dir}/in & run=$!
+         until grep -q half /linus2{dir}/part; do sleep 0.1; done
+         kill -KILL $run $writer"
+    );
+    one.sh(&line)?;
+    let status = two.until(&format!("[ -s {dir}/status ] && cat {dir}/status"))?;
+    ensure_eq!(status, "1", "of a program whose caller was killed");
+    // What a program has started reads on when that has ended.
+    let line = "(sleep 1; echo late) | podos run linus2 -- setsid cat";
+    ensure_eq!(one.sh(line)?, "late", "in the background");
+    // Descriptors by name.
+    ensure_eq!(one.sh("echo x | cat /dev/stdin")?, "x", "/dev/stdin");
+    Ok(())
+}
+
+/// `podos run` is ended by a signal while nobody reads its output, and not by one that it was started
+/// to ignore.
+fn run_signals_while_busy(lab: &Lab<'_>) -> Result<()> {
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let dir = lab.scratch()?;
+    // At rest: it has not been on a processor for a while.
+    let line = format!(
+        "mkfifo {dir}/pipe
+         sleep 300 < {dir}/pipe & reader=$!
+         podos run linus2 -- sh -c 'touch {dir}/runs; exec yes {dir}' > {dir}/pipe & pid=$!
+         until [ -e /linus2{dir}/runs ]; do sleep 0.1; done
+         switches() {{ grep ctxt /proc/$pid/status; }}
+         until before=$(switches); sleep 0.3; [ \"$before\" = \"$(switches)\" ]; do :; done
+         kill -TERM $pid; wait $pid; echo $?; kill $reader"
+    );
+    ensure_eq!(one.sh(&line)?, "143", "who waits for a reader");
+    two.until_gone(&format!("yes {dir}"))?;
+    let line = format!(
+        "trap '' HUP
+         podos run linus2 -- sh -c 'touch {dir}/up; exec sleep 300' & pid=$!
+         until [ -e /linus2{dir}/up ]; do sleep 0.1; done
+         kill -HUP $pid; kill -TERM $pid; wait $pid; echo $?"
+    );
+    ensure_eq!(one.sh(&line)?, "143", "who ignores SIGHUP");
     Ok(())
 }
 

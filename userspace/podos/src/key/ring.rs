@@ -98,8 +98,11 @@ impl RemoteRing {
             .with_context(|| format!("cannot reach {node}"))?;
         let context = || format!("cannot run `podos key {verb}` on {node}");
         // A program that fails at once takes no input; its own words tell more than that.
-        let _ = child.write_input(input.as_bytes());
-        let _ = child.end_input();
+        let _ = match child.write_input(input.as_bytes()) {
+            Ok(()) => child.end_input(),
+            // A key that is cut off must not look like a whole one.
+            Err(_) => child.fail_input(libc::EIO),
+        };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let status = child.forward(&mut out, &mut err).with_context(context)?;
         if status.success() {
