@@ -197,6 +197,11 @@ impl Peers {
     }
 }
 
+/// Which node `host` is now, with its boot sequence and process id 0; `None` if it is not heard.
+pub fn peer(host: HostId) -> Option<Gpid> {
+    NODE.get().ok()?.peers().node(host)
+}
+
 /// Whether a host is heard.
 pub fn peer_up(host: HostId) -> bool {
     NODE.get()

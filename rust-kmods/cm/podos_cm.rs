@@ -52,7 +52,7 @@ pub use ephemeral::{
 pub use group::{Group, Reply, MAX_MEMBERS};
 pub use listener::{listen, listen_with, ArrivalHandler, Listener};
 pub use outgoing::Outgoing;
-pub use peers::{on_peer, peer_up, PeerHandler, PeerRegistration};
+pub use peers::{on_peer, peer, peer_up, PeerHandler, PeerRegistration};
 pub use report::sysfs_root;
 pub use share::Share;
 

@@ -226,6 +226,12 @@ pub(crate) fn malformed(why: Malformed) -> Error {
     EPROTO
 }
 
+/// Whether a file system that has told this error gives it again for as long as its reason lasts, so
+/// that nobody needs to keep it: there is no room, or no memory now.
+pub(crate) fn is_told_again(error: Error) -> bool {
+    [ENOSPC, EDQUOT, EFBIG, EAGAIN, ENOMEM, EINTR, ERESTARTSYS].contains(&error)
+}
+
 /// What an answer without a body is to whoever waits for it.
 pub(crate) fn reply_error(error: ReplyError) -> Error {
     match error {

@@ -10,6 +10,7 @@
 extern crate podos_terminal;
 
 mod bench;
+mod between;
 mod call;
 mod cm;
 mod confine;
@@ -63,6 +64,7 @@ enum Verb {
     Write(verify::Write),
     Check(verify::Check),
     Map(map::Map),
+    Between(between::Between),
     Call(call::Call),
     Exchange(exchange::Exchange),
     Grab(grab::Grab),
@@ -105,6 +107,7 @@ fn by_verb() -> anyhow::Result<()> {
         Verb::Write(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Map(verb) => verb.run(),
+        Verb::Between(verb) => verb.run(),
         Verb::Call(verb) => verb.run(),
         Verb::Exchange(verb) => verb.run(),
         Verb::Grab(verb) => verb.run(),

@@ -26,6 +26,10 @@ pub struct Map {
     /// A mapping that can be executed
     #[arg(long, conflicts_with = "shared")]
     execute: bool,
+
+    /// How many bytes, of a file that does not tell
+    #[arg(long)]
+    len: Option<u64>,
 }
 
 impl Map {
@@ -36,10 +40,11 @@ impl Map {
         let file = options
             .open(&self.path)
             .with_context(|| format!("cannot open {path}"))?;
-        let len = file
+        let size = file
             .metadata()
             .with_context(|| format!("cannot stat {path}"))?
             .len();
+        let len = self.len.unwrap_or(size);
         let len = usize::try_from(len).with_context(|| format!("{path} is too long to map"))?;
         let mapping = Mapping::new(&file, len, self.shared, self.execute);
         say_outcome(&mapping);

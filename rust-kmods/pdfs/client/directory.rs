@@ -6,6 +6,7 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
 use podos_proto::pdfs::{FsyncArgs, Op, ReaddirArgs, ReaddirReply, Reply};
+use podos_proto::{Gpid, HostId};
 
 use super::{Dentry, Inode};
 use crate::convert;
@@ -18,6 +19,9 @@ const BATCH: u32 = 128 * 1024;
 /// An open remote directory.
 #[pin_data]
 pub(crate) struct RemoteDirectory {
+    /// The boot of the node in which it was opened, or its loss was last told; `None` if unknown.
+    #[pin]
+    boot: Mutex<Option<Gpid>>,
     #[pin]
     batch: Mutex<Option<Batch>>,
 }
@@ -30,9 +34,11 @@ struct Batch {
 }
 
 impl RemoteDirectory {
-    pub(super) fn new() -> Result<Arc<Self>> {
+    /// A directory of `host`.
+    pub(super) fn new(host: HostId) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
+                boot <- new_mutex!(podos_cm::peer(host), "pdfs_boot"),
                 batch <- new_mutex!(None, "pdfs_batch"),
             }),
             GFP_KERNEL,
@@ -64,18 +70,28 @@ impl RemoteDirectory {
             }
         }
     }
-}
 
-/// See [`crate::sys::FileSystem::sync_directory`].
-pub(super) fn sync(dentry: &Dentry, data_only: bool) -> Result {
-    let args = FsyncArgs {
-        datasync: u32::from(data_only).into(),
-    };
-    let path = dentry.path()?;
-    let sessions = dentry.super_block().volume().sessions();
-    sessions
-        .ask(Op::Fsyncdir, &args, path.as_bytes(), &[])
-        .map(drop)
+    /// See [`crate::sys::FileSystem::fsync_directory`].
+    ///
+    /// # Errors
+    ///
+    /// `EIO`, once, if the node has booted since the open: what it had not brought to its disk is lost.
+    pub(super) fn sync(&self, dentry: &Dentry, data_only: bool) -> Result {
+        let args = FsyncArgs {
+            datasync: u32::from(data_only).into(),
+        };
+        let path = dentry.path()?;
+        let volume = dentry.super_block().volume();
+        let sessions = volume.sessions();
+        sessions.ask(Op::Fsyncdir, &args, path.as_bytes(), &[])?;
+        let Some(now) = podos_cm::peer(volume.host()) else {
+            return Err(EHOSTDOWN);
+        };
+        match self.boot.lock().replace(now) {
+            Some(boot) if boot != now => Err(EIO),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Batch {

@@ -3,11 +3,14 @@
 //! An open remote file: one circuit, with a thread of its own at the other end (paper, section
 //! 4.4.2).
 
+use core::sync::atomic::{AtomicI32, Ordering};
 use kernel::bindings;
+use kernel::error::to_result;
 use kernel::iov::{IovIterDest, IovIterSource};
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::{Arc, Mutex};
+use kernel::time::{Instant, Monotonic};
 use podos_cm::{Circuit, Content, Outgoing};
 use podos_proto::pdfs::{
     Attr, FsyncArgs, Op, OpenArgs, OpenReply, PathArgs, Reply, SetAttr, TruncateArgs, WriteArgs,
@@ -18,8 +21,9 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::ahead::Ahead;
 use super::file_circuit::{FileCircuit, Read, PIECE};
+use super::node::{self, Report};
 use super::session::{lost, relative};
-use super::{node, Dentry, Inode, Pdfs, SuperBlock};
+use super::{Dentry, Inode, Pdfs, SuperBlock};
 use crate::convert;
 use crate::sys::attributes::AttributeChanges;
 use crate::sys::{Opened, WriteHow, WriteSync};
@@ -34,7 +38,12 @@ const FIRST: u32 = 4096;
 #[pin_data]
 pub(crate) struct RemoteFile {
     writes: bool,
-    appends: bool,
+    /// When the open was asked for.
+    asked: Instant<Monotonic>,
+    /// An error that a write ended with that has told how much it wrote before: the next one gives it,
+    /// or `fsync`. 0: none.
+    untold: AtomicI32,
+    can_be_mapped: bool,
     /// Whether every read is a call of its own at the node that has the file: nothing is read
     /// before somebody asks for it.
     direct: bool,
@@ -51,7 +60,9 @@ const PASSED: u32 = bindings::O_ACCMODE | bindings::O_APPEND | bindings::O_SYNC 
 /// The answer to an open, and the circuit that it came on.
 struct Answer {
     circuit: Circuit,
-    reply: OpenReply,
+    report: Report,
+    /// Those of [`OpenReply`].
+    flags: u32,
     /// All of it, with the file's first bytes behind the first [`Answer::HEAD`].
     message: Content,
 }
@@ -77,19 +88,26 @@ impl Answer {
         let path = relative(path.as_bytes());
         let head = PathArgs::new(convert::creds_of_task(), path, &[]).map_err(|_| ENAMETOOLONG)?;
         let parts = [head.as_bytes(), args.as_bytes(), path];
-        let circuit = Circuit::connect(host, Class::Pdfs, Op::Open as u8, &parts)?;
-        let message = match circuit.recv_content(Wake::Killable).map_err(lost)? {
-            Some((op, message)) if op == Op::Open as u8 => message,
-            Some(_) => return Err(EPROTO),
-            None => return Err(ECONNRESET),
-        };
-        let mut head = [0; Self::HEAD];
-        let len = message.copy_to(0, &mut head);
-        let (reply, _) = Reply::decode_open(&head[..len]).map_err(convert::reply_error)?;
-        let reply = OpenReply::read_from_bytes(reply.as_bytes()).map_err(|_| EPROTO)?;
+        let mut opened = None;
+        let report = Report::of(|| {
+            let circuit = Circuit::connect(host, Class::Pdfs, Op::Open as u8, &parts)?;
+            let message = match circuit.recv_content(Wake::Killable).map_err(lost)? {
+                Some((op, message)) if op == Op::Open as u8 => message,
+                Some(_) => return Err(EPROTO),
+                None => return Err(ECONNRESET),
+            };
+            let mut head = [0; Self::HEAD];
+            let len = message.copy_to(0, &mut head);
+            let (reply, _) = Reply::decode_open(&head[..len]).map_err(convert::reply_error)?;
+            let (attr, flags) = (reply.attr, reply.flags.get());
+            opened = Some((circuit, flags, message));
+            Ok(attr)
+        })?;
+        let (circuit, flags, message) = opened.ok_or(EPROTO)?;
         Ok(Self {
             circuit,
-            reply,
+            report,
+            flags,
             message,
         })
     }
@@ -97,11 +115,11 @@ impl Answer {
     /// The file that was opened with `flags`.
     fn into_file(self, flags: u32) -> Result<Arc<RemoteFile>> {
         let access = flags & bindings::O_ACCMODE;
-        let direct = self.reply.flags.get() & OpenReply::DIRECT_IO != 0;
+        let direct = self.flags & OpenReply::DIRECT_IO != 0;
         let ahead = Ahead::new()?;
         if access == bindings::O_RDONLY && !direct {
             let len = (self.message.len() - Self::HEAD) as u64;
-            let all = len == self.reply.attr.size.get();
+            let all = len == self.report.attr.size.get();
             ahead.keep_first(self.message, Self::HEAD, all);
         }
         let circuit = Arc::new(self.circuit, GFP_KERNEL)?;
@@ -109,7 +127,9 @@ impl Answer {
         Arc::pin_init(
             pin_init!(RemoteFile {
                 writes: access != bindings::O_RDONLY,
-                appends: flags & bindings::O_APPEND != 0,
+                untold: AtomicI32::new(0),
+                asked: self.report.asked(),
+                can_be_mapped: self.flags & OpenReply::UNMAPPABLE == 0,
                 direct,
                 circuit,
                 requests <- new_mutex!(requests, "pdfs_file_circuit"),
@@ -128,7 +148,7 @@ impl RemoteFile {
     /// `EHOSTDOWN`; `ESTALE` if the name means another file by now; those of the node.
     pub(super) fn open(dentry: &Dentry, inode: &Inode, flags: u32) -> Result<Arc<Self>> {
         let answer = Answer::to(dentry, flags & PASSED, 0)?;
-        node::update(inode, &answer.reply.attr)?;
+        node::update(inode, &answer.report)?;
         answer.into_file(flags)
     }
 
@@ -145,12 +165,21 @@ impl RemoteFile {
     ) -> Result<Opened<Pdfs>> {
         let create = bindings::O_CREAT | flags & bindings::O_EXCL;
         let answer = Answer::to(dentry, flags & PASSED | create, mode)?;
-        let reply = &answer.reply;
         Ok(Opened {
-            inode: node::inode(sb, &reply.attr)?,
-            created: reply.flags.get() & OpenReply::CREATED != 0,
+            inode: node::inode(sb, &answer.report)?,
+            created: answer.flags & OpenReply::CREATED != 0,
             handle: answer.into_file(flags)?,
         })
+    }
+
+    /// Whether it can be mapped at its node.
+    pub(super) fn can_be_mapped(&self) -> bool {
+        self.can_be_mapped
+    }
+
+    /// When it was asked for, with its first bytes.
+    pub(super) fn asked(&self) -> Instant<Monotonic> {
+        self.asked
     }
 
     /// Whether it is open for writing.
@@ -253,11 +282,8 @@ impl RemoteFile {
         how: WriteHow,
         from: &mut IovIterSource<'_>,
     ) -> Result<(usize, u64)> {
+        self.take_untold()?;
         let mut position = position;
-        if how.append && !self.appends {
-            // Asked for since the open: the other end doesn't know.
-            position = self.attributes()?.size.get();
-        }
         let mut done = 0;
         while !from.is_empty() {
             let wanted = from.len().min(STEP);
@@ -272,9 +298,15 @@ impl RemoteFile {
             }
             let written = match self.requests.lock().write(pieces) {
                 Ok(written) => written,
-                Err(_) if done > 0 => break,
+                Err(e) if done > 0 => {
+                    self.keep_untold(e);
+                    break;
+                }
                 Err(e) => return Err(e),
             };
+            if let Some(e) = written.stopped {
+                self.keep_untold(e);
+            }
             done += written.len;
             position = written.end;
             node::wrote(inode, written.size);
@@ -290,6 +322,17 @@ impl RemoteFile {
         Ok((done, position))
     }
 
+    fn keep_untold(&self, error: Error) {
+        // Nor is it anybody else's business that a writer was killed.
+        if !convert::is_told_again(error) {
+            self.untold.store(error.to_errno(), Ordering::Relaxed);
+        }
+    }
+
+    fn take_untold(&self) -> Result {
+        to_result(self.untold.swap(0, Ordering::Relaxed))
+    }
+
     /// Puts `len` bytes of `from` into write requests, for the file's byte `position` and on; fewer
     /// if they can't be read.
     fn compose_writes(
@@ -299,11 +342,14 @@ impl RemoteFile {
         from: &mut IovIterSource<'_>,
         len: usize,
     ) -> Result<KVec<Outgoing>> {
-        let flags = match how.sync {
+        let mut flags = match how.sync {
             WriteSync::No => 0,
             WriteSync::Data => WriteArgs::DSYNC,
             WriteSync::All => WriteArgs::DSYNC | WriteArgs::SYNC,
         };
+        if how.append {
+            flags |= WriteArgs::APPEND;
+        }
         let mut pieces = KVec::with_capacity(len.div_ceil(PIECE), GFP_KERNEL)?;
         let mut done = 0;
         while done < len {
@@ -327,6 +373,8 @@ impl RemoteFile {
                 break;
             }
             done += piece;
+            // They are on the way together. What follows one that fails must not be written.
+            flags |= WriteArgs::FOLLOWS;
         }
         Ok(pieces)
     }
@@ -336,6 +384,8 @@ impl RemoteFile {
         let args = FsyncArgs {
             datasync: u32::from(data_only).into(),
         };
+        // What the node tells now it would not tell again.
+        self.take_untold()?;
         self.ask(Op::Fsync, args.as_bytes()).map(drop)
     }
 

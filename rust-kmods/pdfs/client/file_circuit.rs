@@ -235,11 +235,20 @@ impl FileCircuit {
                     Err(e)
                 }
             };
+            // Nobody writes more than he was given.
+            let reply = reply.and_then(|reply| {
+                let len = reply.written.get();
+                let end = reply.offset.get().checked_add(len.into()).ok_or(EPROTO)?;
+                match ended || written.len + len as usize <= due {
+                    true => Ok((len as usize, end, reply.size.get())),
+                    false => Err(EPROTO),
+                }
+            });
             match reply {
-                Ok(reply) if !ended => {
-                    written.len += reply.written.get() as usize;
-                    written.end = reply.offset.get() + u64::from(reply.written.get());
-                    written.size = reply.size.get();
+                Ok((len, end, size)) if !ended => {
+                    written.len += len;
+                    written.end = end;
+                    written.size = size;
                     ended = written.len < due;
                 }
                 Err(e) if !ended => {
@@ -251,7 +260,10 @@ impl FileCircuit {
         }
         match outcome {
             Err(e) if written.len == 0 => Err(e),
-            _ => Ok(written),
+            _ => {
+                written.stopped = outcome.err();
+                Ok(written)
+            }
         }
     }
 }
@@ -271,4 +283,6 @@ pub(super) struct Written {
     pub(super) end: u64,
     /// The file's size then.
     pub(super) size: u64,
+    /// Why there are no more bytes, if an error is why.
+    pub(super) stopped: Option<Error>,
 }

@@ -30,7 +30,7 @@ use crate::sys::{
 use directory::RemoteDirectory;
 use file::RemoteFile;
 pub(crate) use kept::{Kept, KEPT};
-use node::{Key, Node};
+use node::{Key, Node, Report};
 use volume::Volume;
 pub(crate) use volume::{name_of_host, Options};
 
@@ -43,6 +43,35 @@ type SuperBlock = sys::SuperBlock<Pdfs>;
 pub(crate) struct Pdfs;
 
 static FILE_SYSTEM_TYPE: FileSystemType = FileSystemType::new::<Pdfs>(c"pdfs");
+
+/// Looks at a file's attributes until they are newer than what was done here meanwhile.
+const LOOKS: usize = 3;
+
+impl Pdfs {
+    /// Asks what the file's attributes are; whether they are newer than what was known.
+    fn look(dentry: &Dentry, inode: &Inode, force: bool) -> Result<bool> {
+        let by_name = if dentry.is_gone() {
+            Err(ENOENT)
+        } else {
+            names::attributes(dentry, Op::Getattr).and_then(|report| node::update(inode, &report))
+        };
+        match by_name {
+            // The name is gone, or another file's, but the file itself may still be open.
+            Err(e) if e == ENOENT || e == ESTALE => match inode.node().any_open() {
+                Some(file) => {
+                    let report = Report::of(|| file.attributes())?;
+                    node::update_open(inode, &report)
+                }
+                None if dentry.is_gone() => Ok(true),
+                None => Err(e),
+            },
+            // Listing the directory that the nodes' directories are in should not fail over one
+            // that is down; going in does.
+            Err(e) if e == EHOSTDOWN && !force && dentry.is_root() => Ok(true),
+            other => other,
+        }
+    }
+}
 
 impl FileSystem for Pdfs {
     type Options = Options;
@@ -77,10 +106,12 @@ impl FileSystem for Pdfs {
     }
 
     fn root(sb: &SuperBlock) -> Result<InodeRef> {
-        let answer = sb.volume().sessions().ask(Op::Lookup, &(), b"", &[])?;
-        let attr = answer.read::<Attr>()?;
-        sb.volume().numbers().set_root(attr.dev.get());
-        let root = node::inode(sb, attr)?;
+        let report = Report::of(|| {
+            let answer = sb.volume().sessions().ask(Op::Lookup, &(), b"", &[])?;
+            answer.read::<Attr>().copied()
+        })?;
+        sb.volume().numbers().set_root(report.attr.dev.get());
+        let root = node::inode(sb, &report)?;
         root.make_root()?;
         Ok(root)
     }
@@ -151,23 +182,13 @@ impl FileSystem for Pdfs {
         if !force && inode.node().is_fresh() {
             return Ok(());
         }
-        let by_name = if dentry.is_gone() {
-            Err(ENOENT)
-        } else {
-            names::attributes(dentry, Op::Getattr).and_then(|attr| node::update(inode, &attr))
-        };
-        match by_name {
-            // The name is gone, or another file's, but the file itself may still be open.
-            Err(e) if e == ENOENT || e == ESTALE => match inode.node().any_open() {
-                Some(file) => node::update_open(inode, &file.attributes()?),
-                None if dentry.is_gone() => Ok(()),
-                None => Err(e),
-            },
-            // Listing the directory that the nodes' directories are in should not fail over one
-            // that is down; going in does.
-            Err(e) if e == EHOSTDOWN && !force && dentry.is_root() => Ok(()),
-            other => other,
+        // Who writes all the time may let no answer be new.
+        for _ in 0..LOOKS {
+            if Self::look(dentry, inode, force)? {
+                break;
+            }
         }
+        Ok(())
     }
 
     fn setattr(
@@ -184,16 +205,28 @@ impl FileSystem for Pdfs {
         let by_file = handle
             .filter(|file| file.writes() || changes.size.is_none())
             .or(open.as_deref());
-        match by_file {
-            Some(file) => node::update_open(inode, &file.set_attributes(changes)?),
+        let report = match by_file {
+            Some(file) => {
+                let report = Report::of(|| file.set_attributes(changes))?;
+                node::update_open(inode, &report)?;
+                report
+            }
             None => {
                 let wire: SetAttr = convert::changes_to_wire(changes);
                 let path = dentry.path()?;
                 let sessions = dentry.super_block().volume().sessions();
-                let answer = sessions.ask(Op::Setattr, &wire, path.as_bytes(), &[])?;
-                node::update(inode, answer.read::<Attr>()?)
+                let report = Report::of(|| {
+                    let answer = sessions.ask(Op::Setattr, &wire, path.as_bytes(), &[])?;
+                    answer.read::<Attr>().copied()
+                })?;
+                node::update(inode, &report)?;
+                report
             }
+        };
+        if changes.size.is_some() {
+            node::wrote(inode, report.attr.size.get());
         }
+        Ok(())
     }
 
     fn refused(inode: &Inode) -> Refused {
@@ -258,12 +291,16 @@ impl FileSystem for Pdfs {
         file.sync(data_only)
     }
 
-    fn open_directory(_inode: &Inode) -> Result<Arc<RemoteDirectory>> {
-        RemoteDirectory::new()
+    fn can_be_mapped(file: &RemoteFile) -> bool {
+        file.can_be_mapped()
     }
 
-    fn fsync_directory(dentry: &Dentry, data_only: bool) -> Result {
-        directory::sync(dentry, data_only)
+    fn open_directory(inode: &Inode) -> Result<Arc<RemoteDirectory>> {
+        RemoteDirectory::new(inode.super_block().volume().host())
+    }
+
+    fn fsync_directory(dentry: &Dentry, directory: &RemoteDirectory, data_only: bool) -> Result {
+        directory.sync(dentry, data_only)
     }
 
     fn iterate_shared(

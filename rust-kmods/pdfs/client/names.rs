@@ -6,7 +6,8 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use podos_proto::pdfs::{Attr, CreateArgs, Op, RenameArgs, MAX_NAME};
 
-use super::{node, Dentry, Inode, InodeRef, SuperBlock};
+use super::node::{self, Report};
+use super::{Dentry, Inode, InodeRef, SuperBlock};
 use crate::convert;
 use crate::sys::thread;
 
@@ -19,18 +20,20 @@ fn refuse_server() -> Result {
 }
 
 /// What the name means now.
-pub(super) fn attributes(dentry: &Dentry, op: Op) -> Result<Attr> {
+pub(super) fn attributes(dentry: &Dentry, op: Op) -> Result<Report> {
     let path = dentry.path()?;
     let sessions = dentry.super_block().volume().sessions();
-    let answer = sessions.ask(op, &(), path.as_bytes(), &[])?;
-    answer.read::<Attr>().copied()
+    Report::of(|| {
+        let answer = sessions.ask(op, &(), path.as_bytes(), &[])?;
+        answer.read::<Attr>().copied()
+    })
 }
 
 pub(super) fn revalidate(dentry: &Dentry, inode: &Inode) -> Result<bool> {
     refuse_server()?;
     match attributes(dentry, Op::Lookup) {
-        Ok(attr) if node::is_same(inode, &attr) => {
-            node::update(inode, &attr)?;
+        Ok(report) if node::is_same(inode, &report.attr) => {
+            node::update(inode, &report)?;
             Ok(true)
         }
         Ok(_) => Ok(false),
@@ -45,14 +48,14 @@ pub(super) fn lookup(dentry: &Dentry, sb: &SuperBlock) -> Result<Option<InodeRef
         return Err(ENAMETOOLONG);
     }
     match attributes(dentry, Op::Lookup) {
-        Ok(attr) => {
-            let inode = node::inode(sb, &attr)?;
-            if !is_another(dentry, &inode, &attr)? {
+        Ok(report) => {
+            let inode = node::inode(sb, &report)?;
+            if !is_another(dentry, &inode, &report.attr)? {
                 return Ok(Some(inode));
             }
             // What was just learnt is not its own.
             inode.node().expire();
-            node::inode_of_its_own(sb, &attr).map(Some)
+            node::inode_of_its_own(sb, &report).map(Some)
         }
         Err(e) if e == ENOENT => Ok(None),
         Err(e) => Err(e),
@@ -74,7 +77,8 @@ fn is_another(dentry: &Dentry, inode: &Inode, attr: &Attr) -> Result<bool> {
         return Ok(false);
     }
     // It may have been renamed.
-    Ok(attributes(&other, Op::Lookup).is_ok_and(|attr| node::is_same(inode, &attr)))
+    let found = attributes(&other, Op::Lookup);
+    Ok(found.is_ok_and(|report| node::is_same(inode, &report.attr)))
 }
 
 /// Makes a file, a directory or a special file.
@@ -93,26 +97,33 @@ pub(super) fn make(
         rdev_minor: minor.into(),
     };
     let path = dentry.path()?;
-    let answer = sb
-        .volume()
-        .sessions()
-        .ask(op, &args, path.as_bytes(), &[])?;
-    node::inode(sb, answer.read::<Attr>()?)
+    let sessions = sb.volume().sessions();
+    let report = Report::of(|| {
+        let answer = sessions.ask(op, &args, path.as_bytes(), &[])?;
+        answer.read::<Attr>().copied()
+    });
+    node::inode(sb, &report?)
 }
 
 pub(super) fn symlink(dentry: &Dentry, sb: &SuperBlock, target: &CStr) -> Result<InodeRef> {
     let path = dentry.path()?;
     let sessions = sb.volume().sessions();
-    let answer = sessions.ask(Op::Symlink, &(), path.as_bytes(), target.to_bytes())?;
-    node::inode(sb, answer.read::<Attr>()?)
+    let report = Report::of(|| {
+        let answer = sessions.ask(Op::Symlink, &(), path.as_bytes(), target.to_bytes())?;
+        answer.read::<Attr>().copied()
+    });
+    node::inode(sb, &report?)
 }
 
 pub(super) fn link(old: &Dentry, inode: &Inode, new: &Dentry) -> Result {
     let (from, to) = (old.path()?, new.path()?);
     let to = super::session::relative(to.as_bytes());
     let sessions = old.super_block().volume().sessions();
-    let answer = sessions.ask(Op::Link, &(), from.as_bytes(), to)?;
-    node::update(inode, answer.read::<Attr>()?)
+    let report = Report::of(|| {
+        let answer = sessions.ask(Op::Link, &(), from.as_bytes(), to)?;
+        answer.read::<Attr>().copied()
+    });
+    node::update(inode, &report?).map(drop)
 }
 
 pub(super) fn unlink(dentry: &Dentry, inode: &Inode) -> Result {

@@ -85,9 +85,33 @@ pub(crate) struct Node {
     open: Mutex<KVec<Arc<RemoteFile>>>,
 }
 
+/// What another node says of a file, and since when it may have been so.
+#[derive(Clone, Copy)]
+pub(crate) struct Report {
+    pub(crate) attr: Attr,
+    /// When it was asked for: what this node has done later it may not tell.
+    asked: Instant<Monotonic>,
+}
+
+impl Report {
+    /// What `ask` gets from the other node.
+    pub(crate) fn of(ask: impl FnOnce() -> Result<Attr>) -> Result<Self> {
+        let asked = Instant::now();
+        ask().map(|attr| Self { attr, asked })
+    }
+
+    /// When it was asked for.
+    pub(super) fn asked(&self) -> Instant<Monotonic> {
+        self.asked
+    }
+}
+
 /// What was last heard of the file.
 struct Known {
     heard: Option<Instant<Monotonic>>,
+    /// What was asked for before then is older than what is known: when this node last wrote to it, or
+    /// cut it, or asked for what it heard last.
+    since: Option<Instant<Monotonic>>,
     mode: u16,
     size: u64,
     mtime: Time,
@@ -98,6 +122,7 @@ impl Node {
     fn new(key: Key, shown: Shown) -> Result<Pin<KBox<Self>>> {
         let known = Known {
             heard: None,
+            since: None,
             mode: 0,
             size: 0,
             mtime: Time::default(),
@@ -153,7 +178,13 @@ impl Node {
 
     /// Notes that the file is open.
     pub(crate) fn opened(&self, file: Arc<RemoteFile>) -> Result {
-        Ok(self.open.lock().push(file, GFP_KERNEL)?)
+        self.open.lock().push(file.clone(), GFP_KERNEL)?;
+        // Who wrote in between has not found it.
+        let since = self.known.lock().since;
+        if since.is_some_and(|since| (file.asked() - since).as_nanos() < 0) {
+            file.forget_ahead();
+        }
+        Ok(())
     }
 
     /// Notes that the file is not open any more by this.
@@ -183,11 +214,11 @@ impl Node {
 /// # Errors
 ///
 /// `EPROTO` for attributes that can't be; `ENOMEM`.
-pub(crate) fn inode(sb: &SuperBlock, attr: &Attr) -> Result<InodeRef> {
+pub(crate) fn inode(sb: &SuperBlock, report: &Report) -> Result<InodeRef> {
     // A directory may be in several places of the tree, by bind mounts of its node. VFS can't have
     // that within one superblock, so that each place has an inode of its own.
-    let private = convert::attributes_from_wire(attr)?.kind() == S_IFDIR;
-    make(sb, attr, private)
+    let private = convert::attributes_from_wire(&report.attr)?.kind() == S_IFDIR;
+    make(sb, report, private)
 }
 
 /// An inode that no other name will find.
@@ -195,12 +226,12 @@ pub(crate) fn inode(sb: &SuperBlock, attr: &Attr) -> Result<InodeRef> {
 /// # Errors
 ///
 /// As [`inode`].
-pub(crate) fn inode_of_its_own(sb: &SuperBlock, attr: &Attr) -> Result<InodeRef> {
-    make(sb, attr, true)
+pub(crate) fn inode_of_its_own(sb: &SuperBlock, report: &Report) -> Result<InodeRef> {
+    make(sb, report, true)
 }
 
-fn make(sb: &SuperBlock, attr: &Attr, private: bool) -> Result<InodeRef> {
-    let heard = convert::attributes_from_wire(attr)?;
+fn make(sb: &SuperBlock, report: &Report, private: bool) -> Result<InodeRef> {
+    let heard = convert::attributes_from_wire(&report.attr)?;
     let key = Key::of(&heard);
     let numbers = sb.volume().numbers().shown(heard.dev.into())?;
     let mut known = key.for_vfs(&heard);
@@ -211,22 +242,22 @@ fn make(sb: &SuperBlock, attr: &Attr, private: bool) -> Result<InodeRef> {
     } else {
         sb.inode(&known, node)?
     };
-    learn(&inode, &heard);
+    learn(&inode, &heard, report.asked);
     Ok(inode)
 }
 
-/// Takes over what was heard of the file, if it still is the same one.
+/// Takes over what was heard of the file, if it still is the same one; whether that is newer than what
+/// was known, or nothing new.
 ///
 /// # Errors
 ///
 /// `ESTALE` if it is another one; `EPROTO` for attributes that can't be.
-pub(crate) fn update(inode: &Inode, attr: &Attr) -> Result {
-    let heard = convert::attributes_from_wire(attr)?;
+pub(crate) fn update(inode: &Inode, report: &Report) -> Result<bool> {
+    let heard = convert::attributes_from_wire(&report.attr)?;
     if Key::of(&heard) != inode.node().key {
         return Err(ESTALE);
     }
-    learn(inode, &heard);
-    Ok(())
+    Ok(learn(inode, &heard, report.asked))
 }
 
 /// Takes over what was heard of the file by an open file of it, if it is of this one. The mount that
@@ -235,13 +266,12 @@ pub(crate) fn update(inode: &Inode, attr: &Attr) -> Result {
 /// # Errors
 ///
 /// As [`update`].
-pub(crate) fn update_open(inode: &Inode, attr: &Attr) -> Result {
-    let heard = convert::attributes_from_wire(attr)?;
+pub(crate) fn update_open(inode: &Inode, report: &Report) -> Result<bool> {
+    let heard = convert::attributes_from_wire(&report.attr)?;
     if Key::of(&heard).file != inode.node().key.file {
         return Err(ESTALE);
     }
-    learn(inode, &heard);
-    Ok(())
+    Ok(learn(inode, &heard, report.asked))
 }
 
 /// Whether these are attributes of that inode.
@@ -249,31 +279,45 @@ pub(crate) fn is_same(inode: &Inode, attr: &Attr) -> bool {
     convert::attributes_from_wire(attr).is_ok_and(|heard| Key::of(&heard) == inode.node().key)
 }
 
-fn learn(inode: &Inode, heard: &Attributes) {
+/// Takes over what was heard, and asked for at that moment; whether it is newer than what was known.
+fn learn(inode: &Inode, heard: &Attributes, asked: Instant<Monotonic>) -> bool {
     let mut known = inode.node().known.lock();
+    let mut heard = *heard;
+    let newer = known
+        .since
+        .is_none_or(|since| (asked - since).as_nanos() >= 0);
+    if newer {
+        known.since = Some(asked);
+    } else {
+        // It may be of the time before this node's last write: a size that is too small would cut the
+        // file for its readers.
+        heard.size = known.size;
+    }
     let changed =
         known.size != heard.size || known.mtime != heard.mtime || known.ctime != heard.ctime;
     known.size = heard.size;
     known.mtime = heard.mtime;
     known.ctime = heard.ctime;
-    known.heard = Some(Instant::now());
+    known.heard = newer.then(Instant::now);
     known.mode = heard.mode;
     let node = inode.node();
     node.read_only
         .store(heard.mount.read_only, Ordering::Relaxed);
-    inode.set_attributes(&node.key.for_vfs(heard));
+    inode.set_attributes(&node.key.for_vfs(&heard));
     drop(known);
     if changed {
         inode.node().forget_ahead();
         // A page that is being read just now stays; it is new enough.
         let _ = inode.forget_pages(0, i64::MAX as u64);
     }
+    newer
 }
 
-/// Takes over what a write told, which is not all there is to know.
+/// Takes over what a write or a cut told, which is not all there is to know.
 pub(crate) fn wrote(inode: &Inode, size: u64) {
     let mut known = inode.node().known.lock();
     known.heard = None;
+    known.since = Some(Instant::now());
     inode.set_size(size);
     known.size = size;
     drop(known);

@@ -42,14 +42,15 @@ impl Waiting {
 ///
 /// # Errors
 ///
-/// `ENOTDIR`, `EACCES`; `EINVAL` if not even one entry fits.
+/// `ENOTDIR`, `EACCES`; `EINVAL` if not even one entry fits; `EOVERFLOW` if the name of the first one
+/// is longer than the wire's.
 pub(super) fn read(path: Path, cursor: u64, max: usize) -> Result<KVVec<u8>> {
     let directory = OwnFile::open_directory(path)?;
     let head = size_of::<ReaddirReply>();
     let mut answer = KVVec::from_elem(0u8, head + max, GFP_KERNEL)?;
     let mut writer = DirentWriter::new(&mut answer[head..]);
     let mut waiting = KBox::new(None::<Waiting>, GFP_KERNEL)?;
-    let mut full = false;
+    let (mut full, mut too_long) = (false, false);
 
     let end = directory.entries(cursor, &mut |name, ino, kind, position| {
         if let Some(before) = waiting.take() {
@@ -58,17 +59,19 @@ pub(super) fn read(path: Path, cursor: u64, max: usize) -> Result<KVVec<u8>> {
                 return false;
             }
         }
-        // A name that is too long for the wire can't be had.
         *waiting = Waiting::new(name, ino, kind);
-        true
+        // Whoever goes on behind the others is told of it.
+        too_long = waiting.is_none();
+        !too_long
     })?;
+    full |= too_long;
     if let Some(last) = waiting.take() {
         full |= writer.push(&last.dirent(end)).is_err();
     }
 
     let (count, used) = (writer.count(), writer.used());
     if full && count == 0 {
-        return Err(EINVAL);
+        return Err(if too_long { EOVERFLOW } else { EINVAL });
     }
     let reply = ReaddirReply {
         count: count.into(),

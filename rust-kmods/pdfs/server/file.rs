@@ -2,6 +2,7 @@
 
 //! An open file that is served: the state of its thread.
 
+use core::cell::Cell;
 use kernel::bindings;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
@@ -14,7 +15,7 @@ use super::request::body;
 use super::session;
 use crate::convert;
 use crate::sys::attributes::{Time, S_IFDIR, S_IFLNK, S_IFREG};
-use crate::sys::{Assumed, OpenFlags, OwnFile, WriteSync};
+use crate::sys::{Assumed, OpenFlags, OwnFile, WriteHow, WriteSync};
 
 /// Bytes that are tried behind a file's end.
 const BEYOND: usize = 4096;
@@ -85,6 +86,10 @@ fn open_or_create(path: &[u8], args: &OpenArgs) -> Result<(OwnFile, bool)> {
 /// An open file of this node, and for whom it is open.
 pub(super) struct ServedFile {
     file: OwnFile,
+    /// Whether the last write wrote all its bytes.
+    whole: Cell<bool>,
+    /// An error that a write ended with whose answer told how much it wrote before.
+    untold: Cell<Option<Error>>,
     /// The thread acts for the file's opener as long as the file is open.
     _acting: Assumed,
 }
@@ -104,15 +109,13 @@ impl ServedFile {
             true => 0,
             false => args.first.get() as usize,
         };
-        let created = if made { OpenReply::CREATED } else { 0 };
-        let direct = if file.is_direct() {
-            OpenReply::DIRECT_IO
-        } else {
-            0
-        };
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(made, OpenReply::CREATED)
+            | flag(file.is_direct(), OpenReply::DIRECT_IO)
+            | flag(!file.can_be_mapped(), OpenReply::UNMAPPABLE);
         let reply = OpenReply {
             attr: convert::attributes_to_wire(&file.attributes()?),
-            flags: (created | direct).into(),
+            flags: flags.into(),
             reserved: 0.into(),
         };
         answer.put(Reply::OK.as_bytes())?;
@@ -121,6 +124,8 @@ impl ServedFile {
         let _ = answer.put_with(first, |to| file.read(0, to));
         Ok(Self {
             file,
+            whole: Cell::new(true),
+            untold: Cell::new(None),
             _acting: acting,
         })
     }
@@ -160,6 +165,8 @@ impl ServedFile {
     pub(super) fn answer(&self, request: &Request<'_>) -> Result<KVVec<u8>> {
         match *request {
             Request::Fsync { datasync } => {
+                // What the file system tells now it would not tell again.
+                self.untold.take().map_or(Ok(()), Err)?;
                 self.file.sync(datasync)?;
                 Ok(KVVec::new())
             }
@@ -186,23 +193,52 @@ impl ServedFile {
         args: &WriteArgs,
         data: &mut IovIterSource<'_>,
     ) -> Result<KVVec<u8>> {
-        let sync = match args.flags.get() {
-            flags if flags & WriteArgs::SYNC != 0 => WriteSync::All,
-            flags if flags & WriteArgs::DSYNC != 0 => WriteSync::Data,
-            _ => WriteSync::No,
+        let has = |flag| args.flags.get() & flag != 0;
+        let went_on = self.whole.replace(false);
+        if has(WriteArgs::FOLLOWS) && !went_on {
+            return Err(ECANCELED);
+        }
+        if let Some(e) = self.untold.take() {
+            return Err(e);
+        }
+        let how = WriteHow {
+            append: has(WriteArgs::APPEND),
+            sync: match () {
+                () if has(WriteArgs::SYNC) => WriteSync::All,
+                () if has(WriteArgs::DSYNC) => WriteSync::Data,
+                () => WriteSync::No,
+            },
         };
-        let (written, end) = self.file.write(args.offset.get(), sync, data)?;
-        let after = self.file.attributes()?;
+        let wanted = data.len();
+        let wrote = self.file.write(args.offset.get(), how, data)?;
+        let untold = wrote.stopped.filter(|e| !convert::is_told_again(*e));
+        self.untold.set(untold);
+        // What was written is, whatever the file's attributes are.
+        let after = self.file.attributes();
+        let (size, mtime, ctime) = after.map_or_else(
+            |_| {
+                let size = self.file.size().max(wrote.end);
+                (size, Time::default(), Time::default())
+            },
+            |after| (after.size, after.mtime, after.ctime),
+        );
         let time = |time: Time| podos_proto::codec::Timestamp::new(time.sec, time.nsec);
         let reply = WriteReply {
-            offset: (end - written as u64).into(),
-            written: (written as u32).into(),
+            offset: wrote.end.saturating_sub(wrote.len as u64).into(),
+            written: (wrote.len as u32).into(),
             reserved: 0.into(),
-            size: after.size.into(),
-            mtime: time(after.mtime),
-            ctime: time(after.ctime),
+            size: size.into(),
+            mtime: time(mtime),
+            ctime: time(ctime),
         };
-        body(&reply)
+        let answer = body(&reply)?;
+        self.whole.set(wrote.len == wanted);
+        Ok(answer)
+    }
+
+    /// A write could not be taken in: what follows it must not be written.
+    pub(super) fn write_failed(&self) {
+        self.whole.set(false);
     }
 
     fn attributes(&self) -> Result<KVVec<u8>> {

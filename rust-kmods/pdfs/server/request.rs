@@ -136,7 +136,11 @@ impl Server<'_> {
         let args =
             Request::decode_write(&start[..len], message.len()).map_err(convert::malformed)?;
         let file = self.file.as_ref().ok_or(EBADF)?;
-        message.with_source(len, |data| file.write(args, data))?
+        let written = message.with_source(len, |data| file.write(args, data));
+        written.unwrap_or_else(|e| {
+            file.write_failed();
+            Err(e)
+        })
     }
 }
 

@@ -257,10 +257,7 @@ impl<T: FileSystem> Table<T> {
                 (
                     Self::handle(file),
                     IovIterSource::from_raw(from),
-                    WriteHow {
-                        append: (*file).f_flags & bindings::O_APPEND != 0,
-                        sync: write_sync((*iocb).ki_flags),
-                    },
+                    write_how((*iocb).ki_flags),
                 )
             };
             // SAFETY: The control block is ours for the call.
@@ -297,6 +294,11 @@ impl<T: FileSystem> Table<T> {
             }
             *flags &= !MAY_BECOME_SO;
         }
+        // SAFETY: The file is open during the call.
+        let handle = unsafe { Self::handle((*area).file) };
+        if !T::can_be_mapped(&handle) {
+            return ENODEV.to_errno();
+        }
         // Not shared and writable: the page cache never has anything that the server lacks.
         // SAFETY: Passed on as it came.
         unsafe { bindings::generic_file_readonly_mmap_prepare(area) }
@@ -332,12 +334,22 @@ impl<T: FileSystem> Table<T> {
         _end: bindings::loff_t,
         data_only: c_int,
     ) -> c_int {
-        // SAFETY: See above.
-        let dentry = unsafe { dentry::<T>(file) };
+        // SAFETY: See above; `open_directory` put the reference there.
+        let (dentry, directory) = unsafe { (dentry::<T>(file), Self::opened_directory(file)) };
         from_result(|| {
-            T::fsync_directory(dentry, data_only != 0)?;
+            T::fsync_directory(dentry, &directory, data_only != 0)?;
             Ok(0)
         })
+    }
+
+    /// What belongs to an open directory.
+    ///
+    /// # Safety
+    ///
+    /// `file` is one that [`Table::open_directory`] has opened, and stays open for `'a`.
+    unsafe fn opened_directory<'a>(file: *mut bindings::file) -> ArcBorrow<'a, T::Directory> {
+        // SAFETY: By the safety requirement.
+        unsafe { ArcBorrow::from_raw((*file).private_data.cast::<T::Directory>().cast_const()) }
     }
 
     /// VFS's `open_directory`.
@@ -422,12 +434,7 @@ impl<T: FileSystem> Table<T> {
         context: *mut bindings::dir_context,
     ) -> c_int {
         // SAFETY: See above; `open_directory` put the reference there.
-        let (dentry, directory) = unsafe {
-            (
-                dentry::<T>(file),
-                ArcBorrow::from_raw((*file).private_data.cast::<T::Directory>().cast_const()),
-            )
-        };
+        let (dentry, directory) = unsafe { (dentry::<T>(file), Self::opened_directory(file)) };
         // SAFETY: The context is ours for the call.
         let mut emitter = unsafe { DirEmitter::from_raw(context) };
         from_result(|| {
@@ -437,14 +444,16 @@ impl<T: FileSystem> Table<T> {
     }
 }
 
-/// What the flags of a write say, of which those that the file was opened with are a part.
-fn write_sync(flags: c_int) -> WriteSync {
-    if flags & bindings::IOCB_SYNC != 0 {
-        WriteSync::All
-    } else if flags & bindings::IOCB_DSYNC != 0 {
-        WriteSync::Data
-    } else {
-        WriteSync::No
+/// What the flags of a write say, of which those that the file has now are a part.
+fn write_how(flags: c_int) -> WriteHow {
+    let has = |flag| flags & flag != 0;
+    WriteHow {
+        append: has(bindings::IOCB_APPEND),
+        sync: match () {
+            () if has(bindings::IOCB_SYNC) => WriteSync::All,
+            () if has(bindings::IOCB_DSYNC) => WriteSync::Data,
+            () => WriteSync::No,
+        },
     }
 }
 

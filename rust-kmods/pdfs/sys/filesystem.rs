@@ -178,8 +178,15 @@ pub(crate) trait FileSystem: Sized + 'static {
     /// Makes what was written last.
     fn fsync(handle: &Self::Handle, data_only: bool) -> Result;
 
+    /// Whether the file can be mapped.
+    fn can_be_mapped(handle: &Self::Handle) -> bool;
+
     /// Brings a directory's entries to its disk.
-    fn fsync_directory(dentry: &Dentry<Self>, data_only: bool) -> Result;
+    fn fsync_directory(
+        dentry: &Dentry<Self>,
+        directory: &Self::Directory,
+        data_only: bool,
+    ) -> Result;
 
     /// Opens a directory.
     fn open_directory(inode: &Inode<Self>) -> Result<Arc<Self::Directory>>;

@@ -140,7 +140,7 @@ impl<T: FileSystem> Table<T> {
         })
     }
 
-    /// Lets the name `dentry` mean the inode that was just made, which is no directory.
+    /// Lets the name `dentry` mean the inode that was just made.
     ///
     /// # Errors
     ///
@@ -150,35 +150,9 @@ impl<T: FileSystem> Table<T> {
             return Err(EPROTO);
         }
         // SAFETY: VFS gave us a negative dentry, with its directory locked; the call takes over
-        // the inode's reference. A directory would need a look for its other names.
+        // the inode's reference. A directory's inode is a new one, which has no other name.
         unsafe { bindings::d_instantiate(dentry.as_ptr(), inode::into_raw(made)) };
         Ok(())
-    }
-
-    /// Lets the name `dentry` mean the directory that was just made; the dentry to use in its place,
-    /// if it is another one.
-    ///
-    /// # Errors
-    ///
-    /// `EPROTO` if it is no directory; `ELOOP` and `ESTALE` if it is known by another name, and can't
-    /// be moved from there.
-    fn instantiate_directory(
-        dentry: &Dentry<T>,
-        made: InodeRef<T>,
-    ) -> Result<*mut bindings::dentry> {
-        if made.kind() != S_IFDIR {
-            return Err(EPROTO);
-        }
-        let dentry = dentry.as_ptr();
-        // Somebody may have renamed it at the other node, and been found here by the new name, before
-        // the answer came; and the other node may lie. A directory has one dentry.
-        // SAFETY: VFS gave us a negative dentry, with its directory locked. `d_splice_alias` wants it
-        // unhashed, and takes over the inode's reference, also when it fails.
-        let spliced = unsafe {
-            bindings::d_drop(dentry);
-            bindings::d_splice_alias(inode::into_raw(made), dentry)
-        };
-        kernel::error::from_err_ptr(spliced)
     }
 
     /// VFS's `create`.
@@ -215,8 +189,9 @@ impl<T: FileSystem> Table<T> {
         // SAFETY: See above.
         let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
         let made = T::mkdir(dentry, dentry.super_block(), mode);
-        match made.and_then(|made| Self::instantiate_directory(dentry, made)) {
-            Ok(used) => used,
+        match made.and_then(|made| Self::instantiate(dentry, made, S_IFDIR)) {
+            // The dentry that was given is the one that is used.
+            Ok(()) => ptr::null_mut(),
             Err(e) => e.to_ptr(),
         }
     }

@@ -37,8 +37,29 @@ impl LockedFolio {
         unsafe { bindings::folio_size(self.0) }
     }
 
-    /// Fills it with `content` from its byte `offset` on, and zeroes behind that, and unlocks it.
-    fn fill(self, content: &Content, offset: usize) {
+    /// Whether any of its bytes is the file's, as far as is known.
+    fn is_of_file(&self) -> bool {
+        // SAFETY: By the type invariant; a locked folio keeps its mapping, which is its inode's. The
+        // size is one word, and may change at any time.
+        let size = unsafe {
+            let mapping = (*self.0).__bindgen_anon_1.__bindgen_anon_1.mapping;
+            (&raw const (*(*mapping).host).i_size).read_volatile()
+        };
+        size as u64 > self.position()
+    }
+
+    /// Fills it with `content` from its byte `offset` on, and zeroes behind that, and unlocks it. If
+    /// there is nothing for it though it is a part of the file, the file has become shorter: whoever
+    /// wanted the folio gets an error, as from any file that is cut under its mapping.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` then.
+    fn fill(self, content: &Content, offset: usize) -> Result {
+        if content.len() <= offset && self.is_of_file() {
+            self.fail();
+            return Err(EIO);
+        }
         let mut filled = 0;
         for slice in content.slices_from(offset) {
             let len = slice.len().min(self.len() - filled);
@@ -57,6 +78,7 @@ impl LockedFolio {
             }
             bindings::folio_end_read(self.0, true);
         }
+        Ok(())
     }
 
     /// Unlocks it as it is: whoever wanted it gets an error.
@@ -90,10 +112,10 @@ impl<T: FileSystem> Table<T> {
             .ok_or(EBADF)
             .and_then(|handle| T::read_folio(handle, folio.position(), folio.len()));
         match content {
-            Ok(content) => {
-                folio.fill(&content, 0);
-                0
-            }
+            Ok(content) => from_result(|| {
+                folio.fill(&content, 0)?;
+                Ok(0)
+            }),
             Err(e) => {
                 folio.fail();
                 from_result(|| Err(e))
@@ -136,7 +158,8 @@ impl<T: FileSystem> Table<T> {
                 folio.fail();
                 break;
             }
-            folio.fill(&content, len - left);
+            // One that is not filled is asked for again when it is needed.
+            let _ = folio.fill(&content, len - left);
             left -= whole;
         }
     }

@@ -10,7 +10,7 @@ use kernel::prelude::*;
 
 use super::attributes::{AttributeChanges, Attributes, S_IFREG};
 use super::user_window::{self, UserWindow};
-use super::{Path, WriteSync};
+use super::{Path, WriteHow, WriteSync};
 
 impl WriteSync {
     fn rwf(self) -> bindings::rwf_t {
@@ -20,6 +20,16 @@ impl WriteSync {
             Self::All => bindings::RWF_DSYNC | bindings::RWF_SYNC,
         }
     }
+}
+
+/// What became of a write.
+pub(crate) struct Wrote {
+    pub(crate) len: usize,
+    /// The position after the bytes.
+    pub(crate) end: u64,
+    /// Why there are no more of them, if an error is why. The file system has told it, and will not
+    /// do so again.
+    pub(crate) stopped: Option<Error>,
 }
 
 /// An open file or directory of this node.
@@ -216,6 +226,24 @@ impl OwnFile {
         copies || core::ptr::eq(pages, &raw const bindings::empty_aops)
     }
 
+    /// Whether its file system lets it be mapped, as far as can be told without doing so.
+    pub(crate) fn can_be_mapped(&self) -> bool {
+        let ops = self.ops();
+        if ops.mmap.is_none() && ops.mmap_prepare.is_none() {
+            return false;
+        }
+        // SAFETY: By the path's type invariant; neither changes while a file is open.
+        let (pages, flags) = unsafe {
+            let inode = self.path.inode();
+            ((*(*inode).i_mapping).a_ops, (*(*inode).i_sb).s_iflags)
+        };
+        // The kernel's own file systems, from which nothing can be executed, have the operation for
+        // some of their files, and refuse it for all others.
+        let is_made_up = flags & bindings::SB_I_NOEXEC as c_ulong != 0
+            || core::ptr::eq(pages, &raw const bindings::empty_aops);
+        !(self.is_direct() && is_made_up)
+    }
+
     fn as_ptr(&self) -> *mut bindings::file {
         self.file.as_ptr()
     }
@@ -231,9 +259,7 @@ impl OwnFile {
     /// Bytes from the file's byte `position` to its end, as far as it tells its size: some, like
     /// those of procfs, are 0 bytes large and not empty.
     pub(crate) fn left_from(&self, position: u64) -> usize {
-        // SAFETY: By the path's type invariant; the size may change at any time.
-        let size = unsafe { core::ptr::read_volatile(&raw const (*self.path.inode()).i_size) };
-        match size as u64 {
+        match self.size() {
             0 => usize::MAX,
             size => size
                 .saturating_sub(position)
@@ -289,25 +315,26 @@ impl OwnFile {
         Ok(read)
     }
 
-    /// Writes `data` at the file's byte `position`, or at its end if it was opened so; gives the
-    /// number of bytes and the position after them.
+    /// Writes `data` at the file's byte `position`, or at its end if `how` says so.
     ///
     /// # Errors
     ///
-    /// `EBADF` if not open for writing; `EOPNOTSUPP` if the file can't do what `sync` says; the
+    /// `EBADF` if not open for writing; `EOPNOTSUPP` if the file can't do what `how` says; the
     /// file system's, if nothing was written before.
     pub(crate) fn write(
         &self,
         position: u64,
-        sync: WriteSync,
+        how: WriteHow,
         data: &mut IovIterSource<'_>,
-    ) -> Result<(usize, u64)> {
+    ) -> Result<Wrote> {
         self.has_mode(bindings::FMODE_WRITE)?;
+        self.set_append(how.append)?;
         let mut position = i64::try_from(position).map_err(|_| EINVAL)?;
         let mut done = 0;
+        let mut stopped = None;
         while !data.is_empty() {
             let wanted = data.len();
-            match self.write_once(&mut position, sync, data) {
+            match self.write_once(&mut position, how, data) {
                 Ok(0) => break,
                 Ok(written) => {
                     done += written;
@@ -316,23 +343,64 @@ impl OwnFile {
                         break;
                     }
                 }
-                Err(_) if done > 0 => break,
+                Err(e) if done > 0 => {
+                    stopped = Some(e);
+                    break;
+                }
                 Err(e) => return Err(e),
             }
         }
-        Ok((done, position as u64))
+        Ok(Wrote {
+            len: done,
+            end: position as u64,
+            stopped,
+        })
+    }
+
+    /// Has it be written at its end, or not, from now on. It is done as by `fcntl(2)`, since not every
+    /// file system passes on what a single write says.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if nothing but its end may be written.
+    fn set_append(&self, append: bool) -> Result {
+        let file = self.as_ptr();
+        // SAFETY: By the type invariant; nobody else has the file, so that nobody looks at its flags
+        // meanwhile. An inode's flags may change at any time.
+        unsafe {
+            if ((*file).f_flags & bindings::O_APPEND != 0) == append {
+                return Ok(());
+            }
+            let inode = (&raw const (*self.path.inode()).i_flags).read_volatile();
+            if !append && inode & bindings::S_APPEND != 0 {
+                return Err(EPERM);
+            }
+            (*file).f_flags ^= bindings::O_APPEND;
+            (*file).f_iocb_flags &= !(bindings::IOCB_APPEND as c_uint);
+            if append {
+                (*file).f_iocb_flags |= bindings::IOCB_APPEND as c_uint;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the file, as it tells its size.
+    pub(crate) fn size(&self) -> u64 {
+        // SAFETY: By the path's type invariant; the size may change at any time.
+        let size = unsafe { (&raw const (*self.path.inode()).i_size).read_volatile() };
+        size as u64
     }
 
     fn write_once(
         &self,
         position: &mut i64,
-        sync: WriteSync,
+        how: WriteHow,
         data: &mut IovIterSource<'_>,
     ) -> Result<usize> {
         if self.ops().write_iter.is_none() {
             // SAFETY: By the type invariant; only this value's users look at the flags.
             let always = unsafe { (*self.as_ptr()).f_flags } & bindings::O_DSYNC != 0;
-            if sync != WriteSync::No && !always {
+            if how.sync != WriteSync::No && !always {
                 // As VFS has it: such a file is not told.
                 return Err(EOPNOTSUPP);
             }
@@ -346,7 +414,7 @@ impl OwnFile {
         // SAFETY: By the type invariant; a copy, for the reason that `read_once` gives.
         let written = from_count(unsafe {
             let mut iter = data.as_raw().read();
-            bindings::vfs_iter_write(self.as_ptr(), &mut iter, position, sync.rwf())
+            bindings::vfs_iter_write(self.as_ptr(), &mut iter, position, how.sync.rwf())
         })?;
         if written > data.len() {
             return Err(EIO);

@@ -69,6 +69,7 @@ impl<T: FileSystem> SuperBlock<T> {
         destroy_inode: Some(inode::destroy::<T>),
         free_inode: Some(bindings::free_inode_nonrcu),
         statfs: Some(Self::statfs),
+        sync_fs: Some(Self::sync_fs),
         show_options: Some(Self::show_options),
         // Nothing is worth keeping when nobody has it open: it would have to be asked for anyway.
         drop_inode: Some(bindings::inode_just_drop),
@@ -125,6 +126,20 @@ impl<T: FileSystem> SuperBlock<T> {
         unsafe { bindings::seq_write(out, OPTIONS.as_ptr().cast(), OPTIONS.len()) };
         // What does not fit is asked for again, with more room.
         0
+    }
+
+    /// VFS's `sync_fs`.
+    ///
+    /// # Safety
+    ///
+    /// Called by VFS only, with what it says for this operation.
+    unsafe extern "C" fn sync_fs(_sb: *mut bindings::super_block, wait: c_int) -> c_int {
+        // Nothing is held back here; what the other node holds back is its own to sync, and who asks
+        // for this one must not think that it is.
+        match wait {
+            0 => 0,
+            _ => EOPNOTSUPP.to_errno(),
+        }
     }
 
     /// VFS's `statfs`.

@@ -257,6 +257,8 @@ impl OpenReply {
     /// its own, may have effects and may give less than it asked for before the file's end, so that
     /// nothing is to be read before somebody asks for it. Its size says nothing.
     pub const DIRECT_IO: u32 = 1 << 1;
+    /// Its file system does not let it be mapped.
+    pub const UNMAPPABLE: u32 = 1 << 2;
 }
 
 /// What follows the status of an [`Op::Write`] answer: 48 bytes.

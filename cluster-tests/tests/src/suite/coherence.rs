@@ -31,6 +31,12 @@ pub const TESTS: &[Test] = &[
         run: appenders,
     },
     Test {
+        name: "coherence.appends_by_flag",
+        setting: SHARED,
+        limit: None,
+        run: appends_by_flag,
+    },
+    Test {
         name: "coherence.truncation",
         setting: SHARED,
         limit: None,
@@ -126,6 +132,27 @@ fn appenders(lab: &Lab<'_>) -> Result<()> {
         format!("{lines}\n{lines}"),
         "lines, and different ones"
     );
+    Ok(())
+}
+
+/// Whether a write appends is what its file's flags and its own say then, not what the file was opened
+/// with; node 2 appends in between.
+fn appends_by_flag(lab: &Lab<'_>) -> Result<()> {
+    let path = format!("{}/f", lab.scratch()?);
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let appends = format!("podos run linus2 -- sh -c 'echo second >> {path}'");
+    for (operation, expected) in [
+        ("append-once", "first\nsecond\nbetween"),
+        ("append-from-now-on", "first\nsecond\nbetween"),
+        ("append-no-more", "fbetween\nond"),
+    ] {
+        two.sh(&format!("echo first > {path}"))?;
+        let remote = format!("/linus2{path}");
+        one.tool(&["between", operation, &remote, &appends])?
+            .expect_errno(0)?;
+        let found = two.sh(&format!("cat {path}"))?;
+        ensure_eq!(found, expected, "the file after {operation}");
+    }
     Ok(())
 }
 

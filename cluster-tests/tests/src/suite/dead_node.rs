@@ -122,6 +122,11 @@ fn comes_back(lab: &Lab<'_>) -> Result<()> {
     let (one, two) = (lab.node(1)?, lab.node(2)?);
     let before = lab.node(3)?.sh("podos gpid 1")?;
     ensure_eq!(one.sh("cat /linus3/etc/hostname")?, "linus3", "before");
+    let dir = lab.scratch()?;
+    let waits = format!("touch {dir}/opened; until [ -e {dir}/back ]; do sleep 0.1; done");
+    let args = ["between", "fsync", "/linus3/tmp", &waits];
+    let fsync = one.start_long_tool(&args, Duration::from_secs(250))?;
+    one.until(&format!("[ -e {dir}/opened ]"))?;
     lab.node(3)?.kill()?;
     // The first call comes when nobody knows yet.
     for operation in ["stat", "open", "list", "read", "write", "mkdir"] {
@@ -179,7 +184,9 @@ fn comes_back(lab: &Lab<'_>) -> Result<()> {
         before != after,
         "GPIDs of the second boot are those of the first: {after}"
     );
-    Ok(())
+    // What was in the directory then, and on no disk, is not there.
+    one.sh(&format!("touch {dir}/back"))?;
+    fsync.finish()?.expect_errno(libc::EIO)
 }
 
 /// How long two of three rails stay cut, and how many opens there are at least in that time.

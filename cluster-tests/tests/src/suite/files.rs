@@ -3,6 +3,7 @@
 //! What is in files, read and written across nodes.
 
 use anyhow::Result;
+use podos_harness::Exit;
 
 use crate::answers::Answers;
 use crate::check::ensure_eq;
@@ -63,6 +64,12 @@ pub const TESTS: &[Test] = &[
         setting: SHARED,
         limit: None,
         run: host_folder,
+    },
+    Test {
+        name: "files.a_full_disk_takes_what_fits",
+        setting: SHARED,
+        limit: None,
+        run: full_disk,
     },
     Test {
         name: "files.a_read_error_is_no_end",
@@ -207,6 +214,29 @@ fn odd_pieces(lab: &Lab<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A write of several pieces ends where the disk does, and what comes later goes on from there.
+fn full_disk(lab: &Lab<'_>) -> Result<()> {
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let full = format!("{}/full", lab.scratch()?);
+    two.sh(&format!(
+        "mkdir {full} && mount -t tmpfs -o size=256k full {full} && \
+         dd if=/dev/zero of={full}/ballast bs=64k count=1"
+    ))?;
+    let line = format!(
+        "exec 3> /linus2{full}/f
+         dd if=/dev/urandom bs=1M count=1 >&3 && exit 1
+         rm /linus2{full}/ballast
+         echo more >&3 && sync /linus2{full}/f"
+    );
+    let output = one.try_sh(&line)?;
+    ensure_eq!(output.exit, Exit::Code(0), "{output:?}");
+    let expected = format!("{}", 192 * 1024 + "more\n".len());
+    let size = format!("stat -c %s {full}/f");
+    ensure_eq!(two.sh(&size)?, expected, "the file's size on its node");
+    ensure_eq!(two.sh(&format!("tail -c 5 {full}/f"))?, "more", "its end");
+    two.sh(&format!("umount {full}")).map(drop)
+}
+
 fn mappings(lab: &Lab<'_>) -> Result<()> {
     let path = format!("{}/f", lab.scratch()?);
     let remote = format!("/linus2{path}");
@@ -220,6 +250,19 @@ fn mappings(lab: &Lab<'_>) -> Result<()> {
     }
     one.tool(&["map", &remote, "--shared"])?
         .expect_errno(libc::EINVAL)?;
+    // What is made up as it is read has no pages that stay.
+    one.tool(&["map", "/linus2/proc/version", "--len", "1"])?
+        .expect_errno(libc::ENODEV)?;
+    // The page is gone before anybody looks at it.
+    let cuts = format!("podos run linus2 -- sh -c ': > {path}'");
+    let output = one.try_tool(&["between", "map", &remote, &cuts])?;
+    ensure_eq!(
+        output.exit,
+        Exit::Signal(libc::SIGBUS as u8),
+        "who looks at a page that was cut off: {output:?}"
+    );
+    one.tool(&["between", "syncfs", &remote, "true"])?
+        .expect_errno(libc::EOPNOTSUPP)?;
     Ok(())
 }
 

@@ -129,11 +129,11 @@ pub struct ReadArgs {
 )]
 #[repr(C)]
 pub struct WriteArgs {
-    /// Where in the file; not looked at for a file opened with O_APPEND.
+    /// Where in the file; not looked at with [`WriteArgs::APPEND`].
     pub offset: U64,
     /// How many bytes follow, at most [`MAX_IO`].
     pub len: U32,
-    /// When the bytes have to be on the disk: the constants of this type.
+    /// How they are written: the constants of this type.
     pub flags: U32,
 }
 
@@ -143,8 +143,14 @@ impl WriteArgs {
     pub const DSYNC: u32 = 1 << 0;
     /// As [`WriteArgs::DSYNC`], and all attributes, too (`RWF_SYNC`).
     pub const SYNC: u32 = 1 << 1;
+    /// At the file's end, whatever the file was opened with (`RWF_APPEND`); without it, not there
+    /// (`RWF_NOAPPEND`).
+    pub const APPEND: u32 = 1 << 2;
+    /// Only if the last Write on the circuit wrote all its bytes, of which these are the rest:
+    /// `ECANCELED` if not.
+    pub const FOLLOWS: u32 = 1 << 3;
     /// All bits that have a meaning.
-    pub const KNOWN: u32 = 0x3;
+    pub const KNOWN: u32 = 0xf;
 }
 
 /// Arguments of [`Op::Fsync`] and [`Op::Fsyncdir`]: 4 bytes.

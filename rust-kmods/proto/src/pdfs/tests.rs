@@ -204,7 +204,7 @@ fn arguments_come_through() {
     );
 
     let unknown = WriteArgs {
-        flags: U32::new(4),
+        flags: U32::new(WriteArgs::KNOWN + 1),
         ..write
     };
     let bytes = [unknown.as_bytes(), b"hello"].concat();
