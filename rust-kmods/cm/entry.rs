@@ -70,7 +70,7 @@ impl Entry {
             },
             waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
             callback <- Callback::new(),
-            timer <- Timer::new(c"podos_circuit", kernel::static_lock_class!()),
+            timer <- Timer::new(c"podos_circuit_timer", kernel::static_lock_class!()),
             owned: AtomicBool::new(true),
         })
     }

@@ -166,7 +166,7 @@ impl Late {
         pin_init!(Self {
             node,
             held <- new_spinlock_irq!([const { None }; PLACES], "podos_late"),
-            timer <- Timer::new(c"podos_late", kernel::static_lock_class!()),
+            timer <- Timer::new(c"podos_late_timer", kernel::static_lock_class!()),
         })
     }
 
