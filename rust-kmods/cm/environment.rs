@@ -10,7 +10,7 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, UniqueArc};
 use podos_proto::cdt::{CdtIndex, PeerKey};
 use podos_proto::circuit::{Circuit, Config};
-use podos_proto::endpoint::{Dropped, Environment, Frame, Identity, Mac, News};
+use podos_proto::endpoint::{Dropped, Environment, Frame, Identity, Mac, News, SightingSlot};
 use podos_proto::keys::{Key, Mode, Nonce, Seal, SessionSlot};
 use podos_proto::peer::PeerSlot;
 use podos_proto::tgroup::{RailId, RailSet};
@@ -88,6 +88,14 @@ impl Environment for &Node {
 
     fn is_own(&self, mac: Mac) -> bool {
         self.rails().addresses().values().contains(&Some(mac))
+    }
+
+    fn peers_version(&self) -> u32 {
+        Node::peers(self).version()
+    }
+
+    fn sightings(&self) -> &[SightingSlot] {
+        Node::peers(self).sightings()
     }
 
     fn peers<R>(&mut self, work: impl FnOnce(&mut peer::Peers<Self::PeerSlots>) -> R) -> R {

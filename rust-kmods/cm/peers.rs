@@ -2,13 +2,13 @@
 
 //! The other nodes: who is heard, on which rails, and who wants to know of it.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kernel::prelude::*;
 use kernel::sync::{Mutex, SpinLockIrq};
 use kernel::{new_mutex, new_spinlock_irq};
-use podos_proto::endpoint::News;
+use podos_proto::endpoint::{News, SightingSlot};
 use podos_proto::peer::{self, Peer, PeerSlot};
-use podos_proto::tgroup::{RailId, RailSet};
+use podos_proto::tgroup::{RailId, RailSet, MAX_RAILS};
 use podos_proto::time::Duration;
 use podos_proto::{Gpid, HostId};
 
@@ -18,6 +18,8 @@ use crate::sys::trace;
 
 /// Slots of the tables by host: twice as many as there are hosts in a large cluster.
 pub(crate) const HOST_SLOTS: usize = 512;
+/// Places for who was heard just now: one for each rail of each host.
+const SIGHTINGS: usize = 256 * MAX_RAILS;
 
 /// Told of a host that comes (`true`) or goes (`false`). Runs in the clock thread; may sleep, but
 /// circuits' deadlines wait for it.
@@ -30,6 +32,9 @@ type Table = peer::Peers<KVVec<PeerSlot>>;
 pub(crate) struct Peers {
     #[pin]
     map: SpinLockIrq<Table>,
+    /// The table's version, for those who don't want its lock.
+    version: AtomicU32,
+    sightings: KVVec<SightingSlot>,
     /// Whether somebody came or went since the handlers were last told.
     changed: AtomicBool,
     /// Whether a rail to somebody came or went since the circuits were last driven for it.
@@ -56,6 +61,14 @@ impl Peers {
                 }
                 new_spinlock_irq!(Table::new(slots), "podos_peers")
             },
+            version: AtomicU32::new(0),
+            sightings: {
+                let mut slots = KVVec::with_capacity(SIGHTINGS, GFP_KERNEL)?;
+                for _ in 0..SIGHTINGS {
+                    slots.push(SightingSlot::new(), GFP_KERNEL)?;
+                }
+                slots
+            },
             changed: AtomicBool::new(false),
             rerouted: AtomicBool::new(false),
             observers <- new_mutex!(
@@ -67,7 +80,20 @@ impl Peers {
 
     /// Works on the table, under its lock. Context: any.
     pub(crate) fn work<R>(&self, work: impl FnOnce(&mut Table) -> R) -> R {
-        work(&mut self.map.lock())
+        let mut map = self.map.lock();
+        let result = work(&mut map);
+        self.version.store(map.version(), Ordering::Release);
+        result
+    }
+
+    /// See [`Environment::peers_version`](podos_proto::endpoint::Environment::peers_version).
+    pub(crate) fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// See [`Environment::sightings`](podos_proto::endpoint::Environment::sightings).
+    pub(crate) fn sightings(&self) -> &[SightingSlot] {
+        &self.sightings
     }
 
     /// Logs and traces what changed, and has the handlers told of it. Context: any.

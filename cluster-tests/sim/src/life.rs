@@ -13,7 +13,7 @@ mod serve;
 use std::collections::BTreeMap;
 
 use podos_proto::cdt::{Cdt, CdtIndex, Slot};
-use podos_proto::endpoint::{self, Clock, Identity, BROADCAST};
+use podos_proto::endpoint::{self, Clock, Identity, SightingSlot, BROADCAST};
 use podos_proto::peer::{LocalRail, PeerSlot, Peers};
 use podos_proto::rm::Beacon;
 use podos_proto::sst::{Sst, SstSlot};
@@ -36,6 +36,8 @@ use members::Members;
 
 /// Entries of a node's communication descriptor table.
 pub const TABLE: usize = 256;
+/// Places for who was heard just now.
+const SIGHTINGS: usize = 64;
 /// The kernel's timers are this exact: the clock thread wakes up to this much late.
 const TIMER: u64 = 2 * MILLIS;
 
@@ -99,6 +101,7 @@ pub struct Life {
     ledger: Ledger,
     leaked: Vec<Payload>,
     identity: Identity,
+    sightings: [SightingSlot; SIGHTINGS],
     clock: Clock,
     beacons: u32,
     beacon_at: Nanos,
@@ -126,6 +129,7 @@ impl Life {
             ledger: Ledger::default(),
             leaked: Vec::new(),
             identity: Identity::new(),
+            sightings: [const { SightingSlot::new() }; SIGHTINGS],
             clock: Clock::new(),
             beacons: 0,
             beacon_at: 0,

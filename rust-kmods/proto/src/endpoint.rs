@@ -24,6 +24,7 @@ mod peers;
 mod receive;
 mod route;
 mod send;
+mod sightings;
 
 pub use clock::{rekey, Clock};
 pub use identity::{Identity, Namesake};
@@ -32,6 +33,7 @@ pub use peers::expel_all;
 pub use receive::{receive, receive_parsed};
 pub use route::passive_ended;
 pub use send::{announce, departure, Departure};
+pub use sightings::SightingSlot;
 
 use core::ops::{DerefMut, Range};
 
@@ -115,6 +117,10 @@ pub trait Environment {
 
     // Its tables, each under its lock while the function runs.
 
+    /// The [version](peer::Peers::version) of the table of peers, which may be about to change.
+    fn peers_version(&self) -> u32;
+    /// Places for who was heard just now: as many as there are hosts and rails, or fewer.
+    fn sightings(&self) -> &[SightingSlot];
     /// Works on the table of peers.
     fn peers<R>(&mut self, work: impl FnOnce(&mut peer::Peers<Self::PeerSlots>) -> R) -> R;
     /// Works on the sessions; `None` if none of them may be used any more, because this node's

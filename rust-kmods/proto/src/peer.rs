@@ -109,12 +109,14 @@ pub type PeerSlot = HostSlot<Peer>;
 
 /// The table, over slots that its owner provides.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Peers<S: DerefMut<Target = [PeerSlot]>> {
     map: HostMap<Peer, S>,
     /// For what changed.
     changes: Sweep,
     /// For reports that are due.
     reports: Sweep,
+    version: u32,
 }
 
 impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
@@ -124,11 +126,33 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             map: HostMap::new(slots),
             changes: Sweep::new(),
             reports: Sweep::new(),
+            version: 0,
         }
+    }
+
+    /// A number that changes, modulo 2^32, whenever the ways to a peer do: on which rails it is up,
+    /// with which address and MTU, and which start of it that is. While it does not, frames from where
+    /// a peer was [heard](Peers::heard) before mean [`Event::None`], and [`Peers::add_rails`] and
+    /// [`Peers::address`] give what they gave, but for round trips.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Takes note of what was done to a peer.
+    fn note_change(&mut self, host: HostId) {
+        let peer = self.map.get_mut(host);
+        let changed = peer.is_some_and(Peer::take_changed);
+        self.version = self.version.wrapping_add(changed.into());
     }
 
     /// Takes note of a frame of `from` that came on the receiver's rail `rail` from `mac`.
     pub fn heard(&mut self, now: Instant, from: Gpid, rail: RailId, mac: [u8; 6]) -> Event {
+        let event = self.hear(now, from, rail, mac);
+        self.note_change(from.host());
+        event
+    }
+
+    fn hear(&mut self, now: Instant, from: Gpid, rail: RailId, mac: [u8; 6]) -> Event {
         let known = self.map.get(from.host()).is_some();
         let Some(peer) = self
             .map
@@ -181,16 +205,19 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         let Some(peer) = self.map.get_mut(from.host()) else {
             return Event::Ignored;
         };
-        if hello.is_leaving() {
+        let event = if hello.is_leaving() {
             peer.restart(from.node(), 0);
-            return Event::Left;
-        }
-        if peer.hear_hello(seq, rail, hello.mtu.get(), hello.rails) {
-            self.changes.not_later_than(now);
-        }
-        if peer.heard().len() < usize::from(hello.rails) {
-            self.reports.not_later_than(peer.report.expect(now));
-        }
+            Event::Left
+        } else {
+            if peer.hear_hello(seq, rail, hello.mtu.get(), hello.rails) {
+                self.changes.not_later_than(now);
+            }
+            if peer.heard().len() < usize::from(hello.rails) {
+                self.reports.not_later_than(peer.report.expect(now));
+            }
+            event
+        };
+        self.note_change(from.host());
         event
     }
 
@@ -209,7 +236,9 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             return None;
         }
         self.changes.not_later_than(now + valid);
-        peer.tell(now, seq, rails, valid)
+        let change = peer.tell(now, seq, rails, valid);
+        self.note_change(from.host());
+        change
     }
 
     /// What is to be told to a peer by now, if this node can send on `usable`; to be asked until there
@@ -282,6 +311,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         };
         let was_up = peer.is_up();
         peer.expel();
+        self.note_change(host);
         was_up
     }
 
@@ -336,11 +366,16 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
     /// What changed by `now`, because rails fell silent or what a peer told holds no more: to be asked
     /// about every 50 ms, each time until there is nothing.
     pub fn next_change(&mut self, now: Instant) -> Option<Change> {
+        let version = &mut self.version;
         let change = self.changes.poll(
             &mut self.map,
             now,
             RAIL_LIFETIME,
-            |peer| peer.next_change(now),
+            |peer| {
+                let change = peer.next_change(now);
+                *version = version.wrapping_add(peer.take_changed().into());
+                change
+            },
             Peer::unchanged_until,
         );
         if change.is_some() {

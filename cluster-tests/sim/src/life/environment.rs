@@ -7,7 +7,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use podos_proto::cdt::{CdtIndex, PeerKey};
-use podos_proto::endpoint::{Dropped, Environment, Frame, Identity, Mac, News, BROADCAST};
+use podos_proto::endpoint::{
+    Dropped, Environment, Frame, Identity, Mac, News, SightingSlot, BROADCAST,
+};
 use podos_proto::keys::{self, Key, Mode, Nonce, Seal, SessionSlot, Sessions};
 use podos_proto::peer::{PeerSlot, Peers};
 use podos_proto::rm::Beacon;
@@ -149,6 +151,14 @@ impl Environment for Here<'_> {
 
     fn is_own(&self, mac: Mac) -> bool {
         owner(mac).0 == self.life.birth.node
+    }
+
+    fn peers_version(&self) -> u32 {
+        self.life.peers.version()
+    }
+
+    fn sightings(&self) -> &[SightingSlot] {
+        &self.life.sightings
     }
 
     fn peers<R>(&mut self, work: impl FnOnce(&mut Peers<Vec<PeerSlot>>) -> R) -> R {

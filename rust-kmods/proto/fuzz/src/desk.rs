@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use podos_proto::cdt::{Cdt, CdtIndex, PeerKey, Slot};
-use podos_proto::endpoint::{self, Dropped, Environment, Frame, Identity, Mac, News};
+use podos_proto::endpoint::{self, Dropped, Environment, Frame, Identity, Mac, News, SightingSlot};
 use podos_proto::keys::{self, Key, Mode, Nonce, Prf, Seal, SessionSlot, Sessions, KEY_LEN};
 use podos_proto::peer::{PeerSlot, Peers};
 use podos_proto::tgroup::{RailId, RailSet};
@@ -19,6 +19,8 @@ use podos_proto::{Gpid, HostId, Seq};
 pub const HOSTS: usize = 6;
 /// Circuits that the CDT has room for.
 pub const CIRCUITS: usize = 8;
+/// Places for who was heard just now.
+const SIGHTINGS: usize = 16;
 
 /// Not a secret function, but a function.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +170,7 @@ pub struct Desk {
     pub circuits: Cdt<Gpid, Vec<Slot<Gpid>>>,
     /// Whether it is the only one of its name.
     pub identity: Identity,
+    sightings: [SightingSlot; SIGHTINGS],
     /// What it did, the latest last.
     pub deeds: Vec<Deed>,
     nonces: u8,
@@ -197,6 +200,7 @@ impl Desk {
             sessions,
             circuits: Cdt::new((0..CIRCUITS).map(|_| Slot::new()).collect()),
             identity: Identity::new(),
+            sightings: [const { SightingSlot::new() }; SIGHTINGS],
             deeds: Vec::new(),
             nonces: 0,
         }
@@ -280,6 +284,14 @@ impl Environment for Desk {
         self.usable
             .iter()
             .any(|rail| Self::mac(self.node, rail) == mac)
+    }
+
+    fn peers_version(&self) -> u32 {
+        self.peers.version()
+    }
+
+    fn sightings(&self) -> &[SightingSlot] {
+        &self.sightings
     }
 
     fn peers<R>(&mut self, work: impl FnOnce(&mut Peers<Vec<PeerSlot>>) -> R) -> R {

@@ -2,6 +2,7 @@
 
 //! What follows when the state of a peer changes.
 
+use super::sightings::Sighting;
 use super::{announce, Dropped, Environment, Mac, News, Unwanted};
 use crate::derive::IntoBytes;
 use crate::gpid::Gpid;
@@ -17,7 +18,14 @@ use crate::wire::{Header, ResetReason};
 /// Takes note of a frame that is a sign of life. Whether it is to be looked at further.
 pub(super) fn heard<E: Environment>(env: &mut E, from: Gpid, rail: RailId, mac: Mac) -> bool {
     let now = env.now();
+    let sighting = Sighting::new(now, env.peers_version(), from, rail, mac);
+    if sighting.is_noted(env.sightings()) {
+        return true;
+    }
     let event = env.peers(|peers| peers.heard(now, from, rail, mac));
+    if event == Event::None {
+        sighting.note(env.sightings());
+    }
     follow(env, from, rail, event)
 }
 

@@ -44,6 +44,8 @@ pub struct Peer {
     pub(super) opens: ReplayWindow,
     /// Circuits in this node's table that it opened.
     pub(super) passive: usize,
+    /// Whether the ways to it are not what they were when somebody last asked.
+    changed: bool,
 }
 
 impl Peer {
@@ -62,7 +64,14 @@ impl Peer {
             next_open_seq: Seq::new(1),
             opens: ReplayWindow::new(),
             passive: 0,
+            changed: true,
         }
+    }
+
+    /// Whether the ways to it changed since this was last asked: see
+    /// [`Peers::version`](super::Peers::version).
+    pub(super) fn take_changed(&mut self) -> bool {
+        core::mem::take(&mut self.changed)
     }
 
     /// The node: host and boot.
@@ -115,6 +124,7 @@ impl Peer {
     pub(super) fn hear(&mut self, now: Instant, rail: RailId, mac: [u8; 6]) -> bool {
         let is_new = !self.heard.contains(rail);
         let slot = &mut self.rails[rail];
+        self.changed |= is_new || slot.mac != mac;
         slot.mac = mac;
         slot.last_heard = now;
         if is_new {
@@ -141,6 +151,7 @@ impl Peer {
 
     /// No frame of its counts any more.
     pub(super) fn expel(&mut self) {
+        self.changed = true;
         self.heard = RailSet::EMPTY;
     }
 
@@ -156,6 +167,7 @@ impl Peer {
     /// Hello number `seq` came on a rail; the peer says hello on so many. Whether others missed too many.
     pub(super) fn hear_hello(&mut self, seq: Seq, rail: RailId, mtu: u16, announced: u8) -> bool {
         let slot = &mut self.rails[rail];
+        self.changed |= slot.mtu != mtu;
         slot.mtu = mtu;
         if seq.is_after(slot.hello) {
             slot.hello = seq;
@@ -185,6 +197,7 @@ impl Peer {
         }
         let before = self.rails();
         self.last_report = seq;
+        self.changed |= self.heard.and(rails) != before;
         self.told = Some(Told {
             rails,
             at: now,
@@ -214,10 +227,13 @@ impl Peer {
     pub(super) fn next_change(&mut self, now: Instant) -> Option<Change> {
         loop {
             let before = self.rails();
-            if self.told.take_if(|told| now >= told.until).is_none() {
+            if self.told.take_if(|told| now >= told.until).is_some() {
+                self.changed |= self.rails() != before;
+            } else {
                 let is_lost = |rail: &RailId| now >= self.rails[*rail].lost_at(self.last_hello);
                 let lost = self.heard.iter().find(is_lost)?;
                 self.heard.remove(lost);
+                self.changed = true;
                 self.report.lost(now);
             }
             let change = self.change(before);

@@ -11,7 +11,7 @@ use crate::time::{Duration, Instant};
 /// A round over the table that stops where something is found and goes on from there.
 ///
 /// Whoever finds something in a thousand peers at once, as when a switch dies, looks at each once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sweep {
     /// Nothing is to be found before.
     next: Instant,
@@ -43,7 +43,7 @@ impl Sweep {
         map: &mut HostMap<Peer, S>,
         now: Instant,
         longest: Duration,
-        find: impl Fn(&mut Peer) -> Option<R>,
+        mut find: impl FnMut(&mut Peer) -> Option<R>,
         due: impl Fn(&Peer) -> Option<Instant>,
     ) -> Option<R> {
         if now < self.next {

@@ -5,6 +5,8 @@
 use std::vec;
 use std::vec::Vec;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::tgroup::RailId::*;
 
@@ -239,4 +241,122 @@ fn opens_count_between_nodes_that_know_each_other() {
     peers.hello(at(3), node(1), R0, MAC, (Seq::ZERO, &Hello::new(R0, 3, 11)));
     assert!(!peers.is_acquainted(TWO, OWN, association(10, OWN)));
     assert!(peers.is_acquainted(TWO, OWN, association(11, OWN)));
+}
+
+/// What happens to the table of peers, of one or another of two hosts.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Heard {
+        boot: u16,
+        mac: u8,
+    },
+    Hello {
+        boot: u16,
+        mac: u8,
+        incarnation: u32,
+        mtu: u16,
+        leaves: bool,
+    },
+    Told {
+        rails: u8,
+        valid: u16,
+    },
+    Expelled,
+    Looked,
+}
+
+fn deeds() -> impl Strategy<Value = (u8, u8, u16, Deed)> {
+    let deed = prop_oneof![
+        6 => (1u16..3, 0u8..3).prop_map(|(boot, mac)| Deed::Heard { boot, mac }),
+        4 => (1u16..3, 0u8..3, 1u32..3, 0u16..2, proptest::bool::weighted(0.1)).prop_map(
+            |(boot, mac, incarnation, mtu, leaves)| Deed::Hello {
+                boot,
+                mac,
+                incarnation,
+                mtu: 1500 + mtu,
+                leaves,
+            }
+        ),
+        1 => (0u8..8, 0u16..2000).prop_map(|(rails, valid)| Deed::Told { rails, valid }),
+        1 => Just(Deed::Expelled),
+        4 => Just(Deed::Looked),
+    ];
+    (0u8..2, 0u8..3, 0u16..700, deed)
+}
+
+/// A rail to a host: whose it is, its address and its room.
+type Way = (Option<Gpid>, RailId, Option<[u8; 6]>, u16);
+
+/// The ways to the two hosts.
+fn ways(peers: &Peers<Vec<PeerSlot>>) -> Vec<Way> {
+    let local = PerRail::from_fn(|_| {
+        Some(LocalRail {
+            mtu: 9000,
+            queued_bytes: 0,
+        })
+    });
+    let hosts = [TWO, HostId::new(3)];
+    let ways = hosts.iter().flat_map(|host| {
+        let mut view = RailView::EMPTY;
+        peers.add_rails(*host, false, &local, &mut view);
+        let node = peers.get(*host).map(Peer::node);
+        let way = move |rail| (node, rail, peers.address(*host, rail), view.room(rail));
+        [R0, R1, R2].map(way)
+    });
+    ways.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whoever keeps what the table told, and who was heard where, needs no other look at it while its
+    /// version is the same.
+    #[test]
+    fn the_version_tells_of_every_change(deeds in proptest::collection::vec(deeds(), 1..120)) {
+        let mut peers = peers(4);
+        let (mut now, mut hellos, mut reports) = (0, Seq::ZERO, Seq::ZERO);
+        // Who was heard, where, and when the table had which version.
+        let mut heard: Vec<(u32, Gpid, RailId, [u8; 6])> = Vec::new();
+        for (host, rail, after, deed) in deeds {
+            now += u64::from(after);
+            let host = HostId::new(2 + u32::from(host));
+            let rail = [R0, R1, R2][usize::from(rail)];
+            let (before, version) = (ways(&peers), peers.version());
+            match deed {
+                Deed::Heard { boot, mac } => {
+                    let (from, mac) = (Gpid::new(host, boot, 0), [2, 0, 0, 0, host.raw() as u8, mac]);
+                    if peers.heard(at(now), from, rail, mac) == Event::None {
+                        heard.push((version, from, rail, mac));
+                    }
+                }
+                Deed::Hello { boot, mac, incarnation, mtu, leaves } => {
+                    let (from, mac) = (Gpid::new(host, boot, 0), [2, 0, 0, 0, host.raw() as u8, mac]);
+                    hellos = hellos.next();
+                    let hello = Hello::new(rail, 3, incarnation).with_mtu(mtu);
+                    let hello = if leaves { hello.leaving() } else { hello };
+                    peers.hello(at(now), from, rail, mac, (hellos, &hello));
+                }
+                Deed::Told { rails, valid } => {
+                    let from = peers.get(host).map_or(Gpid::new(host, 1, 0), Peer::node);
+                    reports = reports.next();
+                    let rails = [R0, R1, R2].into_iter().filter(|rail| rails >> rail.index() & 1 != 0);
+                    let valid = Duration::from_millis(valid.into());
+                    peers.told(at(now), from, reports, rails.collect(), valid);
+                }
+                Deed::Expelled => {
+                    peers.expel(host);
+                }
+                Deed::Looked => drop(lost(&mut peers, now)),
+            }
+            if ways(&peers) != before {
+                prop_assert_ne!(peers.version(), version, "{:?}", deed);
+            }
+            for (version, from, rail, mac) in &heard {
+                if *version == peers.version() {
+                    let event = peers.clone().heard(at(now), *from, *rail, *mac);
+                    prop_assert_eq!(event, Event::None);
+                }
+            }
+        }
+    }
 }
