@@ -24,7 +24,7 @@ use crate::node::Node;
 use crate::sessions;
 use crate::share::Share;
 use crate::sys::trace::{self, TracedCircuit};
-use crate::sys::{Blake2s, SegmentData, SkBuff};
+use crate::sys::{Blake2s, NetDevice, SegmentData, SkBuff};
 use crate::transmit;
 
 impl Frame for SkBuff {
@@ -114,7 +114,7 @@ impl Environment for &Node {
     }
 
     fn mtu(&self, rail: RailId) -> Option<u16> {
-        self.rails().device(rail).map(|device| device.mtu())
+        self.rails().with_device(rail, NetDevice::mtu)
     }
 
     fn send(&mut self, rail: RailId, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {

@@ -206,10 +206,10 @@ impl Node {
 
     /// Sends a frame to an address on a rail, as it is.
     pub(crate) fn transmit_at(&self, rail: RailId, to: Mac, frame: SkBuff) {
-        if let Some(dev) = self.rails.device(rail) {
+        self.rails.with_device(rail, |dev| {
             self.counters.sent(rail, frame.len());
-            transmit::send(frame, &dev, rail, to);
-        }
+            transmit::send(frame, dev, rail, to);
+        });
     }
 
     /// Has the circuits' timers do nothing more. For the end of the module, when nobody else drives

@@ -15,13 +15,18 @@ use podos_proto::peer::LocalRail;
 use podos_proto::rails::{self, Device, Offer, RailTable, Rule, Rules};
 use podos_proto::tgroup::{Dealer, Group, GroupKind, PerRail, RailId, RailSet};
 
-use crate::sys::{self, NetDevice, NetDeviceEvent, Rtnl};
+use crate::sys::{self, NetDevice, NetDeviceEvent, RailDevices, Rtnl};
 
 /// This node's rails, by number.
 #[pin_data]
 pub(crate) struct Rails {
+    /// Changed with RTNL held.
     #[pin]
     table: SpinLockIrq<RailTable<NetDevice>>,
+    /// The table's devices.
+    devices: RailDevices,
+    /// A number that changes with what is told of them, but for what is queued and whether they run.
+    version: AtomicU32,
     /// Circuits that were given a group.
     groups: AtomicU32,
     /// The [`GroupKind`] of circuits whose opener names none, as its number.
@@ -34,6 +39,8 @@ impl Rails {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             table <- new_spinlock_irq!(RailTable::new(Rule::USUAL), "podos_rails"),
+            devices: RailDevices::new(),
+            version: AtomicU32::new(0),
             groups: AtomicU32::new(0),
             default_group: AtomicU32::new(GroupKind::default() as u32),
             dealer <- new_spinlock_irq!(Dealer::default(), "podos_dealer"),
@@ -43,14 +50,23 @@ impl Rails {
     /// Takes a device up as a rail, or gives it back.
     pub(crate) fn update(&self, event: NetDeviceEvent, dev: NetDevice, rtnl: &Rtnl) {
         match event {
-            NetDeviceEvent::Registered | NetDeviceEvent::Renamed => self.offer(dev),
+            NetDeviceEvent::Registered | NetDeviceEvent::Renamed => self.offer(dev, rtnl),
             NetDeviceEvent::Unregistering => self.remove(&dev, rtnl),
-            // Who looks at a rail asks its device.
-            NetDeviceEvent::Changed => {}
+            NetDeviceEvent::Changed => self.changed(),
         }
     }
 
-    fn offer(&self, dev: NetDevice) {
+    /// Takes note that what was kept of the devices is old.
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// See the field.
+    pub(crate) fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn offer(&self, dev: NetDevice, rtnl: &Rtnl) {
         if !dev.is_ethernet() {
             return;
         }
@@ -60,6 +76,8 @@ impl Rails {
         match offer {
             Offer::Taken(rail) => {
                 pr_info!("rail {} is {}\n", rail.index(), shown.display_name());
+                self.devices.set(rail, Some(shown), rtnl);
+                self.changed();
             }
             Offer::Late(rail, dev) => pr_info!(
                 "{} is not rail {}, which has another device\n",
@@ -70,14 +88,21 @@ impl Rails {
         }
     }
 
+    /// Says that a rail has lost its device.
+    fn lose(&self, rail: RailId, dev: &NetDevice, rtnl: &Rtnl) {
+        self.devices.set(rail, None, rtnl);
+        self.changed();
+        pr_info!("rail {} is {} no more\n", rail.index(), dev.display_name());
+    }
+
     fn remove(&self, dev: &NetDevice, rtnl: &Rtnl) {
         let removed = self.table.lock().remove(dev);
         if let Some((rail, dev)) = removed {
-            log_loss(rail, &dev);
+            self.lose(rail, &dev, rtnl);
             // Another one may fit that rail, which came when it had this one.
             rtnl.devices(|other| {
                 if !other.is(&dev) {
-                    self.offer(other);
+                    self.offer(other, rtnl);
                 }
             });
         }
@@ -115,41 +140,40 @@ impl Rails {
         })?;
         for (rail, dev) in lost.iter() {
             if let Some(dev) = dev {
-                log_loss(rail, dev);
+                self.lose(rail, dev, &rtnl);
             }
         }
         drop(lost);
-        rtnl.devices(|dev| self.offer(dev));
+        rtnl.devices(|dev| self.offer(dev, &rtnl));
         Ok(())
     }
 
-    /// The rail's device.
-    pub(crate) fn device(&self, rail: RailId) -> Option<NetDevice> {
-        self.table.lock().devices()[rail].clone()
+    /// Shows `look` the rail's device, if it has one. Context: any; `look` does not sleep.
+    pub(crate) fn with_device<R>(
+        &self,
+        rail: RailId,
+        look: impl FnOnce(&NetDevice) -> R,
+    ) -> Option<R> {
+        self.devices.with(rail, look)
     }
 
     /// The rails' hardware addresses.
     pub(crate) fn addresses(&self) -> PerRail<Option<[u8; 6]>> {
-        let table = self.table.lock();
-        let devices = table.devices();
-        PerRail::from_fn(|rail| devices[rail].as_ref().map(NetDevice::mac))
+        self.devices.map(NetDevice::mac)
     }
 
     /// The rail that a device is.
     pub(crate) fn number(&self, dev: &NetDevice) -> Option<RailId> {
-        self.table.lock().number(dev)
+        self.devices.number(dev)
     }
 
     /// The rails that can send now.
     pub(crate) fn usable(&self) -> RailSet {
-        self.filter(NetDevice::is_running)
-    }
-
-    fn filter(&self, wanted: impl Fn(&NetDevice) -> bool) -> RailSet {
-        let table = self.table.lock();
-        let rails = table.devices().iter();
-        let wanted = rails.filter(|(_, dev)| dev.as_ref().is_some_and(&wanted));
-        wanted.map(|(rail, _)| rail).collect()
+        let running = self.devices.map(NetDevice::is_running);
+        let usable = running
+            .iter()
+            .filter(|(_, running)| **running == Some(true));
+        usable.map(|(rail, _)| rail).collect()
     }
 
     /// A transmission group for a new circuit (paper, section 3.3): of this kind, or of the
@@ -171,12 +195,11 @@ impl Rails {
 
     /// The rails that can send now, with what a circuit wants to know of them.
     pub(crate) fn local(&self) -> PerRail<Option<LocalRail>> {
-        let table = self.table.lock();
-        let devices = table.devices();
+        let running = |dev: &NetDevice| dev.is_running().then(|| dev.mtu());
+        let mtus = self.devices.map(running);
         PerRail::from_fn(|rail| {
-            let device = devices[rail].as_ref().filter(|dev| dev.is_running())?;
             Some(LocalRail {
-                mtu: device.mtu(),
+                mtu: mtus[rail].flatten()?,
                 queued_bytes: u32::try_from(sys::queued_bytes(rail)).unwrap_or(u32::MAX),
             })
         })
@@ -186,11 +209,6 @@ impl Rails {
     pub(crate) fn elect(&self, candidates: &RailSet) -> Option<RailId> {
         self.dealer.lock().deal(*candidates)
     }
-}
-
-/// Says that a rail has lost its device.
-fn log_loss(rail: RailId, dev: &NetDevice) {
-    pr_info!("rail {} is {} no more\n", rail.index(), dev.display_name());
 }
 
 impl Device for NetDevice {

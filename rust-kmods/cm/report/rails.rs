@@ -12,7 +12,7 @@ use podos_sys::Attribute;
 
 use crate::mac::MacAddress;
 use crate::node::{Node, NODE};
-use crate::sys;
+use crate::sys::{self, NetDevice};
 
 fn up_or_down(up: bool) -> &'static str {
     match up {
@@ -37,7 +37,7 @@ pub(super) fn show_rails(node: &Node, f: &mut dyn Write) -> fmt::Result {
          queued_bytes"
     )?;
     for (rail, traffic) in node.counters.rails.iter() {
-        let Some(device) = node.rails().device(rail) else {
+        let Some(device) = node.rails().with_device(rail, NetDevice::clone) else {
             continue;
         };
         writeln!(

@@ -17,7 +17,7 @@ pub(crate) enum NetDeviceEvent {
     Registered,
     /// It has another name.
     Renamed,
-    /// It can send from now on, or can no longer.
+    /// It can send from now on, or can no longer, or frames of another length.
     Changed,
     /// It is going, or leaves the initial network namespace: references have to be given up.
     Unregistering,
@@ -52,7 +52,8 @@ impl<O: NetDeviceObserver> Chain for DeviceChain<O> {
             bindings::netdev_cmd_NETDEV_CHANGENAME => NetDeviceEvent::Renamed,
             bindings::netdev_cmd_NETDEV_UP
             | bindings::netdev_cmd_NETDEV_DOWN
-            | bindings::netdev_cmd_NETDEV_CHANGE => NetDeviceEvent::Changed,
+            | bindings::netdev_cmd_NETDEV_CHANGE
+            | bindings::netdev_cmd_NETDEV_CHANGEMTU => NetDeviceEvent::Changed,
             _ => return bindings::NOTIFY_DONE as c_int,
         };
         // SAFETY: `data` is the core's, with a valid device.

@@ -56,6 +56,24 @@ impl NetDevice {
         Some(Self(dev))
     }
 
+    /// Takes over a reference.
+    ///
+    /// # Safety
+    ///
+    /// The caller gives up a reference of `dev`; or the value is never dropped, and the device stays as
+    /// long as it is used.
+    pub(super) unsafe fn from_reference(dev: NonNull<bindings::net_device>) -> Self {
+        // INVARIANT: By the safety requirement.
+        Self(dev)
+    }
+
+    /// Gives the reference up.
+    pub(super) fn into_raw(self) -> NonNull<bindings::net_device> {
+        let dev = self.0;
+        core::mem::forget(self);
+        dev
+    }
+
     /// Whether both are the same device.
     pub(crate) fn is(&self, other: &NetDevice) -> bool {
         self.0 == other.0

@@ -2,6 +2,8 @@
 
 //! Reception of frames of one protocol.
 
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
 use kernel::bindings;
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -82,10 +84,11 @@ unsafe extern "C" fn receive<R: FrameReceiver>(
     let Some(frame) = (unsafe { SkBuff::from_received(skb) }) else {
         return bindings::NET_RX_DROP as c_int;
     };
-    // SAFETY: By the safety requirement.
-    let Some(dev) = (unsafe { NetDevice::from_raw(dev) }) else {
+    let Some(dev) = NonNull::new(dev) else {
         return bindings::NET_RX_DROP as c_int;
     };
+    // SAFETY: By the safety requirement the device is there for the call; the value is not dropped.
+    let dev = ManuallyDrop::new(unsafe { NetDevice::from_reference(dev) });
     // SAFETY: By the invariant of `PacketType`, whose drop waits for this call.
     let receiver = unsafe { &*(*handler).af_packet_priv.cast::<R>() };
     receiver.receive(&dev, frame);
