@@ -9,7 +9,7 @@ use kernel::sync::{Arc, SpinLockIrq};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
 use podos_proto::endpoint::{self, Dropped, Unwanted};
-use podos_proto::tgroup::RailId;
+use podos_proto::tgroup::{RailId, RailView};
 use podos_proto::time::Instant;
 use podos_proto::wire::{Class, Header, Kind, ResetReason};
 use podos_proto::Gpid;
@@ -17,6 +17,7 @@ use podos_sys::WaitQueue;
 
 use crate::callback::Callback;
 use crate::node::{Node, NODE};
+use crate::route::Route;
 use crate::share::{Pool, Share};
 use crate::sys::trace::{self, TracedCircuit, TracedSegment};
 use crate::sys::{Expire, SegmentData, SkbQueue, Timer};
@@ -47,6 +48,7 @@ struct State {
     circuit: Circuit<SegmentData>,
     /// When the timer runs out, if it is armed.
     armed: Option<Instant>,
+    route: Route,
     /// Whose the circuit is: as long as there is anything left of it.
     share: Share,
 }
@@ -65,7 +67,7 @@ impl Entry {
             peer,
             passive: !circuit.is_active(),
             state <- {
-                let state = State { circuit, armed: None, share };
+                let state = State { circuit, armed: None, route: Route::new(), share };
                 new_spinlock_irq!(state, "podos_circuit")
             },
             waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
@@ -121,8 +123,9 @@ impl Entry {
 
     /// Bytes of data that a segment should have now; 0 if no rail works.
     pub(crate) fn segment_room(&self, node: &Node) -> usize {
-        let rails = node.rail_view(self.peer.host());
-        self.peek(|circuit| circuit.segment_room(&rails))
+        let mut state = self.state.lock();
+        let State { circuit, route, .. } = &mut *state;
+        circuit.segment_room(self.rails(node, circuit, route))
     }
 
     /// Lets `change` work on the circuit and sends what the circuit has to send after that.
@@ -136,10 +139,15 @@ impl Entry {
         let mut frames = SkbQueue::new();
         let (result, done) = {
             let mut state = self.state.lock();
-            let State { circuit, armed, .. } = &mut *state;
+            let State {
+                circuit,
+                armed,
+                route,
+                ..
+            } = &mut *state;
             let result = change(circuit);
             if circuit.wants_to_transmit() {
-                self.fetch(node, circuit, &mut frames);
+                self.fetch(node, circuit, route, &mut frames);
             }
             self.set_timer(node, armed, circuit.deadline());
             let finished = circuit.reset_reason().is_none();
@@ -156,11 +164,31 @@ impl Entry {
         result
     }
 
+    /// The rails to the other end, as the circuit is to see them now.
+    fn rails<'a>(
+        &self,
+        node: &Node,
+        circuit: &Circuit<SegmentData>,
+        route: &'a mut Route,
+    ) -> &'a RailView {
+        if circuit.group().weighs_rails() {
+            route.forget();
+        }
+        route.follow(node, self.peer.host());
+        route.view()
+    }
+
     /// Appends what the circuit has to send now.
-    fn fetch(&self, node: &Node, circuit: &mut Circuit<SegmentData>, frames: &mut SkbQueue) {
+    fn fetch(
+        &self,
+        node: &Node,
+        circuit: &mut Circuit<SegmentData>,
+        route: &mut Route,
+        frames: &mut SkbQueue,
+    ) {
         let now = node.now();
-        let rails = node.rail_view(self.peer.host());
-        while let Some(out) = circuit.poll_transmit(now, &rails) {
+        self.rails(node, circuit, route);
+        while let Some(out) = circuit.poll_transmit(now, route.view()) {
             if out.header.kind == Kind::Data {
                 let segment = TracedSegment {
                     remote: out.header.to,
@@ -171,7 +199,8 @@ impl Entry {
                 trace::segment_sent(segment, out.again);
             }
             // A frame that finds no memory is as good as lost: it will be sent again.
-            if let Ok(frame) = transmit::frame(&out.header, out.payload) {
+            let to = route.addresses()[out.rail];
+            if let Ok(frame) = transmit::frame(to, &out.header, out.payload) {
                 frames.push(out.rail, frame);
             }
         }

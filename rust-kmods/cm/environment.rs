@@ -119,12 +119,12 @@ impl Environment for &Node {
 
     fn send(&mut self, rail: RailId, to: Mac, header: &Header, data: &[u8], seal: Option<&Seal>) {
         let frame = match seal {
-            None => transmit::plain_frame(header, data),
-            Some(seal) => sessions::sealed_frame(header, data, seal),
+            None => transmit::plain_frame(to, header, data),
+            Some(seal) => sessions::sealed_frame(to, header, data, seal),
         };
         // Without memory it is lost, as any frame can be.
         if let Ok(frame) = frame {
-            self.transmit_at(rail, to, frame);
+            self.transmit_at(rail, frame);
         }
     }
 

@@ -10,9 +10,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::prelude::*;
 use kernel::sync::{Mutex, SpinLockIrq};
 use kernel::{new_mutex, new_spinlock_irq};
-use podos_proto::endpoint::{self, Departure, Identity, Mac};
+use podos_proto::endpoint::{self, Identity};
 use podos_proto::kept::KeptLimit;
-use podos_proto::tgroup::{RailId, RailSet, RailView};
+use podos_proto::tgroup::{RailId, RailSet};
 use podos_proto::time::Instant;
 use podos_proto::wire::ResetReason;
 use podos_proto::{Gpid, HostId};
@@ -178,37 +178,24 @@ impl Node {
         self.rails.usable().and(self.peers.rails(host))
     }
 
-    /// The same, as circuits want to know it.
-    pub(crate) fn rail_view(&self, host: HostId) -> RailView {
-        let mut view = RailView::EMPTY;
-        let local = self.rails.local();
-        let authenticated = self.sessions.is_keyed();
-        self.peers
-            .work(|peers| peers.add_rails(host, authenticated, &local, &mut view));
-        view
-    }
-
     /// Sends a circuit's plain frame to a host on a rail, protected as the mode asks for. It is dropped
-    /// if the rail, the host or the session with it is gone, or if there is no memory: as any frame
-    /// can be.
+    /// if the rail or the session with the host is gone, or if there is no memory: as any frame can be.
     pub(crate) fn transmit_to(&self, host: HostId, rail: RailId, frame: SkBuff) {
-        let Some(Departure { to, seal }) = endpoint::departure(&mut &*self, host, rail) else {
-            return;
-        };
-        let frame = match seal {
-            None => Ok(frame),
-            Some(seal) => sessions::seal_frame(&frame, &seal),
+        let frame = match endpoint::protection(&mut &*self, host) {
+            None => return,
+            Some(None) => Ok(frame),
+            Some(Some(seal)) => sessions::seal_frame(&frame, &seal),
         };
         if let Ok(frame) = frame {
-            self.transmit_at(rail, to, frame);
+            self.transmit_at(rail, frame);
         }
     }
 
-    /// Sends a frame to an address on a rail, as it is.
-    pub(crate) fn transmit_at(&self, rail: RailId, to: Mac, frame: SkBuff) {
+    /// Sends a frame on a rail, as it is.
+    pub(crate) fn transmit_at(&self, rail: RailId, frame: SkBuff) {
         self.rails.with_device(rail, |dev| {
             self.counters.sent(rail, frame.len());
-            transmit::send(frame, dev, rail, to);
+            transmit::send(frame, dev, rail);
         });
     }
 

@@ -29,6 +29,7 @@ mod peers;
 mod rails;
 mod receive;
 mod report;
+mod route;
 mod sessions;
 mod share;
 mod sys;

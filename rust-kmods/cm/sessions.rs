@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::SpinLockIrq;
+use podos_proto::endpoint::Mac;
 use podos_proto::keys::{
     self, Config, Fingerprint, Key, KeyError, Mode, Nonce, Prf, Seal, SessionKey, SessionSlot,
 };
@@ -194,8 +195,8 @@ impl Sessions {
 ///
 /// `ENOMEM`.
 pub(crate) fn seal_frame(frame: &SkBuff, seal: &Seal) -> Result<SkBuff> {
-    let (header, data) = transmit::split(frame)?;
-    sealed_frame(&header, data, seal)
+    let (to, header, data) = transmit::split(frame)?;
+    sealed_frame(to, &header, data, seal)
 }
 
 /// Builds an authenticated frame; its data are encrypted if the seal says so. Context: any.
@@ -203,13 +204,13 @@ pub(crate) fn seal_frame(frame: &SkBuff, seal: &Seal) -> Result<SkBuff> {
 /// # Errors
 ///
 /// `ENOMEM`.
-pub(crate) fn sealed_frame(header: &Header, data: &[u8], seal: &Seal) -> Result<SkBuff> {
+pub(crate) fn sealed_frame(to: Mac, header: &Header, data: &[u8], seal: &Seal) -> Result<SkBuff> {
     let header = Header {
         auth: Some(seal.auth),
         ..*header
     };
     let (key, counter) = (&seal.key, seal.auth.counter);
-    transmit::linear_frame(&header, |frame| {
+    transmit::linear_frame(to, &header, |frame| {
         if seal.auth.sealed {
             let (start, rest) = frame.split_at_mut(START_LEN);
             return sys::seal(key, counter, start, data, rest);

@@ -3,6 +3,7 @@
 //! From a header and data to a frame on a rail.
 
 use kernel::prelude::*;
+use podos_proto::endpoint::Mac;
 use podos_proto::tgroup::RailId;
 use podos_proto::wire::{Header, ETHERTYPE, HEADER_LEN};
 
@@ -14,23 +15,23 @@ const HEADROOM: usize = 64;
 /// more than that.
 const COPIED: usize = 256;
 
-/// Builds a plain frame, which is not authenticated. Of `data` it takes the piece that the header
+/// Builds a plain frame for a station, which is not authenticated. Of `data` it takes the piece that the header
 /// names; more than a few bytes are not copied. Context: any.
 ///
 /// # Errors
 ///
 /// `ENOMEM`; `EINVAL` if the header names more than there is.
-pub(crate) fn frame(header: &Header, data: Option<&SegmentData>) -> Result<SkBuff> {
+pub(crate) fn frame(to: Mac, header: &Header, data: Option<&SegmentData>) -> Result<SkBuff> {
     if header.len == 0 {
-        return plain_frame(header, &[]);
+        return plain_frame(to, header, &[]);
     }
     let (start, len) = (usize::from(header.offset), usize::from(header.len));
     let piece = data.and_then(|data| data.piece(start, len)).ok_or(EINVAL)?;
     if len <= COPIED {
-        return plain_frame(header, piece.bytes());
+        return plain_frame(to, header, piece.bytes());
     }
     let mut frame = SkBuff::filled(HEADROOM, ETHERNET_LEN + HEADER_LEN, |frame| {
-        write_start(header, frame).map(drop)
+        write_start(to, header, frame).map(drop)
     })?;
     frame.add_fragment(piece)?;
     Ok(frame)
@@ -41,8 +42,8 @@ pub(crate) fn frame(header: &Header, data: Option<&SegmentData>) -> Result<SkBuf
 /// # Errors
 ///
 /// `ENOMEM`; `EINVAL` if the header names more or less than there is.
-pub(crate) fn plain_frame(header: &Header, data: &[u8]) -> Result<SkBuff> {
-    linear_frame(header, |packet| {
+pub(crate) fn plain_frame(to: Mac, header: &Header, data: &[u8]) -> Result<SkBuff> {
+    linear_frame(to, header, |packet| {
         let place = packet.get_mut(header.data_range()).ok_or(EINVAL)?;
         if place.len() != data.len() {
             return Err(EINVAL);
@@ -60,17 +61,21 @@ pub(crate) fn plain_frame(header: &Header, data: &[u8]) -> Result<SkBuff> {
 ///
 /// `ENOMEM`, and what `fill` gives.
 pub(crate) fn linear_frame(
+    to: Mac,
     header: &Header,
     fill: impl FnOnce(&mut [u8]) -> Result,
 ) -> Result<SkBuff> {
     let len = ETHERNET_LEN + header.frame_len();
-    SkBuff::filled(HEADROOM, len, |frame| fill(write_start(header, frame)?))
+    SkBuff::filled(HEADROOM, len, |frame| fill(write_start(to, header, frame)?))
 }
 
-/// Writes all that goes before the data; gives the packet, from the header on.
-fn write_start<'a>(header: &Header, frame: &'a mut [u8]) -> Result<&'a mut [u8]> {
+/// Writes all that goes before the data; gives the packet, from the header on. Which station sends it
+/// is the device's to say.
+fn write_start<'a>(to: Mac, header: &Header, frame: &'a mut [u8]) -> Result<&'a mut [u8]> {
     let (ethernet, packet) = frame.split_at_mut_checked(ETHERNET_LEN).ok_or(EINVAL)?;
-    ethernet.fill(0);
+    let (destination, rest) = ethernet.split_first_chunk_mut().ok_or(EINVAL)?;
+    *destination = to;
+    rest.fill(0);
     let (head, rest) = packet.split_first_chunk_mut().ok_or(EINVAL)?;
     header.write(head);
     if let Some(counter) = header.counter_bytes() {
@@ -79,14 +84,15 @@ fn write_start<'a>(header: &Header, frame: &'a mut [u8]) -> Result<&'a mut [u8]>
     Ok(packet)
 }
 
-/// Header and data of a plain frame.
+/// Destination, header and data of a plain frame.
 ///
 /// # Errors
 ///
 /// `EINVAL` if it is no such frame.
-pub(crate) fn split(frame: &SkBuff) -> Result<(Header, &[u8])> {
+pub(crate) fn split(frame: &SkBuff) -> Result<(Mac, Header, &[u8])> {
     let mut parts = frame.parts();
     let head = parts.next().ok_or(EINVAL)?;
+    let to = *head.first_chunk().ok_or(EINVAL)?;
     let packet = head.get(ETHERNET_LEN..).ok_or(EINVAL)?;
     let packet_len = frame.len() - ETHERNET_LEN;
     let header = Header::parse_start(packet, packet_len).map_err(|_| EINVAL)?;
@@ -96,10 +102,10 @@ pub(crate) fn split(frame: &SkBuff) -> Result<(Header, &[u8])> {
     if data.len() != range.len() {
         return Err(EINVAL);
     }
-    Ok((header, data))
+    Ok((to, header, data))
 }
 
-/// Addresses a frame and sends it on a rail, which `dev` is.
-pub(crate) fn send(frame: SkBuff, dev: &NetDevice, rail: RailId, destination: [u8; 6]) {
-    frame.transmit(dev, rail, destination, ETHERTYPE);
+/// Sends a frame on a rail, which `dev` is.
+pub(crate) fn send(frame: SkBuff, dev: &NetDevice, rail: RailId) {
+    frame.transmit(dev, rail, ETHERTYPE);
 }

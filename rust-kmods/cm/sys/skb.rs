@@ -242,24 +242,17 @@ impl SkBuff {
         }
     }
 
-    /// Hands a buffer from [`SkBuff::filled`] to a device's queue, after it has written the
-    /// Ethernet header into its first bytes. It counts as [queued](queued::queued_bytes) on `rail`.
+    /// Hands a buffer from [`SkBuff::filled`] to a device's queue, after it has written the source and
+    /// the type into the Ethernet header that the buffer begins with. It counts as [queued](queued::queued_bytes) on `rail`.
     ///
     /// Whether it arrives is for the layers above to find out: a full queue drops. Interrupts
     /// have to be enabled.
-    pub(crate) fn transmit(
-        mut self,
-        dev: &NetDevice,
-        rail: RailId,
-        destination: [u8; 6],
-        ethertype: u16,
-    ) {
+    pub(crate) fn transmit(mut self, dev: &NetDevice, rail: RailId, ethertype: u16) {
         // SAFETY: Buffers from `filled` have no clones before they are handed on.
         let head = unsafe { self.head_mut() };
         let Some((header, _)) = head.split_first_chunk_mut::<ETHERNET_LEN>() else {
             return;
         };
-        header[..6].copy_from_slice(&destination);
         header[6..12].copy_from_slice(&dev.mac());
         header[12..].copy_from_slice(&ethertype.to_be_bytes());
         queued::account(&mut self, rail);

@@ -10,7 +10,7 @@
 //!
 //! A frame goes through [`receive`]: parsed, admitted (in a cluster with a key: proved a member's),
 //! counted as a sign of life of its sender's rail, and handed to its circuit, its layer or the
-//! table of peers. Frames of the circuits themselves leave by [`departure`], all others by what is
+//! table of peers. Frames of the circuits themselves leave by [`protection`], all others by what is
 //! here.
 //!
 //! No function holds one of the environment's locks while it calls the environment again, but for
@@ -32,7 +32,7 @@ pub use open::{open, refused, Opening};
 pub use peers::expel_all;
 pub use receive::{receive, receive_parsed};
 pub use route::passive_ended;
-pub use send::{announce, departure, Departure};
+pub use send::{announce, protection};
 pub use sightings::SightingSlot;
 
 use core::ops::{DerefMut, Range};

@@ -4,7 +4,7 @@
 
 use podos_proto::cdt::{CdtIndex, PeerKey};
 use podos_proto::circuit::Activity;
-use podos_proto::endpoint::{self, Departure, Environment};
+use podos_proto::endpoint::{self, Environment};
 use podos_proto::tgroup::RailId;
 use podos_proto::time::Instant;
 use podos_proto::wire::{Header, ResetReason};
@@ -112,9 +112,10 @@ impl Life {
             ether.tell(conversation, || {
                 format!("sends on rail {rail} {}", protocol::describe(&header))
             });
+            let to = self.peers.address(peer.host(), rail);
             let mut here = Here::new(self, ether);
-            match endpoint::departure(&mut here, peer.host(), rail) {
-                Some(Departure { to, seal }) => here.send(rail, to, &header, &data, seal.as_ref()),
+            match to.zip(endpoint::protection(&mut here, peer.host())) {
+                Some((to, seal)) => here.send(rail, to, &header, &data, seal.as_ref()),
                 None => ether.dropped("no way"),
             }
         }

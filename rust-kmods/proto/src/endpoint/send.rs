@@ -8,32 +8,25 @@ use crate::keys::{Mode, Outgoing, Seal};
 use crate::tgroup::RailId;
 use crate::wire::Header;
 
-/// How a frame of a circuit leaves.
-#[derive(Clone, Debug)]
-pub struct Departure {
-    /// For the station with this address.
-    pub to: Mac,
-    /// Protected so; `None` in a cluster without a key.
-    pub seal: Option<Seal>,
-}
-
-/// How a frame of a circuit leaves for a host on a rail; `None` if the rail, the host or the session
-/// with it is gone: the frame is lost then, as any frame can be. A seal is for one frame.
-pub fn departure<E: Environment>(env: &mut E, host: HostId, rail: RailId) -> Option<Departure> {
+/// How a frame for a host is protected: not at all, in a cluster without a key. `None` if this node
+/// keeps silent, or there is no session: the frame is lost then, as any frame can be. A seal is for one
+/// frame.
+pub fn protection<E: Environment>(env: &mut E, host: HostId) -> Option<Option<Seal>> {
     if env.identity().has_yielded() {
         return None;
     }
-    let to = env.peers(|peers| peers.address(host, rail))?;
-    let seal = match env.mode()? {
-        Mode::Open => None,
-        _ => Some(env.sessions(|sessions| sessions.seal_for(host))??),
-    };
-    Some(Departure { to, seal })
+    match env.mode()? {
+        Mode::Open => Some(None),
+        _ => env.sessions(|sessions| sessions.seal_for(host))?.map(Some),
+    }
 }
 
 /// Sends a packet without data to a host on a rail.
 pub(super) fn to_host<E: Environment>(env: &mut E, host: HostId, rail: RailId, header: &Header) {
-    if let Some(Departure { to, seal }) = departure(env, host, rail) {
+    let Some(to) = env.peers(|peers| peers.address(host, rail)) else {
+        return;
+    };
+    if let Some(seal) = protection(env, host) {
         env.send(rail, to, header, &[], seal.as_ref());
     }
 }

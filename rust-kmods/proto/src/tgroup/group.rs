@@ -40,6 +40,12 @@ impl GroupKind {
         Self::ALL.into_iter().find(|kind| *kind as u32 == raw)
     }
 
+    /// Whether it looks at what is queued on the rails, and at their round trips: for the others it is
+    /// enough to know which rails there are.
+    pub const fn weighs_rails(self) -> bool {
+        matches!(self, GroupKind::Load | GroupKind::Stripe)
+    }
+
     /// Its name, as users write it.
     pub const fn name(self) -> &'static str {
         match self {
