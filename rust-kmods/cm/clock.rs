@@ -11,6 +11,7 @@ use podos_proto::time::Instant;
 use podos_sys::{StopToken, WaitQueue, Wake};
 
 use crate::node::{Node, NODE};
+use crate::visit::Visit;
 
 /// When the thread has to look next.
 #[pin_data]
@@ -67,12 +68,12 @@ pub(crate) fn run(stop: &StopToken) {
     let mut clock = endpoint::Clock::new();
     while !stop.is_stopping() {
         node.follow_generation();
-        let next = clock.greet(&mut &*node);
+        let next = clock.greet(&mut Visit::of(node));
         // From here on what changes is looked at in the next round.
         node.clock().next.store(next.as_nanos(), Ordering::Release);
-        clock.mind(&mut &*node);
+        clock.mind(&mut Visit::of(node));
         node.peers().follow_changes(node);
         node.clock().sleep(node, stop);
     }
-    clock.leave(&mut &*node);
+    clock.leave(&mut Visit::of(node));
 }

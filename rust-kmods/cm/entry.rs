@@ -22,6 +22,7 @@ use crate::share::{Pool, Share};
 use crate::sys::trace::{self, TracedCircuit, TracedSegment};
 use crate::sys::{Expire, SegmentData, SkbQueue, Timer};
 use crate::transmit;
+use crate::visit::Visit;
 
 /// A circuit in the CDT.
 #[pin_data]
@@ -136,6 +137,15 @@ impl Entry {
         node: &Node,
         change: impl FnOnce(&mut Circuit<SegmentData>) -> R,
     ) -> R {
+        self.drive_in(&Visit::of(node), change)
+    }
+
+    /// The same, in a visit that has begun.
+    fn drive_in<R>(
+        self: &Arc<Self>,
+        visit: &Visit<'_>,
+        change: impl FnOnce(&mut Circuit<SegmentData>) -> R,
+    ) -> R {
         let mut frames = SkbQueue::new();
         let (result, done) = {
             let mut state = self.state.lock();
@@ -147,18 +157,18 @@ impl Entry {
             } = &mut *state;
             let result = change(circuit);
             if circuit.wants_to_transmit() {
-                self.fetch(node, circuit, route, &mut frames);
+                self.fetch(visit, circuit, route, &mut frames);
             }
-            self.set_timer(node, armed, circuit.deadline());
+            self.set_timer(visit, armed, circuit.deadline());
             let finished = circuit.reset_reason().is_none();
             (result, circuit.is_done().then_some(finished))
         };
         while let Some((rail, frame)) = frames.pop() {
-            node.transmit_to(self.peer.host(), rail, frame);
+            visit.transmit_to(self.peer.host(), rail, frame);
         }
         if let Some(finished) = done {
-            if node.table().remove(self.index, finished) && self.passive {
-                endpoint::passive_ended(&mut &*node, self.peer);
+            if visit.table().remove(self.index, finished) && self.passive {
+                endpoint::passive_ended(&mut Visit::of(visit.node()), self.peer);
             }
         }
         result
@@ -181,13 +191,13 @@ impl Entry {
     /// Appends what the circuit has to send now.
     fn fetch(
         &self,
-        node: &Node,
+        visit: &Visit<'_>,
         circuit: &mut Circuit<SegmentData>,
         route: &mut Route,
         frames: &mut SkbQueue,
     ) {
-        let now = node.now();
-        self.rails(node, circuit, route);
+        let now = visit.now();
+        self.rails(visit, circuit, route);
         while let Some(out) = circuit.poll_transmit(now, route.view()) {
             if out.header.kind == Kind::Data {
                 let segment = TracedSegment {
@@ -217,14 +227,14 @@ impl Entry {
     /// armed anew then.
     fn set_timer(
         self: &Arc<Self>,
-        node: &Node,
+        visit: &Visit<'_>,
         armed: &mut Option<Instant>,
         deadline: Option<Instant>,
     ) {
         match (deadline, *armed) {
             (Some(deadline), Some(earlier)) if earlier <= deadline => {}
             (Some(deadline), _) => {
-                let delay = deadline.saturating_duration_since(node.now());
+                let delay = deadline.saturating_duration_since(visit.now());
                 self.timer.arm(self, delay);
                 *armed = Some(deadline);
             }
@@ -242,10 +252,10 @@ impl Entry {
     /// news for them.
     fn drive_and_wake(
         self: &Arc<Self>,
-        node: &Node,
+        visit: &Visit<'_>,
         change: impl FnOnce(&mut Circuit<SegmentData>) -> Activity,
     ) {
-        if self.drive(node, change).is_some() {
+        if self.drive_in(visit, change).is_some() {
             self.waiters.wake_all();
             self.callback.call(self);
         }
@@ -254,7 +264,7 @@ impl Entry {
     /// Takes a frame in. Context: softirq.
     pub(crate) fn receive(
         self: &Arc<Self>,
-        node: &Node,
+        visit: &Visit<'_>,
         rail: RailId,
         header: &Header,
         mut payload: SegmentData,
@@ -269,9 +279,9 @@ impl Entry {
         }
         let owned = self.owned.load(Ordering::Acquire);
         let (mut round_trip, mut refused) = (None, false);
-        let now = node.now();
-        self.drive_and_wake(node, |circuit| {
-            let (limit, needed) = (node.kept_limit(), circuit.needs(header));
+        let now = visit.now();
+        self.drive_and_wake(visit, |circuit| {
+            let (limit, needed) = (visit.kept_limit(), circuit.needs(header));
             if !payload.keep(limit, self.peer.host(), needed) {
                 // As good as lost, with all that it says.
                 refused = true;
@@ -286,10 +296,10 @@ impl Entry {
         });
         if refused {
             let why = Dropped::Unwanted(Unwanted::Kept);
-            node.counters.dropped(rail, why);
+            visit.counters.dropped(rail, why);
         }
         if let Some((rail, rtt)) = round_trip {
-            node.peers().note_rtt(self.peer.host(), rail, rtt);
+            visit.peers().note_rtt(self.peer.host(), rail, rtt);
         }
     }
 
@@ -319,9 +329,9 @@ impl Entry {
     pub(crate) fn abort_because(self: &Arc<Self>, node: &Node, reason: ResetReason) {
         if matches!(reason, ResetReason::Refused | ResetReason::Full) {
             let open_seq = self.peek(|circuit| circuit.open_seq());
-            endpoint::refused(&mut &*node, self.peer, open_seq, reason);
+            endpoint::refused(&mut Visit::of(node), self.peer, open_seq, reason);
         }
-        self.drive_and_wake(node, |circuit| {
+        self.drive_and_wake(&Visit::of(node), |circuit| {
             circuit.abort(reason);
             Activity::ALL
         });
@@ -329,7 +339,7 @@ impl Entry {
 
     /// Breaks the circuit at this end; the other one is gone.
     pub(crate) fn fail(self: &Arc<Self>, node: &Node, reason: ResetReason) {
-        self.drive_and_wake(node, |circuit| circuit.fail(reason));
+        self.drive_and_wake(&Visit::of(node), |circuit| circuit.fail(reason));
     }
 
     /// Finishes the circuit on behalf of nobody: what still arrives is thrown away.
@@ -354,9 +364,10 @@ impl Expire for Entry {
         let Ok(node) = NODE.get() else {
             return;
         };
-        let now = node.now();
+        let visit = Visit::of(node);
+        let now = visit.now();
         self.state.lock().armed = None;
-        self.drive_and_wake(node, |circuit| circuit.on_timeout(now));
+        self.drive_and_wake(&visit, |circuit| circuit.on_timeout(now));
     }
 }
 

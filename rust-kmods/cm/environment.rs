@@ -26,6 +26,7 @@ use crate::share::Share;
 use crate::sys::trace::{self, TracedCircuit};
 use crate::sys::{Blake2s, NetDevice, SegmentData, SkBuff};
 use crate::transmit;
+use crate::visit::Visit;
 
 impl Frame for SkBuff {
     type Data = SegmentData;
@@ -53,7 +54,7 @@ impl Frame for SkBuff {
 }
 
 /// Each table is locked while it is worked on, and no longer.
-impl Environment for &Node {
+impl Environment for Visit<'_> {
     type Frame = SkBuff;
     type Circuit = Arc<Entry>;
     type Room = UniqueArc<core::mem::MaybeUninit<Entry>>;
@@ -71,7 +72,7 @@ impl Environment for &Node {
     }
 
     fn now(&self) -> Instant {
-        Node::now(self)
+        Visit::now(self)
     }
 
     fn mode(&self) -> Option<Mode> {
@@ -141,7 +142,7 @@ impl Environment for &Node {
     }
 
     fn opening<R>(&mut self, handle: impl FnOnce(&mut Self) -> R) -> R {
-        let node: &Node = self;
+        let node = Visit::node(self);
         let _opening = node.opening().lock();
         handle(self)
     }

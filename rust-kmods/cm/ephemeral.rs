@@ -12,6 +12,7 @@ use podos_proto::wire::{Class, Header, Kind, USUAL_DATA};
 
 use crate::node::{Node, NODE};
 use crate::sys;
+use crate::visit::Visit;
 
 /// What a layer does with an ephemeral packet: sender, op, data. Runs in softirq: must not sleep.
 pub type EphemeralHandler = KBox<dyn Fn(Gpid, u8, &[u8]) + Send + Sync>;
@@ -106,7 +107,7 @@ pub fn send_ephemeral(to: Gpid, class: Class, op: u8, body: &[u8]) -> Result {
 }
 
 fn announce(node: &Node, rail: RailId, to: Mac, header: &Header, body: &[u8]) -> Result {
-    match endpoint::announce(&mut &*node, rail, to, header, body) {
+    match endpoint::announce(&mut Visit::of(node), rail, to, header, body) {
         true => Ok(()),
         false => Err(ENOKEY),
     }

@@ -32,6 +32,7 @@ use crate::sys::{
 };
 use crate::table::Table;
 use crate::transmit;
+use crate::visit::Visit;
 
 /// The node, while the module is loaded.
 pub(crate) static NODE: Global<Node> = Global::new();
@@ -181,7 +182,7 @@ impl Node {
     /// Sends a circuit's plain frame to a host on a rail, protected as the mode asks for. It is dropped
     /// if the rail or the session with the host is gone, or if there is no memory: as any frame can be.
     pub(crate) fn transmit_to(&self, host: HostId, rail: RailId, frame: SkBuff) {
-        let frame = match endpoint::protection(&mut &*self, host) {
+        let frame = match endpoint::protection(&mut Visit::of(self), host) {
             None => return,
             Some(None) => Ok(frame),
             Some(Some(seal)) => sessions::seal_frame(&frame, &seal),
@@ -233,7 +234,7 @@ impl Node {
         pr_warn!("this machine goes on from a snapshot: all circuits are gone, and keys are new\n");
         let incarnation = self.sessions.fork(self.now());
         self.incarnation.store(incarnation, Ordering::Release);
-        endpoint::expel_all(&mut &*self);
+        endpoint::expel_all(&mut Visit::of(self));
         self.clock.not_later_than(self.now());
     }
 }

@@ -15,6 +15,7 @@ use crate::node::NODE;
 use crate::share::Pool;
 use crate::sys;
 use crate::sys::trace::{self, TracedCircuit};
+use crate::visit::Visit;
 
 impl Circuit {
     /// Opens a circuit to the listener of `class` on `host`; the first message travels with the
@@ -63,7 +64,7 @@ impl Circuit {
             remote,
             open_seq,
             association,
-        } = endpoint::open(&mut &*node, to).ok_or(EHOSTDOWN)?;
+        } = endpoint::open(&mut Visit::of(node), to).ok_or(EHOSTDOWN)?;
         let local = crate::local_gpid();
         let share = node.shares().charge(Pool::Opened, sys::caller_uid())?;
         let room = UniqueArc::new_uninit(GFP_KERNEL)?;

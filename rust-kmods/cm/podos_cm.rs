@@ -35,6 +35,7 @@ mod share;
 mod sys;
 mod table;
 mod transmit;
+mod visit;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;

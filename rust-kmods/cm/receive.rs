@@ -8,6 +8,7 @@ use podos_proto::endpoint;
 
 use crate::node::Node;
 use crate::sys::{FrameReceiver, NetDevice, SkBuff};
+use crate::visit::Visit;
 
 impl FrameReceiver for Node {
     fn receive(&self, dev: &NetDevice, frame: SkBuff) {
@@ -15,6 +16,6 @@ impl FrameReceiver for Node {
             return;
         };
         self.counters.received(rail, frame.len());
-        endpoint::receive(&mut &*self, rail, frame);
+        endpoint::receive(&mut Visit::of(self), rail, frame);
     }
 }
