@@ -113,8 +113,7 @@ impl Circuit {
 
     /// Whether [`Circuit::recv`] would return at once.
     pub fn readable(&self) -> bool {
-        self.entry
-            .peek(|c| c.can_recv() || c.receive_state() != ReceiveState::Open)
+        self.entry.readable()
     }
 
     /// Whether a segment could be sent at once, or sending would fail.
@@ -306,7 +305,7 @@ impl Circuit {
 
     /// What [`Circuit::recv`] would return without waiting; `None` if it would wait.
     pub(crate) fn take_next(&self, node: &Node) -> Option<Result<Option<Incoming>>> {
-        self.entry.drive(node, |circuit| {
+        self.entry.receive_with(node, |circuit| {
             if let Some(segment) = circuit.recv() {
                 return Some(Ok(Some(segment.into())));
             }
@@ -400,7 +399,7 @@ impl Circuit {
     ) -> Result<ReceiveState> {
         let node = NODE.get()?;
         self.wait_readable(wake)?;
-        Ok(self.entry.drive(node, |circuit| {
+        Ok(self.entry.receive_with(node, |circuit| {
             for place in batch {
                 let segment = circuit.recv().map(Incoming::from);
                 let last = segment.as_ref().is_none_or(Incoming::is_end);

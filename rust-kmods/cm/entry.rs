@@ -42,6 +42,8 @@ pub(crate) struct Entry {
     timer: Timer<Entry>,
     /// Whether a handle still reads from the circuit.
     owned: AtomicBool,
+    /// [`Circuit::is_readable`], for those who don't want the lock; written under it.
+    readable: AtomicBool,
 }
 
 /// What the lock protects.
@@ -75,6 +77,7 @@ impl Entry {
             callback <- Callback::new(),
             timer <- Timer::new(c"podos_circuit_timer", kernel::static_lock_class!()),
             owned: AtomicBool::new(true),
+            readable: AtomicBool::new(false),
         })
     }
 
@@ -93,6 +96,38 @@ impl Entry {
 
     pub(crate) fn callback(&self) -> &Callback {
         &self.callback
+    }
+
+    /// Whether whoever receives learns something now.
+    #[inline]
+    pub(crate) fn readable(&self) -> bool {
+        self.readable.load(Ordering::Acquire)
+    }
+
+    fn note_readable(&self, circuit: &Circuit<SegmentData>) {
+        self.readable
+            .store(circuit.is_readable(), Ordering::Release);
+    }
+
+    /// Lets `take` receive from the circuit, and sends what the circuit has to send after that: the news
+    /// that there is room again, if anything. Context: as [`Entry::drive`].
+    pub(crate) fn receive_with<R>(
+        self: &Arc<Self>,
+        node: &Node,
+        take: impl FnOnce(&mut Circuit<SegmentData>) -> R,
+    ) -> R {
+        let result = {
+            let circuit = &mut self.state.lock().circuit;
+            let result = take(circuit);
+            self.note_readable(circuit);
+            if !circuit.wants_to_transmit() {
+                // Nor is anything due that was not before, or over.
+                return result;
+            }
+            result
+        };
+        self.drive(node, |_| ());
+        result
     }
 
     /// Reads the circuit, for conditions.
@@ -159,6 +194,7 @@ impl Entry {
             if circuit.wants_to_transmit() {
                 self.fetch(visit, circuit, route, &mut frames);
             }
+            self.note_readable(circuit);
             self.set_timer(visit, armed, circuit.deadline());
             let finished = circuit.reset_reason().is_none();
             (result, circuit.is_done().then_some(finished))

@@ -144,6 +144,10 @@ impl WaitQueue {
             }
             // SAFETY: Plain FFI call; `prepare_to_wait_event` set the task's state.
             jiffies = unsafe { bindings::schedule_timeout(jiffies) };
+            // Whoever was woken for good need not get in line again.
+            if let Some(value) = condition() {
+                return Ok(Some(value));
+            }
         }
     }
 

@@ -336,6 +336,11 @@ impl<B: Payload> Circuit<B> {
         segment
     }
 
+    /// Whether whoever receives learns something now: a segment, or that none comes any more.
+    pub fn is_readable(&self) -> bool {
+        self.can_recv() || self.receive_state() != ReceiveState::Open
+    }
+
     /// Whether [`Circuit::recv`] gives a segment now.
     pub fn can_recv(&self) -> bool {
         self.recv.has_next()
