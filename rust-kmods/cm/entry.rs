@@ -195,9 +195,14 @@ impl Entry {
                 self.fetch(visit, circuit, route, &mut frames);
             }
             self.note_readable(circuit);
-            self.set_timer(visit, armed, circuit.deadline());
+            let done = circuit.is_done();
+            // The timer that runs out soon has a look at what has come up since it was armed.
+            let soon = |armed: Instant| armed <= visit.now() + circuit.least_delay();
+            if done || !armed.is_some_and(soon) {
+                self.set_timer(visit, armed, circuit.deadline());
+            }
             let finished = circuit.reset_reason().is_none();
-            (result, circuit.is_done().then_some(finished))
+            (result, done.then_some(finished))
         };
         while let Some((rail, frame)) = frames.pop() {
             visit.transmit_to(self.peer.host(), rail, frame);
@@ -235,6 +240,7 @@ impl Entry {
         let now = visit.now();
         self.rails(visit, circuit, route);
         while let Some(out) = circuit.poll_transmit(now, route.view()) {
+            let more = out.more;
             if out.header.kind == Kind::Data {
                 let segment = TracedSegment {
                     remote: out.header.to,
@@ -248,6 +254,9 @@ impl Entry {
             let to = route.addresses()[out.rail];
             if let Ok(frame) = transmit::frame(to, &out.header, out.payload) {
                 frames.push(out.rail, frame);
+            }
+            if !more {
+                break;
             }
         }
     }

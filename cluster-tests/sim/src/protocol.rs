@@ -171,7 +171,11 @@ pub fn fetch(
         let start = usize::from(next.header.offset);
         let piece = start..start + usize::from(next.header.len);
         let data = next.payload.map_or(&[][..], Payload::bytes);
+        let more = next.more;
         frames.push((next.rail, next.header, data[piece].to_vec()));
+        if !more {
+            break;
+        }
     }
 }
 

@@ -44,6 +44,8 @@ use crate::wire::{Class, Flags, Header, Kind, ResetReason, MAX_DATA};
 
 /// Most segments that an end keeps for sending, or for its reader.
 pub const WINDOW: usize = 64;
+/// Of so many round trips over one rail, one is told.
+const SAMPLES: u8 = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -85,6 +87,9 @@ pub struct Circuit<B: Payload> {
     heard_on: Option<RailId>,
     /// The last round trip that was measured and not yet told.
     sample: Option<(RailId, Duration)>,
+    /// The rail of the last one that was told, and how many were not since.
+    told: Option<RailId>,
+    untold: u8,
     stats: Stats,
 }
 
@@ -212,6 +217,8 @@ impl<B: Payload> Circuit<B> {
             stranded_until: None,
             heard_on: None,
             sample: None,
+            told: None,
+            untold: 0,
             stats: Stats::default(),
         }
     }
@@ -271,9 +278,18 @@ impl<B: Payload> Circuit<B> {
         self.send.round_trip()
     }
 
-    /// The last round trip that was measured, and over which rail; each is told once.
+    /// The last round trip that was measured, and over which rail; each is told once, and of those over
+    /// one rail each sixteenth: they are to be smoothed anyway.
     pub fn take_rtt_sample(&mut self) -> Option<(RailId, Duration)> {
-        self.sample.take()
+        let sample = self.sample.take()?;
+        let is_known = self.told == Some(sample.0) && self.untold < SAMPLES - 1;
+        if is_known {
+            self.untold += 1;
+            return None;
+        }
+        self.untold = 0;
+        self.told = Some(sample.0);
+        Some(sample)
     }
 
     /// Segments that were not acknowledged yet, and such that wait for the reader.

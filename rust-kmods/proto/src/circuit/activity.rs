@@ -81,4 +81,6 @@ pub struct Transmit<'a, B> {
     pub rail: RailId,
     /// Whether all of its data were sent before.
     pub again: bool,
+    /// Whether there may be another frame to send now. If not, nobody need ask.
+    pub more: bool,
 }

@@ -379,6 +379,11 @@ impl<B: Payload> RecvHalf<B> {
         self.ack_now || self.ack_at.is_some()
     }
 
+    /// How long an acknowledgement waits.
+    pub(super) fn ack_delay(&self) -> Duration {
+        self.ack_delay
+    }
+
     /// When an acknowledgement becomes due, if it is not already.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.ack_at.filter(|_| !self.ack_now)

@@ -41,6 +41,8 @@ pub(super) struct Transmission<'a, B> {
     pub(super) again: bool,
     /// Nothing more can follow before an acknowledgement comes.
     pub(super) last_for_now: bool,
+    /// Other segments can go now.
+    pub(super) others: bool,
 }
 
 /// A segment of which some pieces went out and others did not.
@@ -304,6 +306,7 @@ impl<B: Payload> SendHalf<B> {
             first: start == 0,
             again,
             last_for_now: !more && (again || (waits && blocked)),
+            others: waits && !blocked,
         })
     }
 

@@ -3,7 +3,7 @@
 //! What a circuit does when time passes and nothing comes.
 
 use super::{Activity, Circuit, Payload};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::ResetReason;
 
 /// Tries to hear of the other end.
@@ -35,6 +35,12 @@ impl<B: Payload> Circuit<B> {
         let first = earlier(first, self.idle_deadline());
         let first = earlier(first, self.stranded_until);
         earlier(first, self.give_up_at())
+    }
+
+    /// No deadline that comes up from now on is nearer than this, so that somebody who has a look before
+    /// that anyway need not ask for one; who has none is late by this at most.
+    pub fn least_delay(&self) -> Duration {
+        self.recv.ack_delay()
     }
 
     /// When silence calls for a probe; none while the send half asks anyway.

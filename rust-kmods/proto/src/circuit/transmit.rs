@@ -29,7 +29,8 @@ impl<B: Payload> Circuit<B> {
         self.passive.is_none() && !self.nudged && self.send.waits_behind_open()
     }
 
-    /// The next frame to send, with its data; to be called until there is none.
+    /// The next frame to send, with its data; to be called until there is none, or one says that no
+    /// other follows.
     ///
     /// `rails` are the rails to the other end. While there is none nothing is sent, and nothing lost.
     pub fn poll_transmit(&mut self, now: Instant, rails: &RailView) -> Option<Transmit<'_, B>> {
@@ -81,6 +82,7 @@ impl<B: Payload> Circuit<B> {
             payload: None,
             rail,
             again: false,
+            more: false,
         })
     }
 
@@ -100,11 +102,13 @@ impl<B: Payload> Circuit<B> {
         }
         self.put_acknowledgement(&mut header);
         self.stats.acks += 1;
+        self.send.watch_window(now);
         Some(Transmit {
             header,
             payload: None,
             rail,
             again: false,
+            more: false,
         })
     }
 
@@ -130,6 +134,11 @@ impl<B: Payload> Circuit<B> {
             self.put_acknowledgement(&mut header);
         }
         self.waiting_since.get_or_insert(now);
+        let waits_for_index = self.passive.is_none();
+        let more = waits_for_index
+            || self.probe_due
+            || self.recv.ack_due_now()
+            || self.send.lacks_memory();
         let sent = self.send.transmit(now, seq, rails)?;
         if sent.first {
             self.stats.sent += 1;
@@ -160,6 +169,7 @@ impl<B: Payload> Circuit<B> {
             payload: sent.slot.payload(),
             rail: sent.rail,
             again: sent.again,
+            more: more || sent.more || sent.others,
         })
     }
 

@@ -211,8 +211,10 @@ impl Pair {
         let circuit = self.ends[end].circuit.as_mut()?;
         let result = change(circuit, self.now);
         let wanted = circuit.wants_to_transmit();
-        let mut count = 0;
+        let (mut count, mut more) = (0, true);
         while let Some(next) = circuit.poll_transmit(self.now, &rails) {
+            assert!(more, "a circuit that said that nothing follows");
+            more = next.more;
             let start = usize::from(next.header.offset);
             let piece = start..start + usize::from(next.header.len);
             let data = next.payload.map_or(&[][..], |data| &data.0[piece]);

@@ -372,6 +372,8 @@ impl World {
             self.nodes[from].act(self.now);
             let now = self.now;
             let mut any = false;
+            // It has said that nothing follows.
+            let mut ended = false;
             loop {
                 let view = self.view(from);
                 let node = &mut self.nodes[from];
@@ -381,16 +383,18 @@ impl World {
                 if node.usable != view.usable() {
                     node.usable = view.usable();
                     circuit.reroute();
+                    ended = false;
                 }
                 // Who does not want to must have nothing to send and nothing to wait for.
                 let wanted = circuit.wants_to_transmit();
                 let deadline = circuit.deadline();
                 let Some(out) = circuit.poll_transmit(now, &view) else {
-                    assert!(wanted || circuit.deadline() == deadline);
+                    assert!((wanted && !ended) || circuit.deadline() == deadline);
                     assert!(!circuit.wants_to_transmit() || view.usable().is_empty());
                     break;
                 };
-                assert!(wanted);
+                assert!(wanted && !ended);
+                ended = !out.more;
                 any = true;
                 assert!(view.usable().contains(out.rail));
                 assert!(out.header.len <= view.room(out.rail));
@@ -475,6 +479,7 @@ impl World {
                         payload: None,
                         rail,
                         again: false,
+                        more: false,
                     });
                     self.transmit(1 - to, rail, reply);
                 }

@@ -278,18 +278,27 @@ fn who_waits_for_a_rail_in_vain_gives_up() {
 #[test]
 fn round_trips_are_told_by_rail() {
     let (mut a, mut b) = pair_over(GroupKind::Single, &rails_view(0b100));
-    a.take_rtt_sample();
-    a.send(0, true, vec![1]).unwrap();
-    let out = a.poll_transmit(at(20), &rails_view(0b100)).unwrap();
-    let (header, payload) = (out.header, data(&out));
-    b.receive(at(22), R2, &header, payload);
-    b.send(0, true, vec![2]).unwrap();
-    let answer = b.poll_transmit(at(22), &rails_view(0b100)).unwrap();
-    let (header, payload) = (answer.header, data(&answer));
-    a.receive(at(24), R2, &header, payload);
-    let (rail, round_trip) = a.take_rtt_sample().unwrap();
-    assert_eq!(rail, R2);
-    assert!(round_trip.abs_diff(Duration::from_millis(4)) < Duration::from_micros(10));
+    assert!(a.take_rtt_sample().is_some());
+    let rails = rails_view(0b100);
+    for turn in 1..=SAMPLES {
+        let start = 20 * u64::from(turn);
+        a.send(0, true, vec![1]).unwrap();
+        let out = a.poll_transmit(at(start), &rails).unwrap();
+        let (header, payload) = (out.header, data(&out));
+        b.receive(at(start + 2), R2, &header, payload);
+        b.send(0, true, vec![2]).unwrap();
+        let answer = b.poll_transmit(at(start + 2), &rails).unwrap();
+        let (header, payload) = (answer.header, data(&answer));
+        a.receive(at(start + 4), R2, &header, payload);
+        a.recv();
+        b.recv();
+        let told = a.take_rtt_sample();
+        assert_eq!(told.is_some(), turn == SAMPLES, "turn {turn}");
+        if let Some((rail, round_trip)) = told {
+            assert_eq!(rail, R2);
+            assert!(round_trip.abs_diff(Duration::from_millis(4)) < Duration::from_micros(10));
+        }
+    }
     assert!(a.take_rtt_sample().is_none());
     assert!(a.round_trip().is_some());
 }
