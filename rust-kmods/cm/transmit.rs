@@ -15,8 +15,8 @@ const HEADROOM: usize = 64;
 /// more than that.
 const COPIED: usize = 256;
 
-/// Builds a plain frame for a station, which is not authenticated. Of `data` it takes the piece that the header
-/// names; more than a few bytes are not copied. Context: any.
+/// Builds a plain frame for a station, which is not authenticated. Of `data` it takes the piece that
+/// the header names; more than a few bytes are not copied. Context: any.
 ///
 /// # Errors
 ///

@@ -267,7 +267,7 @@ impl OpenReply {
 )]
 #[repr(C)]
 pub struct WriteReply {
-    /// Where the data went: differs from the request's offset for a file opened with O_APPEND.
+    /// Where the data went: differs from the request's offset with [`WriteArgs::APPEND`].
     pub offset: U64,
     /// How many bytes were written.
     pub written: U32,
