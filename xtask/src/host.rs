@@ -101,6 +101,10 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         purpose: Purpose::Test,
+        ..program("chrt", "util-linux", "has compilers give way to clusters")
+    },
+    Tool {
+        purpose: Purpose::Test,
         ..program("tshark", "tshark", "reads captures with the dissector")
     },
 ];

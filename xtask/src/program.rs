@@ -26,8 +26,7 @@ struct Target {
     name: String,
 }
 
-/// Builds the program that the package `name` has by the same name, and runs it where the caller
-/// stands; we end as it does.
+/// Builds a program (see [`build`]) and runs it where the caller stands; we end as it does.
 pub fn run(ctx: &Context, name: &str, arguments: Vec<OsString>) -> Result<ExitCode> {
     let program = duct::cmd(build(ctx, name)?, arguments);
     let output = children::output(&program).with_context(|| format!("cannot start {name}"))?;
@@ -39,7 +38,8 @@ pub fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-fn build(ctx: &Context, name: &str) -> Result<PathBuf> {
+/// Builds the program that the package `name` has by the same name; where it is.
+pub fn build(ctx: &Context, name: &str) -> Result<PathBuf> {
     let arguments = ["build", "--quiet", "--locked", "--package", name];
     let form = "--message-format=json-render-diagnostics";
     let offline = ctx.flags.offline.then_some("--offline");

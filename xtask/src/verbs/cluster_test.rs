@@ -12,7 +12,8 @@ use crate::definitions::NODE;
 use crate::passed::Passed;
 use crate::{program, verbs, Xtask};
 
-const PROGRAM: &str = "cluster-tests";
+/// The program that does it.
+pub const PROGRAM: &str = "cluster-tests";
 
 /// Boot clusters and test them; a JUnit file and a timeline per failure are left in
 /// target/cluster-test

@@ -3,6 +3,7 @@
 //! `cargo xtask test`: everything that CI checks.
 
 mod allowlist;
+mod beside;
 mod broken_rule;
 mod copy;
 mod headers;
@@ -12,10 +13,10 @@ mod tally;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::time::Instant;
 
-use anyhow::{bail, ensure, Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
 use podos_harness::LAB;
 
 use crate::children;
@@ -24,7 +25,8 @@ use crate::definitions::{Profile, NODE};
 use crate::engine::job::StepFailed;
 use crate::engine::progress::duration;
 use crate::engine::Run;
-use crate::{fs, host, pipeline, verbs, Xtask};
+use crate::{fs, host, pipeline, program, verbs, Xtask};
+use beside::Beside;
 use tally::Tally;
 
 /// Run every check: format, lints, all tests, the patch series, the image, the cluster tests
@@ -42,6 +44,9 @@ pub struct Test {
     /// Only the parts with this in their names; what others would have built has to be there
     #[arg(long, value_name = "PART")]
     only: Option<String>,
+    /// Only the parts that can run beside clusters
+    #[arg(long, hide = true)]
+    patient: bool,
 }
 
 impl Xtask for Test {
@@ -49,7 +54,13 @@ impl Xtask for Test {
         host::ensure_for(ctx, host::Purpose::Test)?;
         // Asked now: the tests may build this program anew under its feet.
         let program = std::env::current_exe().context("cannot find this program's file")?;
+        let boots = !self.host_only && !self.no_cluster;
+        let whole = boots && self.only.is_none();
         let mut report = Report::of(self.only);
+        if self.patient {
+            patient_parts(ctx, &mut report, true);
+            return Ok(report.end());
+        }
         report.check("format", || {
             succeed(ctx, "cargo", words("fmt --all --check"))?;
             let mut arguments = words("--check --edition 2021");
@@ -57,36 +68,22 @@ impl Xtask for Test {
             succeed(ctx, "rustfmt", arguments)
         });
         report.check("licence headers", || headers::check(ctx.root()));
-        report.check("clippy", || clippy(ctx, "--workspace --all-targets"));
-        report.check("firmware clippy", || {
-            // For a bare machine, so the workspace's check leaves it out.
-            let what = "--package podos-firmware --features machine --bin podos-firmware";
-            clippy(ctx, &format!("--release {what}"))
-        });
-        for (name, arguments) in host_tests(ctx) {
-            report.tests(name, || count(ctx, "cargo", arguments, Tally::read_line));
-        }
-        let boots = !self.host_only && !self.no_cluster;
-        if !boots {
-            report.check("a broken rule is noticed", || {
-                broken_rule::check(ctx, false)
-            });
-        }
+        let mut image = false;
         if !self.host_only {
-            report.check("oldest Rust", || oldest::check(ctx));
             report.check("patches", || verbs::patches::check(ctx, false));
-            report.check("modules clippy", || {
-                let profile = Profile::load(ctx, LAB)?;
-                pipeline::modules_clippy(&mut Run::build(ctx, LAB), &profile)
-            });
-            let image = report.check("image", || verbs::image::build(ctx, LAB));
+            image = report.check("image", || verbs::image::build(ctx, LAB));
             report.check("node image", || {
                 verbs::image::build(ctx, NODE)?;
                 allowlist::check(ctx, NODE)
             });
-            if !boots {
-                return Ok(report.end());
-            }
+        }
+        if !whole {
+            patient_parts(ctx, &mut report, !self.host_only);
+        }
+        if boots {
+            // Built before the parts beside it have cargo's lock.
+            let tests = program::build(ctx, verbs::cluster_test::PROGRAM);
+            let beside = whole.then(|| Beside::start(ctx, &program)).transpose()?;
             report.check("a broken rule is noticed", || {
                 ensure!(image, "there is no image to boot");
                 broken_rule::check(ctx, true)
@@ -96,18 +93,31 @@ impl Xtask for Test {
                 recipes::check(ctx)
             });
             report.tests("cluster tests", || {
-                if !image {
-                    bail!("there is no image to boot");
-                }
+                ensure!(image, "there is no image to boot");
                 // Just the image that was built: no flag of this run is lost on it.
-                let mut arguments = words("cluster-test --image-dir");
-                arguments.push(ctx.image_dir(LAB).into());
-                count(ctx, &program, arguments, Tally::read_total)
+                let arguments = vec!["--image-dir".into(), ctx.image_dir(LAB).into()];
+                let (what, command) = command(ctx, tests?.as_ref(), arguments);
+                count(&what, &command, Tally::read_total)
             });
+            if let Some(beside) = beside {
+                report.take(beside);
+            }
+        } else {
+            report.check("a broken rule is noticed", || {
+                broken_rule::check(ctx, false)
+            });
+        }
+        // Theirs are limits of time, too: not beside the clusters.
+        report.tests("host tests", || {
+            let (what, command) = command(ctx, "cargo".as_ref(), host_tests(ctx, Do::Run));
+            count(&what, &command, Tally::read_line)
+        });
+        if boots {
             report.check("benches run", || {
                 ensure!(image, "there is no image to boot");
                 let mut arguments = words("bench --all --quick --image-dir");
                 arguments.push(ctx.image_dir(LAB).into());
+                arguments.extend(offline(ctx));
                 // What they find out is not judged here: a machine that does other work as well
                 // would decide.
                 succeed(ctx, &program, arguments)
@@ -133,35 +143,68 @@ fn kernel_crates(ctx: &Context) -> Result<Vec<PathBuf>> {
     Ok(roots)
 }
 
-/// The commands for the tests that need no cluster.
-fn host_tests(ctx: &Context) -> Vec<(&'static str, Vec<OsString>)> {
-    let options = "--locked --workspace";
+/// The parts that no other waits for and no clock judges: in a whole run, [`Beside`] has them.
+fn patient_parts(ctx: &Context, report: &mut Report, kernel: bool) {
+    report.check("clippy", || clippy(ctx, "--workspace --all-targets"));
+    report.check("firmware clippy", || {
+        // For a bare machine, so the workspace's check leaves it out.
+        let what = "--package podos-firmware --features machine --bin podos-firmware";
+        clippy(ctx, &format!("--release {what}"))
+    });
+    report.check("host tests build", || {
+        succeed(ctx, "cargo", host_tests(ctx, Do::Build))
+    });
+    report.tests("documentation tests", || {
+        let arguments = of_workspace(ctx, "test", "--doc --no-fail-fast");
+        let (what, command) = command(ctx, "cargo".as_ref(), arguments);
+        count(&what, &command, Tally::read_line)
+    });
+    if kernel {
+        report.check("oldest Rust", || oldest::check(ctx));
+        report.check("modules clippy", || {
+            let profile = Profile::load(ctx, LAB)?;
+            pipeline::modules_clippy(&mut Run::build(ctx, LAB), &profile)
+        });
+    }
+}
+
+/// What is done with tests.
+#[derive(Clone, Copy)]
+enum Do {
+    Build,
+    Run,
+}
+
+/// What cargo is told for the tests that need no cluster.
+fn host_tests(ctx: &Context, what: Do) -> Vec<OsString> {
     let nextest = duct::cmd!("cargo", "nextest", "--version").dir(ctx.root());
     let nextest = children::succeed("cargo nextest", &nextest.stdout_null().stderr_null());
-    if nextest.is_ok() {
-        vec![
-            (
-                "host tests",
-                words(&format!(
-                    "nextest run {options} --no-fail-fast --status-level fail"
-                )),
-            ),
-            // nextest runs no documentation tests.
-            (
-                "documentation tests",
-                words(&format!("test {options} --doc --no-fail-fast")),
-            ),
-        ]
-    } else {
-        vec![(
-            "host tests",
-            words(&format!("test {options} --no-fail-fast")),
-        )]
-    }
+    let (command, run) = match nextest {
+        Ok(_) => ("nextest run", "--no-fail-fast --status-level fail"),
+        // Those of the documentation are another part.
+        Err(_) => ("test --tests", "--no-fail-fast"),
+    };
+    let options = match what {
+        Do::Build => "--no-run",
+        Do::Run => run,
+    };
+    of_workspace(ctx, command, options)
+}
+
+/// A command of cargo for the workspace as it is locked.
+fn of_workspace(ctx: &Context, command: &str, options: &str) -> Vec<OsString> {
+    let mut arguments = words(&format!("{command} --locked --workspace {options}"));
+    arguments.extend(offline(ctx));
+    arguments
 }
 
 fn words(text: &str) -> Vec<OsString> {
     text.split_whitespace().map(OsString::from).collect()
+}
+
+/// For a program that may use the network, if we may not.
+fn offline(ctx: &Context) -> Option<OsString> {
+    ctx.flags.offline.then(|| "--offline".into())
 }
 
 /// Runs a program in the checkout's folder to its good end.
@@ -174,33 +217,30 @@ fn succeed(ctx: &Context, program: impl AsRef<OsStr>, arguments: Vec<OsString>) 
 fn command(ctx: &Context, program: &OsStr, arguments: Vec<OsString>) -> (String, duct::Expression) {
     let words = [&[program.into()], arguments.as_slice()].concat();
     let what = format!("`{}`", words.join(OsStr::new(" ")).to_string_lossy());
-    (what, duct::cmd(program, arguments).dir(ctx.root()))
+    let command = duct::cmd(program, arguments).dir(ctx.root());
+    (what, command.env("CARGO_TERM_COLOR", "never"))
 }
 
 /// Has clippy look at what these options say.
 fn clippy(ctx: &Context, what: &str) -> Result<()> {
     let mut arguments = words(&format!("clippy --quiet --locked {what}"));
-    arguments.extend(ctx.flags.offline.then(|| "--offline".into()));
+    arguments.extend(offline(ctx));
     arguments.extend(words("-- -D warnings"));
     succeed(ctx, "cargo", arguments)
 }
 
 /// Runs a command that ends with counts of tests, showing what it says.
-fn count(
-    ctx: &Context,
-    program: impl AsRef<OsStr>,
-    mut arguments: Vec<OsString>,
-    read: fn(&mut Tally, &str),
-) -> Result<Tally> {
-    arguments.extend(ctx.flags.offline.then(|| "--offline".into()));
-    let (what, command) = command(ctx, program.as_ref(), arguments);
-    let command = command.env("CARGO_TERM_COLOR", "never");
+fn count(what: &str, command: &duct::Expression, read: fn(&mut Tally, &str)) -> Result<Tally> {
     let mut tally = Tally::default();
-    let status = children::lines(&what, &command, |line| {
+    let status = children::lines(what, command, |line| {
         println!("{line}");
         read(&mut tally, line);
     })?;
-    // A crash after the count, or before there was one, must not pass.
+    judged(what, status, tally)
+}
+
+/// The count of a program that ended so: a crash after it, or before there was one, must not pass.
+fn judged(what: &str, status: ExitStatus, tally: Tally) -> Result<Tally> {
     ensure!(
         status.success() || tally.failed() > 0,
         "cannot run {what}: {status}, without a failed test"
@@ -263,6 +303,18 @@ impl Report {
         }
     }
 
+    /// Waits for the parts beside, and takes over what they say.
+    fn take(&mut self, beside: Beside) {
+        let mut failures = Vec::new();
+        self.tests("the parts beside", || {
+            let said = beside.end()?;
+            said.lines.iter().for_each(|line| println!("{line}"));
+            failures = said.failures;
+            Ok(said.tally)
+        });
+        self.failures.extend(failures);
+    }
+
     fn end(mut self) -> ExitCode {
         if let Some(only) = self.only.filter(|_| self.total == Tally::default()) {
             let parts = self.parts.join(", ");
@@ -284,6 +336,8 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::bail;
+
     use super::*;
 
     #[test]
@@ -314,12 +368,8 @@ mod tests {
         fs::create_dir(ctx.root())?;
         // Not as cargo's tests tell it: what is shown here is read by who counts this test.
         let run = |script: &str| {
-            count(
-                &ctx,
-                "sh",
-                vec!["-c".into(), script.into()],
-                Tally::read_total,
-            )
+            let (what, command) = command(&ctx, "sh".as_ref(), vec!["-c".into(), script.into()]);
+            count(&what, &command, Tally::read_total)
         };
         let good = run("echo 3 passed, 0 failed")?;
         assert_eq!(good, Tally::new(3, 0));

@@ -41,9 +41,13 @@ const FUZZ_TARGET: Witness = Witness {
     command: "run --quiet --locked -p podos-proto-fuzz -- endpoint --seconds 5",
     charge: "an OPEN that is accepted twice",
 };
+/// Of the copy's images, the one that they boot.
+const IMAGE: &str = "run --quiet --locked -p xtask -- image --profile lab";
 const NODES: Witness = Witness {
     name: "two nodes",
-    command: "run --quiet --locked -p xtask -- cluster-test cm.late_copies_of_an_open_open_nothing",
+    command:
+        "run --quiet --locked -p xtask -- cluster-test cm.late_copies_of_an_open_open_nothing \
+              --image-dir target/images/lab",
     charge: "circuits were opened, and",
 };
 
@@ -67,6 +71,9 @@ pub fn check(ctx: &Context, with_nodes: bool) -> Result<()> {
     notices(&copy, &SIMULATION)?;
     notices(&copy, &FUZZ_TARGET)?;
     if with_nodes {
+        let output = copy.cargo(IMAGE)?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "cannot build the image:\n{said}");
         notices(&copy, &NODES)?;
     }
     Ok(())

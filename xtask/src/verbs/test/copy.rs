@@ -2,6 +2,7 @@
 
 //! A copy of this tree, for checks that change it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Instant;
@@ -32,6 +33,7 @@ pub fn of_tree(ctx: &Context) -> Result<Copy> {
         target: ctx.path("target/copy"),
         offline: ctx.flags.offline,
     };
+    seed(&ctx.path("target/debug"), &copy.target.join("debug"))?;
     for file in list_files(ctx.root(), ".")? {
         // Where there is no git, what was built is among them.
         if file.starts_with("target") {
@@ -43,6 +45,29 @@ pub fn of_tree(ctx: &Context) -> Result<Copy> {
         fs::copy(ctx.root().join(&file), &target)?;
     }
     Ok(copy)
+}
+
+/// Where nothing was built for a copy yet, what was built for the tree is a beginning: the crates of
+/// others are the same. They are copied, not linked: cargo writes some of its files where they are.
+fn seed(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        return Ok(());
+    }
+    // By the time that files have, cargo tells what is stale.
+    let mut copy = vec![OsString::from("--archive"), "--reflink=auto".into()];
+    let parts = [".fingerprint", "build", "deps"].map(|part| from.join(part));
+    copy.extend(
+        parts
+            .into_iter()
+            .filter(|part| part.exists())
+            .map(Into::into),
+    );
+    if copy.len() == 2 {
+        return Ok(());
+    }
+    fs::create_dir_all(to)?;
+    copy.push(to.into());
+    children::succeed("cp", &duct::cmd("cp", copy)).map(drop)
 }
 
 impl Copy {
@@ -82,5 +107,34 @@ impl Copy {
             .stderr_to_stdout()
             .stdout_capture();
         children::output(&command).with_context(|| format!("cannot start {program}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_copy_begins_with_what_was_built() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let (from, to) = (dir.path().join("debug"), dir.path().join("copy/debug"));
+        seed(&from, &to)?;
+        assert!(!to.exists(), "there was nothing");
+        for part in ["deps", "incremental"] {
+            fs::create_dir_all(from.join(part))?;
+            fs::write(from.join(part).join("file"), part)?;
+        }
+        seed(&from, &to)?;
+        assert_eq!(fs::read_to_string(to.join("deps/file"))?, "deps");
+        assert!(!to.join("incremental").exists());
+        let time =
+            |root: &Path| Ok::<_, anyhow::Error>(fs::metadata(root.join("deps/file"))?.modified()?);
+        assert_eq!(time(&from)?, time(&to)?);
+        // What the copy has is its own from then on.
+        fs::write(to.join("deps/file"), "other")?;
+        seed(&from, &to)?;
+        assert_eq!(fs::read_to_string(to.join("deps/file"))?, "other");
+        assert_eq!(fs::read_to_string(from.join("deps/file"))?, "deps");
+        Ok(())
     }
 }
