@@ -40,7 +40,9 @@ pub fn cargo() -> OsString {
 
 /// Builds the program that the package `name` has by the same name; where it is.
 pub fn build(ctx: &Context, name: &str) -> Result<PathBuf> {
-    let arguments = ["build", "--quiet", "--locked", "--package", name];
+    // Of the whole workspace, so that crates have the same features as for its tests: what the one
+    // has compiled the other need not.
+    let arguments = ["build", "--quiet", "--locked", "--workspace", "--bin", name];
     let form = "--message-format=json-render-diagnostics";
     let offline = ctx.flags.offline.then_some("--offline");
     let build = duct::cmd(cargo(), arguments.into_iter().chain([form]).chain(offline));
