@@ -120,7 +120,7 @@ impl Entry {
             let circuit = &mut self.state.lock().circuit;
             let result = take(circuit);
             self.note_readable(circuit);
-            if !circuit.wants_to_transmit() {
+            if !circuit.wants_to_transmit_after_recv() {
                 // Nor is anything due that was not before, or over.
                 return result;
             }

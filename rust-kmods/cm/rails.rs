@@ -169,11 +169,7 @@ impl Rails {
 
     /// The rails that can send now.
     pub(crate) fn usable(&self) -> RailSet {
-        let running = self.devices.map(NetDevice::is_running);
-        let usable = running
-            .iter()
-            .filter(|(_, running)| **running == Some(true));
-        usable.map(|(rail, _)| rail).collect()
+        self.devices.select(NetDevice::is_running)
     }
 
     /// A transmission group for a new circuit (paper, section 3.3): of this kind, or of the

@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 use kernel::bindings;
 use kernel::sync::rcu;
-use podos_proto::tgroup::{PerRail, RailId, MAX_RAILS};
+use podos_proto::tgroup::{PerRail, RailId, RailSet, MAX_RAILS};
 
 use super::{synchronize_net, NetDevice, Rtnl};
 
@@ -59,6 +59,19 @@ impl RailDevices {
     pub(crate) fn map<R>(&self, look: impl Fn(&NetDevice) -> R) -> PerRail<Option<R>> {
         let _reading = rcu::read_lock();
         PerRail::from_fn(|rail| self.find(rail).map(|device| look(&device)))
+    }
+
+    /// The rails whose devices `look` chooses. Context: any; `look` does not sleep.
+    #[inline]
+    pub(crate) fn select(&self, look: impl Fn(&NetDevice) -> bool) -> RailSet {
+        let _reading = rcu::read_lock();
+        let mut chosen = RailSet::EMPTY;
+        for rail in RailId::ALL {
+            if self.find(rail).is_some_and(|device| look(&device)) {
+                chosen.insert(rail);
+            }
+        }
+        chosen
     }
 
     /// The device, for as long as the read section lasts that the caller is in.

@@ -250,7 +250,7 @@ impl<B: Payload> SendHalf<B> {
         if let Some(rest) = self.rest {
             return Some(rest.seq);
         }
-        if self.flight.count_ones() >= self.cwnd {
+        if (self.lost == 0 && self.unsent == self.next) || self.is_full() {
             return None;
         }
         if self.lost != 0 {
@@ -262,7 +262,13 @@ impl<B: Payload> SendHalf<B> {
         } else {
             self.fits(self.unsent)
         };
-        (self.unsent != self.next && allowed).then_some(self.unsent)
+        allowed.then_some(self.unsent)
+    }
+
+    /// Whether as much is under way as may be.
+    fn is_full(&self) -> bool {
+        // To count bits takes its time where there is no instruction for it.
+        self.flight != 0 && self.flight.count_ones() >= self.cwnd
     }
 
     /// Whether the other end has room for queued segment `seq`; a FIN takes none.
@@ -296,8 +302,7 @@ impl<B: Payload> SendHalf<B> {
         let more = end < len;
         self.rest = more.then_some(Rest { seq, offset: end });
         let waits = self.lost != 0 || self.unsent != self.next;
-        let full = self.flight.count_ones() >= self.cwnd;
-        let blocked = full || (self.lost == 0 && !self.fits(self.unsent));
+        let blocked = self.is_full() || (self.lost == 0 && !self.fits(self.unsent));
         Some(Transmission {
             slot: self.slots.get(place)?,
             rail,

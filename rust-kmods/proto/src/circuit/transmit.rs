@@ -24,6 +24,12 @@ impl<B: Payload> Circuit<B> {
         self.reset.is_none() && is_due
     }
 
+    /// As [`Circuit::wants_to_transmit`], if nothing has happened to the circuit since the last frame
+    /// was fetched but that somebody received from it.
+    pub fn wants_to_transmit_after_recv(&self) -> bool {
+        self.recv.ack_due_now()
+    }
+
     /// Whether something waits for the passive index, and nobody has asked for that.
     fn lacks_index(&self) -> bool {
         self.passive.is_none() && !self.nudged && self.send.waits_behind_open()

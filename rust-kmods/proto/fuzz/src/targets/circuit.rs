@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use podos_proto::cdt::CdtIndex;
-use podos_proto::circuit::{Circuit, Config, Payload, ReceiveState, WINDOW};
+use podos_proto::circuit::{Circuit, Config, Payload, ReceiveState, Segment, WINDOW};
 use podos_proto::tgroup::{Group, GroupKind, RailId, RailSet, RailStatus, RailView};
 use podos_proto::time::{Duration, Instant};
 use podos_proto::wire::{Class, Header, ResetReason};
@@ -295,7 +295,7 @@ impl Pair {
 
     fn read(&mut self, end: usize, most: usize) {
         for _ in 0..most.max(1) {
-            let Some(Some(got)) = self.drive(end, |circuit, _| circuit.recv()) else {
+            let Some(Some(got)) = self.drive(end, |circuit, _| recv(circuit)) else {
                 break;
             };
             let seq = self.ends[end].received;
@@ -419,4 +419,13 @@ impl Pair {
         }
         outcome
     }
+}
+
+/// The next segment; what is to be sent after that is what the circuit says in short.
+fn recv(circuit: &mut Circuit<Data>) -> Option<Segment<Data>> {
+    let wanted = circuit.wants_to_transmit();
+    let segment = circuit.recv();
+    let wants = circuit.wants_to_transmit_after_recv();
+    assert!(wanted || circuit.wants_to_transmit() == wants);
+    segment
 }

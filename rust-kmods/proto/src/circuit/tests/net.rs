@@ -213,7 +213,10 @@ impl Node {
         if self.read_at.is_none_or(|at| at <= now) {
             let mut taken = 0;
             while taken < self.script.read_at_once {
+                let wanted = circuit.wants_to_transmit();
                 let Some(segment) = circuit.recv() else { break };
+                let wants = circuit.wants_to_transmit_after_recv();
+                assert!(wanted || circuit.wants_to_transmit() == wants);
                 self.received.push(segment);
                 taken += 1;
             }
