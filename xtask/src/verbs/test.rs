@@ -7,6 +7,7 @@ mod beside;
 mod broken_rule;
 mod copy;
 mod headers;
+mod host_tests;
 mod oldest;
 mod recipes;
 mod tally;
@@ -109,8 +110,7 @@ impl Xtask for Test {
         }
         // Theirs are limits of time, too: not beside the clusters.
         report.tests("host tests", || {
-            let (what, command) = command(ctx, "cargo".as_ref(), host_tests(ctx, Do::Run));
-            count(&what, &command, Tally::read_line)
+            host_tests::run(ctx, host_tests::Which::Others)
         });
         if boots {
             report.check("benches run", || {
@@ -151,8 +151,9 @@ fn patient_parts(ctx: &Context, report: &mut Report, kernel: bool) {
         let what = "--package podos-firmware --features machine --bin podos-firmware";
         clippy(ctx, &format!("--release {what}"))
     });
-    report.check("host tests build", || {
-        succeed(ctx, "cargo", host_tests(ctx, Do::Build))
+    report.check("host tests build", || host_tests::build(ctx));
+    report.tests("host tests of the protocol", || {
+        host_tests::run(ctx, host_tests::Which::Protocol)
     });
     report.tests("documentation tests", || {
         let arguments = of_workspace(ctx, "test", "--doc --no-fail-fast");
@@ -166,29 +167,6 @@ fn patient_parts(ctx: &Context, report: &mut Report, kernel: bool) {
             pipeline::modules_clippy(&mut Run::build(ctx, LAB), &profile)
         });
     }
-}
-
-/// What is done with tests.
-#[derive(Clone, Copy)]
-enum Do {
-    Build,
-    Run,
-}
-
-/// What cargo is told for the tests that need no cluster.
-fn host_tests(ctx: &Context, what: Do) -> Vec<OsString> {
-    let nextest = duct::cmd!("cargo", "nextest", "--version").dir(ctx.root());
-    let nextest = children::succeed("cargo nextest", &nextest.stdout_null().stderr_null());
-    let (command, run) = match nextest {
-        Ok(_) => ("nextest run", "--no-fail-fast --status-level fail"),
-        // Those of the documentation are another part.
-        Err(_) => ("test --tests", "--no-fail-fast"),
-    };
-    let options = match what {
-        Do::Build => "--no-run",
-        Do::Run => run,
-    };
-    of_workspace(ctx, command, options)
 }
 
 /// A command of cargo for the workspace as it is locked.
