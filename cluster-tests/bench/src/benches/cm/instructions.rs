@@ -13,7 +13,7 @@ use crate::benches::stack::{mode_name, MODES};
 use crate::lab::Lab;
 use crate::measure::{Key, Measurements};
 use crate::profile::{self, Tally};
-use crate::row::RowSpec;
+use crate::row::{RowSpec, Wanted};
 
 const UNIT: &str = "instructions";
 
@@ -69,6 +69,16 @@ impl Work {
         Key::new(self.line(side), who.name())
     }
 
+    /// What ours to the peer's is to be.
+    fn wanted(self, ours: Who, peer: Who) -> Option<Wanted> {
+        match (self, ours, peer) {
+            (Self::RoundTrip, Who::Cm(CmMode::Open), Who::Tcp) => Some(Wanted::AtMost(0.78)),
+            (Self::RoundTrip, Who::Cm(CmMode::Open), Who::Tipc) => Some(Wanted::AtMost(0.95)),
+            (Self::RoundTrip, Who::Cm(CmMode::Aead), SEALED_PEER) => Some(Wanted::AtMost(0.75)),
+            _ => None,
+        }
+    }
+
     /// Of what a contestant takes, that which is not in the floor.
     fn above(self, side: Side, who: Who) -> Key {
         Key::new(format!("{}, above the floor", self.line(side)), who.name())
@@ -90,13 +100,13 @@ impl Work {
 pub fn rows() -> Vec<RowSpec> {
     let [open, mac, aead] = MODES.map(Who::Cm);
     let mut rows = Vec::new();
-    let mut row = |ours: Key, peer: Key| {
+    let mut row = |ours: Key, peer: Key, wanted| {
         rows.push(RowSpec {
             case: ours.case.clone(),
             unit: UNIT,
             ours,
             peer,
-            wanted: None,
+            wanted,
         });
     };
     for (work, side) in all() {
@@ -110,16 +120,18 @@ pub fn rows() -> Vec<RowSpec> {
             (aead, SEALED_PEER),
         ] {
             if work.case().has(peer) {
-                row(work.key(side, ours), work.key(side, peer));
+                let wanted = work.wanted(ours, peer);
+                row(work.key(side, ours), work.key(side, peer), wanted);
             }
         }
-        row(work.modules(side, CmMode::Open), work.key(side, open));
+        let modules = work.modules(side, CmMode::Open);
+        row(modules, work.key(side, open), None);
     }
     for side in SIDES {
         let work = Work::RoundTrip;
-        row(work.floor(side), work.key(side, open));
+        row(work.floor(side), work.key(side, open), None);
         for peer in PEERS {
-            row(work.above(side, open), work.above(side, peer));
+            row(work.above(side, open), work.above(side, peer), None);
         }
     }
     rows
@@ -226,6 +238,21 @@ mod tests {
             tally.add(Place::Kernel { function, module }, *instructions);
         }
         [tally.clone(), tally]
+    }
+
+    #[test]
+    fn what_is_wanted_is_wanted_of_both_sides() {
+        let rows = rows();
+        let wanted = rows.iter().filter_map(|row| Some((row, row.wanted?)));
+        let wanted: Vec<_> = wanted
+            .map(|(row, wanted)| format!("{} / {} {wanted}", row.ours.who, row.peer.who))
+            .collect();
+        let side = [
+            "CM open / TCP ≤ 0.78",
+            "CM open / TIPC ≤ 0.95",
+            "CM aead / TCP over WireGuard ≤ 0.75",
+        ];
+        assert_eq!(wanted, [side, side].concat());
     }
 
     #[test]
