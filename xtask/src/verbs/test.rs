@@ -13,7 +13,7 @@ mod recipes;
 mod tally;
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::time::Instant;
 
@@ -84,7 +84,9 @@ impl Xtask for Test {
         if boots {
             // Built before the parts beside it have cargo's lock.
             let tests = program::build(ctx, verbs::cluster_test::PROGRAM);
-            let beside = whole.then(|| Beside::start(ctx, &program)).transpose()?;
+            let beside = whole
+                .then(|| Beside::patient_parts(ctx, &program))
+                .transpose()?;
             report.check("a broken rule is noticed", || {
                 ensure!(image, "there is no image to boot");
                 broken_rule::check(ctx, true)
@@ -95,10 +97,7 @@ impl Xtask for Test {
             });
             report.tests("cluster tests", || {
                 ensure!(image, "there is no image to boot");
-                // Just the image that was built: no flag of this run is lost on it.
-                let arguments = vec!["--image-dir".into(), ctx.image_dir(LAB).into()];
-                let (what, command) = command(ctx, tests?.as_ref(), arguments);
-                count(&what, &command, Tally::read_total)
+                cluster_tests(ctx, &tests?)
             });
             if let Some(beside) = beside {
                 report.take(beside);
@@ -141,6 +140,26 @@ fn kernel_crates(ctx: &Context) -> Result<Vec<PathBuf>> {
     roots.sort();
     ensure!(!roots.is_empty(), "there is no crate in rust-kmods");
     Ok(roots)
+}
+
+/// Runs those of the harness, which wait for what takes its time, beside all others.
+fn cluster_tests(ctx: &Context, program: &Path) -> Result<Tally> {
+    let those = |which: &str, folder: &str| {
+        // Just the image that was built: no flag of this run is lost on it.
+        let mut arguments = vec!["--image-dir".into(), ctx.image_dir(LAB).into()];
+        arguments.extend(["--report-dir".into(), ctx.path(folder).into()]);
+        arguments.extend(["--".into(), which.into()]);
+        command(ctx, program.as_ref(), arguments)
+    };
+    let (what, harness) = those("setting:host", "target/cluster-test-host");
+    let harness = Beside::start(what, harness)?;
+    let (what, others) = those("!setting:host", "target/cluster-test");
+    let others = count(&what, &others, Tally::read_total);
+    let harness = harness.end()?;
+    harness.lines.iter().for_each(|line| println!("{line}"));
+    let mut all = others?;
+    all.add(harness.tally);
+    Ok(all)
 }
 
 /// The parts that no other waits for and no clock judges: in a whole run, [`Beside`] has them.

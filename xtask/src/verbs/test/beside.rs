@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The parts that nobody waits for, in a run of their own beside the clusters.
+//! What runs beside the clusters.
 //!
 //! Clusters leave a quarter of two processors idle: they wait for limits of time, for nodes that
-//! boot, for each other. Compilers at idle priority take that, and nothing more.
+//! boot, for each other. The tests of the harness, which wait most, take some of that, and compilers
+//! at idle priority the rest.
 
 use std::path::Path;
+use std::process::ExitStatus;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{anyhow, Context as _, Result};
+use duct::Expression;
 
 use super::tally::Tally;
 use crate::children;
 use crate::context::Context;
 
-/// Such a run, under way.
-pub struct Beside(JoinHandle<Result<Said>>);
+/// A program that runs beside what others do; what it says is kept until its end.
+pub struct Beside {
+    what: String,
+    said: JoinHandle<Result<(ExitStatus, Vec<String>)>>,
+}
 
 /// What it said to its end.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,37 +35,56 @@ pub struct Said {
 }
 
 impl Beside {
-    /// Has `program`, which is ours, do those parts.
-    pub fn start(ctx: &Context, program: &Path) -> Result<Self> {
+    /// Starts it. It tells its count as we do.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for it.
+    pub fn start(what: String, command: Expression) -> Result<Self> {
+        let called = what.clone();
+        // Its programs end with the thread that starts them.
+        let run = move || {
+            let mut lines = Vec::new();
+            let keep = |line: &str| lines.push(line.to_owned());
+            let status = children::lines(&called, &command, keep)?;
+            Ok((status, lines))
+        };
+        let said = thread::Builder::new().name("beside".into()).spawn(run);
+        Ok(Self {
+            what,
+            said: said.context("cannot start a thread")?,
+        })
+    }
+
+    /// Has `program`, which is ours, do the patient parts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Beside::start`].
+    pub fn patient_parts(ctx: &Context, program: &Path) -> Result<Self> {
         let mut arguments = vec!["--idle".into(), "0".into(), program.into()];
         arguments.extend(super::words("test --patient"));
         arguments.extend(super::offline(ctx));
         let (what, command) = super::command(ctx, "chrt".as_ref(), arguments);
-        // Its programs end with the thread that starts them.
-        let run = move || {
-            let mut lines = Vec::new();
-            let status = children::lines(&what, &command, |line| lines.push(line.to_owned()))?;
-            let said = Said::read(lines);
-            super::judged(&what, status, said.tally).map(|_| said)
-        };
-        let thread = thread::Builder::new().name("beside".into()).spawn(run);
-        Ok(Self(thread.context("cannot start a thread")?))
+        Self::start(what, command)
     }
 
     /// Waits for the end.
     ///
     /// # Errors
     ///
-    /// It told no count, or ended badly all the same.
+    /// It could not be run, told no count, or ended badly all the same.
     pub fn end(self) -> Result<Said> {
-        self.0
-            .join()
-            .map_err(|_| anyhow!("the thread that waits for it panicked"))?
+        let said = self.said.join();
+        let (status, lines) =
+            said.map_err(|_| anyhow!("the thread that waits for it panicked"))??;
+        let said = Said::read(lines);
+        super::judged(&self.what, status, said.tally).map(|_| said)
     }
 }
 
 impl Said {
-    /// Takes apart what [`super::Report`] prints.
+    /// Takes apart what it printed: [`super::Report`] and the cluster tests end alike.
     fn read(mut lines: Vec<String>) -> Self {
         let mut tally = Tally::default();
         lines.iter().for_each(|line| tally.read_total(line));
