@@ -5,8 +5,10 @@
 pub mod cm;
 pub mod gipc;
 mod load;
+mod offloads;
 pub mod pdfs;
 mod stack;
+mod wireguard;
 
 use crate::bench::Bench;
 

@@ -9,7 +9,6 @@ mod contest;
 mod curves;
 mod instructions;
 mod session;
-mod wireguard;
 
 use anyhow::Result;
 use podos_harness::{Rate, Topology};

@@ -65,6 +65,9 @@ impl Bench for Pdfs {
              encrypted nor authenticated, as those of PDFS in CM's mode `open`. PDFS has its \
              default transmission group where nothing else is said."
                 .into(),
+            "NFS without offloads has TCP cut and join its segments itself, as CM does; NFS over \
+             WireGuard is protected by the cipher of CM's mode aead."
+                .into(),
             format!(
                 "The figures and table 4 are measured at {rate} Mbit/s for each rail, the \
                  paper's Ethernet."

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context, Result};
 use rustix::mount::{mount, MountFlags};
 
-use super::tcp;
+use super::{tcp, wireguard};
 use crate::report::{say, say_millis};
 
 const CONTROL: &str = "/proc/fs/nfsd";
@@ -58,11 +58,12 @@ impl Export {
             })?;
         }
         for host in &self.to {
-            let address = tcp::address(*host)?;
-            answer(
-                "auth.unix.ip",
-                &format!("nfsd {address} {NEVER} {DOMAIN}\n"),
-            )?;
+            for address in [tcp::address(*host)?, wireguard::address(*host)?] {
+                answer(
+                    "auth.unix.ip",
+                    &format!("nfsd {address} {NEVER} {DOMAIN}\n"),
+                )?;
+            }
         }
         // User and group of nobody, and number 0, which the root of version 4 has.
         let export = format!("{DOMAIN} {dir} {NEVER} {FLAGS} 65534 65534 0\n");
@@ -94,6 +95,9 @@ pub struct Mount {
     /// Host id of this node
     #[arg(long)]
     from: u32,
+    /// Over the interface of WireGuard; see `wireguard-peer`
+    #[arg(long)]
+    wireguard: bool,
     /// Give up where the server does not answer: after a second, or three if nobody listens
     #[arg(long)]
     soft: bool,
@@ -101,7 +105,11 @@ pub struct Mount {
 
 impl Mount {
     pub fn run(&self) -> Result<()> {
-        let (server, client) = (tcp::address(self.host)?, tcp::address(self.from)?);
+        let address = match self.wireguard {
+            true => wireguard::address,
+            false => tcp::address,
+        };
+        let (server, client) = (address(self.host)?, address(self.from)?);
         fs::create_dir_all(&self.dir).with_context(|| self.dir.display().to_string())?;
         let source = format!("{server}:/");
         let patience = match self.soft {
@@ -120,7 +128,8 @@ impl Mount {
         )
         .with_context(|| format!("cannot mount {source} with {options}"))?;
         let options = options_of(&self.dir, &fs::read_to_string("/proc/mounts")?)?;
-        for wanted in ["vers=4.2", "proto=tcp"] {
+        let by = format!("addr={server}");
+        for wanted in ["vers=4.2", "proto=tcp", &by] {
             ensure!(
                 options.split(',').any(|option| option == wanted),
                 "{source} was mounted without {wanted}: {options}"

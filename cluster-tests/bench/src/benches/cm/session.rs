@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use podos_harness::CmMode;
 
 use super::contest::{contestants, processor_key, Case, Who, PEERS, SEALED_PEER, UNSHAPED};
-use super::wireguard;
 use super::{curves, rail_rate, CLIENT, SERVER};
 use crate::answers::Answers;
 use crate::bench::{Effort, Repeat, Session};
 use crate::benches::load::paper_rate;
 use crate::benches::stack::{self, mode_name, Key, MODES};
+use crate::benches::{offloads, wireguard};
 use crate::lab::{Background, Lab};
 use crate::measure::Measurements;
 
@@ -33,7 +33,7 @@ impl<'a> CmSession<'a> {
         for host in [CLIENT, SERVER] {
             lab.tool(host, &["tipc-up", "--host", &host.to_string()])?;
         }
-        wireguard::connect(lab)?;
+        wireguard::connect(lab, [CLIENT, SERVER])?;
         let server = SERVER.to_string();
         let mut servers = Vec::new();
         for peer in PEERS.into_iter().chain([SEALED_PEER]) {
@@ -116,18 +116,10 @@ impl<'a> CmSession<'a> {
 
     /// Has the nodes' devices be as a contestant wants them meanwhile.
     fn with_offloads<T>(&self, who: Who, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        if who != Who::PlainTcp {
-            return work();
+        match who {
+            Who::PlainTcp => offloads::without(self.lab, [CLIENT, SERVER], work),
+            _ => work(),
         }
-        let switch = |to| {
-            [CLIENT, SERVER]
-                .iter()
-                .try_for_each(|host| self.lab.tool(*host, &["offloads", to]).map(drop))
-        };
-        switch("off")?;
-        let done = work();
-        switch("on")?;
-        done
     }
 
     /// In µs.

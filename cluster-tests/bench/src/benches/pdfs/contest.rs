@@ -10,7 +10,7 @@ use crate::bench::Effort;
 use crate::benches::stack::mode_name;
 use crate::measure::Key;
 use crate::paper_table::{LineSpec, TableSpec, Whose};
-use crate::row::RowSpec;
+use crate::row::{RowSpec, Wanted};
 
 /// The modes of CM that PDFS is measured in: as open as NFS is, and as closed as by default.
 pub const MODES: [CmMode; 2] = [CmMode::Open, CmMode::Aead];
@@ -20,6 +20,21 @@ pub const MODES: [CmMode; 2] = [CmMode::Open, CmMode::Aead];
 pub enum Who {
     Pdfs(CmMode),
     Nfs,
+    /// Over TCP that cuts and joins its segments itself, as CM does.
+    PlainNfs,
+    /// Over TCP over WireGuard, which protects with the cipher of CM's mode `aead`.
+    SealedNfs,
+}
+
+/// Those that are measured while CM is in a mode.
+pub fn contestants(mode: CmMode) -> Vec<Who> {
+    let mut contestants = vec![Who::Pdfs(mode)];
+    match mode {
+        CmMode::Open => contestants.extend([Who::Nfs, Who::PlainNfs]),
+        CmMode::Mac => {}
+        CmMode::Aead => contestants.push(Who::SealedNfs),
+    }
+    contestants
 }
 
 impl Who {
@@ -30,14 +45,21 @@ impl Who {
             Self::Pdfs(CmMode::Mac) => "PDFS mac",
             Self::Pdfs(CmMode::Aead) => "PDFS aead",
             Self::Nfs => "NFSv4.2",
+            Self::PlainNfs => "NFSv4.2 without offloads",
+            Self::SealedNfs => "NFSv4.2 over WireGuard",
         }
+    }
+
+    /// Whether it is one of NFS's.
+    pub fn is_nfs(self) -> bool {
+        !matches!(self, Self::Pdfs(_))
     }
 
     /// Where its client sees the served directory.
     pub fn path(self) -> String {
         match self {
             Self::Pdfs(_) => format!("/linus{SERVER}{}", super::session::SERVED),
-            Self::Nfs => super::session::NFS.into(),
+            Self::Nfs | Self::PlainNfs | Self::SealedNfs => super::session::NFS.into(),
         }
     }
 
@@ -46,6 +68,8 @@ impl Who {
         match self {
             Self::Pdfs(mode) => mode_name(mode),
             Self::Nfs => "nfs",
+            Self::PlainNfs => "plain-nfs",
+            Self::SealedNfs => "sealed-nfs",
         }
     }
 }
@@ -97,6 +121,25 @@ impl Case {
         }
     }
 
+    /// Whether it is measured of a contestant: without offloads the device's part in long answers.
+    pub fn has(self, who: Who) -> bool {
+        who != Who::PlainNfs || matches!(self, Self::Fetch(_))
+    }
+
+    /// What ours to the peer's is to be.
+    fn wanted(self, ours: Who, peer: Who) -> Option<Wanted> {
+        match (self, ours, peer) {
+            (Self::Fetch(1000), Who::Pdfs(CmMode::Open), Who::Nfs) => Some(Wanted::AtMost(1.1)),
+            (Self::Fetch(1000), Who::Pdfs(CmMode::Open), Who::PlainNfs) => {
+                Some(Wanted::AtMost(0.9))
+            }
+            (Self::Fetch(1000), Who::Pdfs(CmMode::Aead), Who::SealedNfs) => {
+                Some(Wanted::AtMost(1.0))
+            }
+            _ => None,
+        }
+    }
+
     /// Where the measured number goes.
     pub fn key(self, who: Who) -> Key {
         Key::new(self.name(), who.name())
@@ -139,32 +182,39 @@ impl Call {
     }
 }
 
-/// The table of ours beside NFS's. It has no goals: they come with PDFS's own issue.
+/// The table of ours beside NFS's. Goals of the other cases come with PDFS's own issue.
 pub fn rows(effort: Effort) -> Vec<RowSpec> {
     let [open, aead] = MODES.map(Who::Pdfs);
     let mut rows = Vec::new();
-    let mut row = |case: String, ours: Key, peer: Key| {
+    let mut row = |case: String, ours: Key, peer: Key, wanted| {
         rows.push(RowSpec {
             case,
             unit: "ms",
             ours,
             peer,
-            wanted: None,
+            wanted,
         });
     };
-    for (ours, peer) in [(open, Who::Nfs), (aead, Who::Nfs), (aead, open)] {
-        for case in Case::all(effort) {
-            row(case.name(), case.key(ours), case.key(peer));
+    for (ours, peer) in [
+        (open, Who::Nfs),
+        (open, Who::PlainNfs),
+        (aead, Who::SealedNfs),
+        (aead, Who::Nfs),
+        (aead, open),
+    ] {
+        for case in Case::all(effort).into_iter().filter(|case| case.has(peer)) {
+            let wanted = case.wanted(ours, peer);
+            row(case.name(), case.key(ours), case.key(peer), wanted);
         }
     }
     for call in Call::ALL {
         let (ours, peer) = (call.key(open), call.key(Who::Nfs));
-        row(ours.case.clone(), ours, peer);
+        row(ours.case.clone(), ours, peer, None);
     }
     for (ours, peer) in Curve::PAIRS {
         for size in sizes(effort) {
             let (ours, peer) = (ours.key(*size), peer.key(*size));
-            row(ours.case.clone(), ours, peer);
+            row(ours.case.clone(), ours, peer, None);
         }
     }
     rows
@@ -203,14 +253,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_told_apart_and_have_no_goals() {
+    fn rows_are_told_apart_and_a_megabyte_has_goals() {
         let rows = rows(Effort::Full);
         let names: BTreeSet<_> = rows
             .iter()
             .map(|row| format!("{} {} {}", row.case, row.ours.who, row.peer.who))
             .collect();
         assert_eq!(names.len(), rows.len());
-        assert!(rows.iter().all(|row| row.wanted.is_none()));
+        let wanted = rows.iter().filter_map(|row| Some((row, row.wanted?)));
+        let wanted: Vec<_> = wanted
+            .map(|(row, wanted)| {
+                let (ours, peer) = (&row.ours.who, &row.peer.who);
+                format!("{}: {ours} / {peer} {wanted}", row.case)
+            })
+            .collect();
+        assert_eq!(
+            wanted,
+            [
+                "fetch 1000 KB: PDFS open / NFSv4.2 ≤ 1.1",
+                "fetch 1000 KB: PDFS open / NFSv4.2 without offloads ≤ 0.9",
+                "fetch 1000 KB: PDFS aead / NFSv4.2 over WireGuard ≤ 1",
+            ]
+        );
     }
 
     #[test]

@@ -5,13 +5,14 @@
 use anyhow::{Context, Result};
 use podos_harness::CmMode;
 
-use super::contest::{Call, Case, Who, AGAIN, MODES, STORED};
+use super::contest::{contestants, Call, Case, Who, AGAIN, MODES, STORED};
 use super::curves::{sizes, Curve, LOAD};
 use super::{CLIENT, SERVER};
 use crate::answers::Answers;
 use crate::bench::{Effort, Repeat, Session};
 use crate::benches::load::{paper_rate, Load};
 use crate::benches::stack::{self, mode_name, Key, SERVICES};
+use crate::benches::{offloads, wireguard};
 use crate::lab::Lab;
 use crate::measure::Measurements;
 use crate::profile::IN_ALL;
@@ -51,13 +52,13 @@ struct Made {
 }
 
 impl<'a> PdfsSession<'a> {
-    /// Has NFS serve, and mounts it.
+    /// Has NFS serve.
     pub fn start(lab: &'a Lab, effort: Effort) -> Result<Self> {
-        let (client, server) = (CLIENT.to_string(), SERVER.to_string());
+        let client = CLIENT.to_string();
         let served = format!("mkdir -p {SERVED} && mount -t tmpfs -o size=256m bench {SERVED}");
         lab.node(SERVER)?.shell(&served)?;
+        wireguard::connect(lab, HOSTS)?;
         lab.tool(SERVER, &["nfs-export", SERVED, "--to", &client])?;
-        lab.tool(CLIENT, &["nfs-mount", &server, NFS, "--from", &client])?;
         Ok(Self {
             lab,
             effort,
@@ -73,25 +74,54 @@ impl<'a> PdfsSession<'a> {
         stack::wait_for_path(self.lab, CLIENT, &Who::Pdfs(mode).path())
     }
 
+    /// Mounts NFS as one of its contestants has it. A client that has mounted a server by
+    /// one address uses that for all others: there is one mount at a time.
+    fn mount(&self, who: Who) -> Result<()> {
+        let (client, server) = (CLIENT.to_string(), SERVER.to_string());
+        let mut args = vec!["nfs-mount", &server, NFS, "--from", &client];
+        if who == Who::SealedNfs {
+            args.push("--wireguard");
+        }
+        self.lab.tool(CLIENT, &args).map(drop)
+    }
+
+    fn unmount(&self) -> Result<()> {
+        self.lab.node(CLIENT)?.shell(&format!("umount {NFS}"))?;
+        Ok(())
+    }
+
     fn mode(&mut self, mode: CmMode, round: usize, all: &mut Measurements) -> Result<()> {
         self.load(mode)?;
-        let mut contestants = vec![Who::Pdfs(mode)];
-        if mode == CmMode::Open {
-            contestants.push(Who::Nfs);
+        let mut contestants = contestants(mode);
+        let nfs = contestants.iter().find(|who| who.is_nfs()).copied();
+        if let Some(nfs) = nfs {
+            self.mount(nfs)?;
         }
         // Who is first may have an advantage; it is not always the same one.
         let first = round % contestants.len();
         contestants.rotate_left(first);
         for &size in sizes(self.effort) {
-            let made = self.make(self.count_of(size), size * KB)?;
+            let count = self.count_of(size);
+            // Two of them have one client, and each wants files that it has not seen.
+            let both = self.make(2 * count, size * KB)?;
             for who in &contestants {
+                let first = match who {
+                    Who::PlainNfs => count,
+                    _ => 0,
+                };
+                let made = Made {
+                    first,
+                    count,
+                    ..both.clone()
+                };
                 all.record(round, Case::Fetch(size).key(*who), self.fetch(*who, &made));
-                if size == AGAIN {
+                if size == AGAIN && Case::Again(size).has(*who) {
                     all.record(round, Case::Again(size).key(*who), self.fetch(*who, &made));
                 }
             }
-            self.remove(&made)?;
+            self.remove(&both)?;
         }
+        contestants.retain(|who| Case::Stat.has(*who));
         for size in STORED {
             for who in &contestants {
                 let made = self.make(0, size * KB)?;
@@ -114,7 +144,10 @@ impl<'a> PdfsSession<'a> {
             drop(load);
             self.lab.shape(None)?;
         }
-        Ok(())
+        match nfs {
+            Some(_) => self.unmount(),
+            None => Ok(()),
+        }
     }
 
     /// Files of a size that tell what one takes.
@@ -161,7 +194,11 @@ impl<'a> PdfsSession<'a> {
     /// In ms.
     fn fetch(&self, who: Who, made: &Made) -> Result<f64> {
         let size = made.size.to_string();
-        let answers = self.files(who, "fetch", made, &["--size", &size])?;
+        let fetch = || self.files(who, "fetch", made, &["--size", &size]);
+        let answers = match who {
+            Who::PlainNfs => offloads::without(self.lab, HOSTS, fetch)?,
+            _ => fetch()?,
+        };
         milliseconds(&answers, "fetch")
     }
 
@@ -260,7 +297,7 @@ impl<'a> PdfsSession<'a> {
 const PROFILED: [(usize, u32); 2] = [(10, 200), (1000, 10)];
 
 fn profiled_cases() -> impl Iterator<Item = (String, usize, u32, Who)> {
-    let whos = MODES.map(Who::Pdfs).into_iter().chain([Who::Nfs]);
+    let whos = MODES.into_iter().flat_map(contestants);
     whos.flat_map(|who| {
         PROFILED.map(|(size, count)| (format!("fetch-{size}/{}", who.word()), size, count, who))
     })
@@ -280,8 +317,9 @@ pub fn repeat<'a>(lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
         format!("there is no case `{case}` to profile; there are: {cases}")
     })?;
     let mut session = PdfsSession::start(lab, Effort::Full)?;
-    if let Who::Pdfs(mode) = who {
-        session.load(mode)?;
+    match who {
+        Who::Pdfs(mode) => session.load(mode)?,
+        _ => session.mount(who)?,
     }
     let mut made = session.make((count * IN_ALL) as usize, size * KB)?;
     Ok(Repeat {

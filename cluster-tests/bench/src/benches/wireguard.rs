@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! WireGuard between the two nodes, on the first rail.
+//! WireGuard between two nodes, on the first rail.
 
 use anyhow::{Context, Result};
 
-use super::{CLIENT, SERVER};
 use crate::lab::Lab;
 
 /// Most bytes of a packet within, on a rail with frames of 1,500 bytes: what `wg-quick` sets.
 const MTU: u32 = 1420;
 
 /// Gives both nodes an interface, an address on it, and the other one's key.
-pub fn connect(lab: &Lab) -> Result<()> {
-    let hosts = [(CLIENT, SERVER), (SERVER, CLIENT)];
+pub fn connect(lab: &Lab, [one, other]: [u32; 2]) -> Result<()> {
+    let hosts = [(one, other), (other, one)];
     let keys = hosts.map(|(host, _)| make(lab, host));
     for ((host, peer), key) in hosts.into_iter().zip(keys.into_iter().rev()) {
         let (peer, key) = (peer.to_string(), key?);
