@@ -3,6 +3,7 @@
 //! All benches.
 
 pub mod cm;
+mod counted;
 pub mod gipc;
 mod load;
 mod offloads;

@@ -7,6 +7,7 @@
 //! systems are measured by the same calls in another directory, remote execution by other command
 //! lines. What the answers mean is told at each verb; times are in nanoseconds.
 
+mod attributes;
 mod cm;
 mod exec;
 mod fetch;
@@ -61,6 +62,7 @@ enum Verb {
     Fetch(fetch::Fetch),
     Store(store::Store),
     Names(names::Names),
+    Attributes(attributes::Attributes),
     Launch(remote::Launch),
     Echo(remote::Echo),
     Output(remote::Output),
@@ -88,6 +90,7 @@ impl Bench {
             Verb::Fetch(verb) => verb.run(),
             Verb::Store(verb) => verb.run(),
             Verb::Names(verb) => verb.run(),
+            Verb::Attributes(verb) => verb.run(),
             Verb::Launch(verb) => verb.run(),
             Verb::Echo(verb) => verb.run(),
             Verb::Output(verb) => verb.run(),

@@ -7,6 +7,7 @@
 //! beside ssh, which encrypts and authenticates as well.
 
 mod contest;
+mod instructions;
 mod session;
 mod ssh;
 
@@ -43,7 +44,9 @@ impl Bench for Gipc {
     }
 
     fn rows(&self, _effort: Effort) -> Vec<RowSpec> {
-        contest::rows()
+        let mut rows = contest::rows();
+        rows.extend(instructions::rows());
+        rows
     }
 
     fn figures(&self, _effort: Effort) -> Vec<FigureSpec> {
@@ -68,6 +71,9 @@ impl Bench for Gipc {
              ssh is Dropbear, with ed25519 keys and its own choice of ciphers, a new connection \
              for each launch."
                 .into(),
+            "Instructions are counted by a plugin of QEMU, on nodes that are emulated; those of all \
+             processes are, podos run, rexec and ssh among them."
+                .into(),
         ]
     }
 
@@ -77,6 +83,14 @@ impl Bench for Gipc {
 
     fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
         Ok(Box::new(session::GipcSession::start(lab, effort)?))
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
+
+    fn start_counting<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
+        Ok(Box::new(instructions::Counting::start(lab, effort)?))
     }
 
     fn profiled(&self) -> Vec<String> {

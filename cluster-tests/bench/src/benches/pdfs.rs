@@ -8,6 +8,7 @@
 
 mod contest;
 mod curves;
+mod instructions;
 mod session;
 
 use anyhow::Result;
@@ -42,7 +43,9 @@ impl Bench for Pdfs {
     }
 
     fn rows(&self, effort: Effort) -> Vec<RowSpec> {
-        contest::rows(effort)
+        let mut rows = contest::rows(effort);
+        rows.extend(instructions::rows());
+        rows
     }
 
     fn figures(&self, effort: Effort) -> Vec<FigureSpec> {
@@ -65,6 +68,9 @@ impl Bench for Pdfs {
              encrypted nor authenticated, as those of PDFS in CM's mode `open`. PDFS has its \
              default transmission group where nothing else is said."
                 .into(),
+            "Instructions are counted by a plugin of QEMU, on nodes that are emulated. The attributes of \
+             an open file are the least that is asked, whatever is remembered of them."
+                .into(),
             "NFS without offloads has TCP cut and join its segments itself, as CM does; NFS over \
              WireGuard is protected by the cipher of CM's mode aead."
                 .into(),
@@ -77,6 +83,14 @@ impl Bench for Pdfs {
 
     fn start<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
         Ok(Box::new(session::PdfsSession::start(lab, effort)?))
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
+
+    fn start_counting<'a>(&self, lab: &'a Lab, effort: Effort) -> Result<Box<dyn Session + 'a>> {
+        Ok(Box::new(instructions::Counting::start(lab, effort)?))
     }
 
     fn profiled(&self) -> Vec<String> {

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What a round trip, or a megabyte, costs in instructions, which a busy host does not move.
+//! What a round trip, or a megabyte, costs in instructions.
 
-use anyhow::{anyhow, Context, Result};
+use anyhow::{Context, Result};
 use podos_harness::CmMode;
 
 use super::contest::{contestants, Case, Who, PEERS, SEALED_PEER};
 use super::session::{CmSession, Profiled, SHORT, STREAM};
 use super::{CLIENT, SERVER};
 use crate::bench::{Effort, Session};
+use crate::benches::counted::{self, Side, SIDES, UNIT};
 use crate::benches::stack::{mode_name, MODES};
 use crate::lab::Lab;
 use crate::measure::{Key, Measurements};
-use crate::profile::{self, Tally};
+use crate::profile::Tally;
 use crate::row::{RowSpec, Wanted};
-
-const UNIT: &str = "instructions";
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +26,6 @@ enum Work {
 }
 
 const WORKS: [Work; 2] = [Work::RoundTrip, Work::Bulk];
-
-/// A node that works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Client,
-    Server,
-}
-
-/// Both, in the order of [`CLIENT`] and [`SERVER`].
-const SIDES: [Side; 2] = [Side::Client, Side::Server];
 
 impl Work {
     /// The case of the times, which has the same contestants.
@@ -56,13 +45,12 @@ impl Work {
 
     /// Its line in tables.
     fn line(self, side: Side) -> String {
-        let line = match (self, side) {
-            (Self::RoundTrip, Side::Client) => "64-byte round trip, on the node that asks",
-            (Self::RoundTrip, Side::Server) => "64-byte round trip, on the node that answers",
-            (Self::Bulk, Side::Client) => "MB over one rail, on the node that sends",
-            (Self::Bulk, Side::Server) => "MB over one rail, on the node that receives",
+        let side = match (self, side) {
+            (Self::RoundTrip, side) => return side.line("64-byte round trip"),
+            (Self::Bulk, Side::Client) => "sends",
+            (Self::Bulk, Side::Server) => "receives",
         };
-        format!("{UNIT}: {line}")
+        format!("{UNIT}: MB over one rail, on the node that {side}")
     }
 
     fn key(self, side: Side, who: Who) -> Key {
@@ -162,11 +150,8 @@ impl<'a> Counting<'a> {
 
     /// What a contestant's work costs on both sides.
     fn measure(&self, work: Work, who: Who) -> Result<[Tally; 2]> {
-        let mut repeat = self.session.repeated(work.profiled(), who);
-        repeat.count = self.effort.pick(repeat.count, repeat.count / 10);
-        let tallies = profile::per_unit(self.lab, &[CLIENT, SERVER], &mut repeat)?;
-        <[Tally; 2]>::try_from(tallies)
-            .map_err(|tallies| anyhow!("{} tallies of two nodes", tallies.len()))
+        let repeat = self.session.repeated(work.profiled(), who);
+        counted::costs(self.lab, [CLIENT, SERVER], self.effort, repeat)
     }
 }
 

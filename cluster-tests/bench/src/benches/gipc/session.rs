@@ -40,7 +40,7 @@ impl<'a> GipcSession<'a> {
     }
 
     /// GIPC in a mode of CM.
-    fn load(&self, mode: CmMode) -> Result<()> {
+    pub fn load(&self, mode: CmMode) -> Result<()> {
         let hosts = [CLIENT, SERVER];
         stack::load(self.lab, &hosts, mode, &self.key, &SERVICES)?;
         stack::wait_for_path(self.lab, CLIENT, &format!("/linus{SERVER}/bin"))
@@ -110,6 +110,26 @@ impl<'a> GipcSession<'a> {
         Ok(answers.number::<f64>("bytes")? * 8.0 / 1e6 / seconds)
     }
 
+    /// A case whose cost is asked for, not its time.
+    pub fn repeated(&self, case: Case, who: Who) -> Repeat<'_> {
+        let (unit, count) = unit(case);
+        Repeat {
+            unit,
+            count,
+            run: Box::new(move |count| self.repeat(case, who, count)),
+        }
+    }
+
+    /// Repeats a case; how many units that were.
+    fn repeat(&self, case: Case, who: Who, count: u32) -> Result<f64> {
+        let count = count.to_string();
+        let answers = match case {
+            Case::Echo => self.echo(who, &count)?,
+            _ => self.exec(who, &count)?,
+        };
+        answers.number("count")
+    }
+
     /// Runs the guest's tool at the client.
     fn tool(&self, what: &[&str], line: &[String]) -> Result<Answers> {
         let line = line.iter().map(String::as_str);
@@ -144,22 +164,20 @@ pub fn repeat<'a>(lab: &'a Lab, case: &str) -> Result<Repeat<'a>> {
     if let Who::Gipc(mode) = who {
         session.load(mode)?;
     }
-    let (unit, count) = match case {
-        Case::Echo => ("round trip", 500),
-        _ => ("program", 20),
-    };
+    let (unit, count) = unit(case);
     Ok(Repeat {
         unit,
         count,
-        run: Box::new(move |count| {
-            let count = count.to_string();
-            let answers = match case {
-                Case::Echo => session.echo(who, &count)?,
-                _ => session.exec(who, &count)?,
-            };
-            answers.number("count")
-        }),
+        run: Box::new(move |count| session.repeat(case, who, count)),
     })
+}
+
+/// What a case that is counted consists of, and how often the short repetition repeats it.
+fn unit(case: Case) -> (&'static str, u32) {
+    match case {
+        Case::Echo => ("round trip", 500),
+        _ => ("program", 20),
+    }
 }
 
 /// The middle, in so many ns.

@@ -69,7 +69,7 @@ impl<'a> PdfsSession<'a> {
     }
 
     /// PDFS in a mode of CM.
-    fn load(&self, mode: CmMode) -> Result<()> {
+    pub fn load(&self, mode: CmMode) -> Result<()> {
         stack::load(self.lab, &HOSTS, mode, &self.key, &SERVICES)?;
         stack::wait_for_path(self.lab, CLIENT, &Who::Pdfs(mode).path())
     }
@@ -83,6 +83,33 @@ impl<'a> PdfsSession<'a> {
             args.push("--wireguard");
         }
         self.lab.tool(CLIENT, &args).map(drop)
+    }
+
+    /// Asks for the attributes of a file that stays open, each time anew.
+    pub fn attributes(&mut self, who: Who) -> Result<Repeat<'_>> {
+        if who.is_nfs() {
+            self.mount(who)?;
+        }
+        let made = self.make(1, KB)?;
+        let path = format!("{}/{}/{}", who.path(), made.dir, made.first);
+        let lab = self.lab;
+        Ok(Repeat {
+            unit: "request",
+            count: 500,
+            run: Box::new(move |count| {
+                let count = count.to_string();
+                let answers = lab.tool(CLIENT, &["attributes", &path, "--count", &count])?;
+                answers.number("count")
+            }),
+        })
+    }
+
+    /// Ends what [`PdfsSession::attributes`] began.
+    pub fn leave(&self, who: Who) -> Result<()> {
+        match who.is_nfs() {
+            true => self.unmount(),
+            false => Ok(()),
+        }
     }
 
     fn unmount(&self) -> Result<()> {
