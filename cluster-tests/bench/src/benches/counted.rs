@@ -7,7 +7,9 @@ use anyhow::{anyhow, Result};
 
 use crate::bench::{Effort, Repeat};
 use crate::lab::Lab;
+use crate::measure::{Key, Measurements};
 use crate::profile::{self, Tally};
+use crate::row::RowSpec;
 
 /// Of the rows.
 pub const UNIT: &str = "instructions";
@@ -29,6 +31,38 @@ impl Side {
             Self::Client => format!("{UNIT}: {work}, on the node that asks"),
             Self::Server => format!("{UNIT}: {work}, on the node that answers"),
         }
+    }
+}
+
+/// The lines that hold who is first in a pair against who is second, by their names in tables.
+pub fn rows(work: &str, pairs: &[(&str, &str)]) -> Vec<RowSpec> {
+    let of_pair = |(ours, peer): &(&str, &str)| {
+        SIDES.map(|side| RowSpec {
+            case: side.line(work),
+            unit: UNIT,
+            ours: Key::new(side.line(work), *ours),
+            peer: Key::new(side.line(work), *peer),
+            wanted: None,
+        })
+    };
+    pairs.iter().flat_map(of_pair).collect()
+}
+
+/// Takes what the work of `who` costs.
+pub fn record(
+    work: &str,
+    who: &str,
+    costs: Result<[Tally; 2]>,
+    round: usize,
+    all: &mut Measurements,
+) {
+    match costs {
+        Ok(costs) => {
+            for (cost, side) in costs.iter().zip(SIDES) {
+                all.record(round, Key::new(side.line(work), who), Ok(cost.total()));
+            }
+        }
+        Err(error) => all.record(round, Key::new(Side::Client.line(work), who), Err(error)),
     }
 }
 

@@ -8,32 +8,20 @@ use super::contest::{Case, Who, PAIRS};
 use super::session::GipcSession;
 use super::{CLIENT, SERVER};
 use crate::bench::{Effort, Session};
-use crate::benches::counted::{self, SIDES, UNIT};
+use crate::benches::counted;
 use crate::benches::stack::mode_name;
 use crate::lab::Lab;
-use crate::measure::{Key, Measurements};
+use crate::measure::Measurements;
 use crate::row::RowSpec;
 
 const CASE: Case = Case::Echo;
 
 /// The table's lines.
 pub fn rows() -> Vec<RowSpec> {
-    let pairs = PAIRS.map(|(mode, peer)| (Who::Gipc(mode), peer));
-    let [(open, _), (aead, _)] = pairs;
-    let pairs = pairs.into_iter().chain([(aead, open)]);
-    let rows = pairs.flat_map(|(ours, peer)| {
-        SIDES.map(|side| {
-            let case = side.line(CASE.name());
-            RowSpec {
-                unit: UNIT,
-                ours: Key::new(case.clone(), ours.name()),
-                peer: Key::new(case.clone(), peer.name()),
-                case,
-                wanted: None,
-            }
-        })
-    });
-    rows.collect()
+    let [(open, rexec), (aead, ssh)] = PAIRS.map(|(mode, peer)| (Who::Gipc(mode), peer));
+    let pairs = [(open, rexec), (aead, ssh), (aead, open)];
+    let pairs = pairs.map(|(ours, peer)| (ours.name(), peer.name()));
+    counted::rows(CASE.name(), &pairs)
 }
 
 /// Nodes whose processors are counted.
@@ -55,18 +43,8 @@ impl<'a> Counting<'a> {
 
     fn count(&self, who: Who, round: usize, all: &mut Measurements) {
         let repeat = self.session.repeated(CASE, who);
-        match counted::costs(self.lab, [CLIENT, SERVER], self.effort, repeat) {
-            Ok(costs) => {
-                for (cost, side) in costs.iter().zip(SIDES) {
-                    let key = Key::new(side.line(CASE.name()), who.name());
-                    all.record(round, key, Ok(cost.total()));
-                }
-            }
-            Err(error) => {
-                let key = Key::new(SIDES[0].line(CASE.name()), who.name());
-                all.record(round, key, Err(error));
-            }
-        }
+        let costs = counted::costs(self.lab, [CLIENT, SERVER], self.effort, repeat);
+        counted::record(CASE.name(), who.name(), costs, round, all);
     }
 }
 

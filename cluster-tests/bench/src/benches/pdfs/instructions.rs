@@ -10,10 +10,10 @@ use super::contest::{Who, MODES};
 use super::session::PdfsSession;
 use super::{CLIENT, SERVER};
 use crate::bench::{Effort, Session};
-use crate::benches::counted::{self, SIDES, UNIT};
+use crate::benches::counted;
 use crate::benches::stack::mode_name;
 use crate::lab::Lab;
-use crate::measure::{Key, Measurements};
+use crate::measure::Measurements;
 use crate::row::RowSpec;
 
 const WORK: &str = "attributes of an open file";
@@ -28,19 +28,8 @@ fn contestants(mode: CmMode) -> Vec<Who> {
 pub fn rows() -> Vec<RowSpec> {
     let [open, aead] = MODES.map(Who::Pdfs);
     let pairs = [(open, Who::Nfs), (aead, Who::SealedNfs), (aead, open)];
-    let rows = pairs.into_iter().flat_map(|(ours, peer)| {
-        SIDES.map(|side| {
-            let case = side.line(WORK);
-            RowSpec {
-                unit: UNIT,
-                ours: Key::new(case.clone(), ours.name()),
-                peer: Key::new(case.clone(), peer.name()),
-                case,
-                wanted: None,
-            }
-        })
-    });
-    rows.collect()
+    let pairs = pairs.map(|(ours, peer)| (ours.name(), peer.name()));
+    counted::rows(WORK, &pairs)
 }
 
 /// Nodes whose processors are counted.
@@ -66,18 +55,7 @@ impl<'a> Counting<'a> {
             let repeat = self.session.attributes(who)?;
             let costs = counted::costs(self.lab, [CLIENT, SERVER], self.effort, repeat);
             self.session.leave(who)?;
-            match costs {
-                Ok(costs) => {
-                    for (cost, side) in costs.iter().zip(SIDES) {
-                        let key = Key::new(side.line(WORK), who.name());
-                        all.record(round, key, Ok(cost.total()));
-                    }
-                }
-                Err(error) => {
-                    let key = Key::new(SIDES[0].line(WORK), who.name());
-                    all.record(round, key, Err(error));
-                }
-            }
+            counted::record(WORK, who.name(), costs, round, all);
         }
         Ok(())
     }
