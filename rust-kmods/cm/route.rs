@@ -40,7 +40,7 @@ impl Route {
     /// Brings it up to date. Context: any.
     pub(crate) fn follow(&mut self, node: &Node, host: HostId) {
         // They are looked at before what they stand for is.
-        let origin = Origin {
+        let mut origin = Origin {
             peers: node.peers().version(),
             rails: node.rails().version(),
             usable: node.rails().usable(),
@@ -50,6 +50,9 @@ impl Route {
             return;
         }
         let local = node.rails().local();
+        // A rail may have come or gone since the look above.
+        let can_send = local.iter().filter(|(_, rail)| rail.is_some());
+        origin.usable = can_send.map(|(rail, _)| rail).collect();
         self.view = RailView::EMPTY;
         node.peers().work(|peers| {
             peers.add_rails(host, origin.keyed, &local, &mut self.view);
