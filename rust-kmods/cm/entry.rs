@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
+use podos_proto::alarm::{Alarm, Change};
 use podos_proto::cdt::CdtIndex;
 use podos_proto::circuit::{Activity, Circuit};
 use podos_proto::endpoint::{self, Dropped, Unwanted};
@@ -20,7 +21,7 @@ use crate::node::{Node, NODE};
 use crate::route::Route;
 use crate::share::{Pool, Share};
 use crate::sys::trace::{self, TracedCircuit, TracedSegment};
-use crate::sys::{Expire, SegmentData, SkbQueue, Timer};
+use crate::sys::{Expire, SegmentData, SkbQueue, Timer, JIFFY};
 use crate::transmit;
 use crate::visit::Visit;
 
@@ -49,8 +50,8 @@ pub(crate) struct Entry {
 /// What the lock protects.
 struct State {
     circuit: Circuit<SegmentData>,
-    /// When the timer runs out, if it is armed.
-    armed: Option<Instant>,
+    /// When the timer runs out.
+    alarm: Alarm,
     route: Route,
     /// Whose the circuit is: as long as there is anything left of it.
     share: Share,
@@ -70,7 +71,7 @@ impl Entry {
             peer,
             passive: !circuit.is_active(),
             state <- {
-                let state = State { circuit, armed: None, route: Route::new(), share };
+                let state = State { circuit, alarm: Alarm::new(JIFFY), route: Route::new(), share };
                 new_spinlock_irq!(state, "podos_circuit")
             },
             waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
@@ -186,7 +187,7 @@ impl Entry {
             let mut state = self.state.lock();
             let State {
                 circuit,
-                armed,
+                alarm,
                 route,
                 ..
             } = &mut *state;
@@ -197,9 +198,8 @@ impl Entry {
             self.note_readable(circuit);
             let done = circuit.is_done();
             // The timer that runs out soon has a look at what has come up since it was armed.
-            let soon = |armed: Instant| armed <= visit.now() + circuit.least_delay();
-            if done || !armed.is_some_and(soon) {
-                self.set_timer(visit, armed, circuit.deadline());
+            if done || !alarm.is_near(visit.now(), circuit.least_delay()) {
+                self.set_timer(visit, alarm, circuit.deadline());
             }
             let finished = circuit.reset_reason().is_none();
             (result, done.then_some(finished))
@@ -266,30 +266,20 @@ impl Entry {
         self.drive(node, Circuit::reroute);
     }
 
-    /// Has the timer run out at `deadline` at the latest; `armed` is when it does now.
-    ///
-    /// Deadlines move forth with every frame: an armed timer is left to run out too early, and is
-    /// armed anew then.
+    /// Has the timer run out at `deadline`, or before.
     fn set_timer(
         self: &Arc<Self>,
         visit: &Visit<'_>,
-        armed: &mut Option<Instant>,
+        alarm: &mut Alarm,
         deadline: Option<Instant>,
     ) {
-        match (deadline, *armed) {
-            (Some(deadline), Some(earlier)) if earlier <= deadline => {}
-            (Some(deadline), _) => {
-                let delay = deadline.saturating_duration_since(visit.now());
-                self.timer.arm(self, delay);
-                *armed = Some(deadline);
-            }
+        match alarm.follow(visit.now(), deadline) {
+            Change::Leave => {}
+            Change::Arm(delay) => self.timer.arm(self, delay),
             // Also if it does not seem to be armed: it may have been, after it ran out and before
             // `expire` came to take note of that. Nobody would stop it but the module's end, which
             // looks in the table only.
-            (None, _) => {
-                self.timer.cancel();
-                *armed = None;
-            }
+            Change::Cancel => self.timer.cancel(),
         }
     }
 
@@ -411,7 +401,7 @@ impl Expire for Entry {
         };
         let visit = Visit::of(node);
         let now = visit.now();
-        self.state.lock().armed = None;
+        self.state.lock().alarm.ran_out();
         self.drive_and_wake(&visit, |circuit| circuit.on_timeout(now));
     }
 }

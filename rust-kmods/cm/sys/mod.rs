@@ -42,5 +42,5 @@ pub(crate) use rtnl::Rtnl;
 pub(crate) use segment_data::SegmentData;
 pub(crate) use skb::{SkBuff, SkbQueue, ETHERNET_LEN};
 pub(crate) use time::{is_alone, monotonic_ns};
-pub(crate) use timer::{Expire, Timer};
+pub(crate) use timer::{Expire, Timer, JIFFY};
 pub(crate) use uid::caller_uid;

@@ -12,6 +12,9 @@ use kernel::types::Opaque;
 
 const NANOS_PER_MILLI: u32 = 1_000_000;
 
+/// From one tick of the wheel to the next.
+pub(crate) const JIFFY: Duration = Duration::from_nanos(1_000_000_000 / bindings::CONFIG_HZ as u64);
+
 /// What a [`Timer`] works on.
 pub(crate) trait Expire: Send + Sync + 'static {
     /// The time has come. Context: softirq, no locks held.

@@ -19,6 +19,7 @@ extern crate std;
 mod derive;
 mod replay;
 
+pub mod alarm;
 pub mod bucket;
 pub mod cdt;
 pub mod circuit;

@@ -37,8 +37,8 @@ impl<B: Payload> Circuit<B> {
         earlier(first, self.give_up_at())
     }
 
-    /// No deadline that comes up from now on is nearer than this, so that somebody who has a look before
-    /// that anyway need not ask for one; who has none is late by this at most.
+    /// A deadline that comes up from now on and is nearer than this may wait that long: somebody who has
+    /// a look before that anyway need not ask for one.
     pub fn least_delay(&self) -> Duration {
         self.recv.ack_delay()
     }
