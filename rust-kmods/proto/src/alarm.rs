@@ -2,7 +2,7 @@
 
 //! Timers that are left to run out early, rather than moved with every deadline.
 
-use crate::time::{Duration, Instant};
+use crate::time::{nanos, Duration, Instant};
 
 /// What is to be done with the timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub enum Change {
 /// anew then: by [`Alarm::ran_out`] and [`Alarm::follow`].
 #[derive(Debug)]
 pub struct Alarm {
-    jiffy: Duration,
+    /// In ns: circuits ask with every frame.
+    jiffy: u64,
     /// When it runs out at the latest, if it is armed.
     latest: Option<Instant>,
 }
@@ -30,7 +31,7 @@ impl Alarm {
     /// One that is not armed, of a wheel whose ticks are `jiffy` apart.
     pub const fn new(jiffy: Duration) -> Self {
         Self {
-            jiffy,
+            jiffy: nanos(jiffy),
             latest: None,
         }
     }
@@ -65,12 +66,15 @@ impl Alarm {
     /// The wheel has a place for each jiffy of the next 63 only; of what is farther away, one place stands
     /// for an eighth of the time until then.
     fn runs_out(&self, now: Instant, delay: Duration) -> Instant {
+        let delay = nanos(delay);
+        let coarse = match delay < 60 * self.jiffy {
+            true => 0,
+            false => delay / 7,
+        };
         // Whoever arms it rounds up twice, and the wheel once.
-        let rounded = now + delay + 3 * self.jiffy;
-        match delay < 60 * self.jiffy {
-            true => rounded,
-            false => rounded + delay / 7,
-        }
+        let late = 3 * self.jiffy + coarse;
+        let latest = now.as_nanos().saturating_add(delay).saturating_add(late);
+        Instant::from_nanos(latest)
     }
 }
 
