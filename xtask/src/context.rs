@@ -3,6 +3,7 @@
 //! The context of every verb: the checkout, the cache directory and the global flags.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context as _, Result};
@@ -21,6 +22,19 @@ pub struct GlobalFlags {
     /// of the Debian package
     #[arg(long, global = true, value_name = "PATH")]
     pub kernel_source: Option<PathBuf>,
+}
+
+impl GlobalFlags {
+    /// For a run of this program that is to go by the same.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        words.extend(self.offline.then(|| "--offline".into()));
+        words.extend(self.locked.then(|| "--locked".into()));
+        if let Some(path) = &self.kernel_source {
+            words.extend(["--kernel-source".into(), path.into()]);
+        }
+        words
+    }
 }
 
 /// The surroundings of one run.

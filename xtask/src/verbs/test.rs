@@ -83,7 +83,8 @@ impl Xtask for Test {
         }
         if boots {
             // Built before the parts beside it have cargo's lock.
-            let tests = program::build(ctx, verbs::cluster_test::PROGRAM);
+            let build = || program::build(ctx, verbs::cluster_test::PROGRAM);
+            let built = whole.then(build);
             let beside = whole
                 .then(|| Beside::patient_parts(ctx, &program))
                 .transpose()?;
@@ -97,7 +98,7 @@ impl Xtask for Test {
             });
             report.tests("cluster tests", || {
                 ensure!(image, "there is no image to boot");
-                cluster_tests(ctx, &tests?)
+                cluster_tests(ctx, &built.unwrap_or_else(build)?)
             });
             if let Some(beside) = beside {
                 report.take(beside);

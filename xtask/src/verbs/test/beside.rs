@@ -64,7 +64,7 @@ impl Beside {
     pub fn patient_parts(ctx: &Context, program: &Path) -> Result<Self> {
         let mut arguments = vec!["--idle".into(), "0".into(), program.into()];
         arguments.extend(super::words("test --patient"));
-        arguments.extend(super::offline(ctx));
+        arguments.extend(ctx.flags.words());
         let (what, command) = super::command(ctx, "chrt".as_ref(), arguments);
         Self::start(what, command)
     }
