@@ -161,16 +161,16 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             return Event::Ignored;
         };
         let rebooted = peer.node.boot() != from.boot();
-        if !rebooted && peer.incarnation == 0 && peer.past.has_boot(from.boot()) {
+        if !rebooted && peer.incarnation == 0 && peer.past.has_boot(now, from.boot()) {
             // It has left: a hello will say that it is back.
             return Event::Ignored;
         }
         if rebooted {
             // If it is a boot number that came back, a hello will say so.
-            if peer.past.has_boot(from.boot()) || peer.is_another(now, mac) {
+            if peer.past.has_boot(now, from.boot()) || peer.is_another(now, mac) {
                 return Event::Ignored;
             }
-            peer.restart(from.node(), 0);
+            peer.restart(now, from.node(), 0);
         }
         let before = peer.rails();
         if !peer.hear(now, rail, mac) {
@@ -206,7 +206,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
             return Event::Ignored;
         };
         let event = if hello.is_leaving() {
-            peer.restart(from.node(), 0);
+            peer.restart(now, from.node(), 0);
             Event::Left
         } else {
             if peer.hear_hello(seq, rail, hello.mtu.get(), hello.rails) {
@@ -278,7 +278,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         let boot = from.boot();
         let mut restarted = false;
         if let Some(peer) = self.map.get_mut(from.host()) {
-            if peer.past.has(Start { boot, incarnation }) {
+            if peer.past.has(now, Start { boot, incarnation }) {
                 return Event::Ignored;
             }
             restarted = !peer.is_start(boot, incarnation);
@@ -286,9 +286,9 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
                 return Event::Ignored;
             }
             if restarted {
-                peer.restart(from.node(), incarnation);
+                peer.restart(now, from.node(), incarnation);
             }
-            peer.incarnation = incarnation;
+            peer.introduce(incarnation);
         }
         let event = self.heard(now, from, rail, mac);
         if event == Event::Ignored {
@@ -297,7 +297,7 @@ impl<S: DerefMut<Target = [PeerSlot]>> Peers<S> {
         let Some(peer) = self.map.get_mut(from.host()) else {
             return Event::Ignored;
         };
-        peer.incarnation = incarnation;
+        peer.introduce(incarnation);
         match restarted {
             true => Event::Rebooted,
             false => event,

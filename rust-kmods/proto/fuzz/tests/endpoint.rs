@@ -378,6 +378,115 @@ fn of_two_machines_with_one_name_the_first_goes_on() {
     }
 }
 
+/// Two machines of one name, and another node, on one rail.
+struct Contest {
+    nodes: [Desk; 3],
+    clocks: [Clock; 3],
+    /// Who is off the network.
+    off: [bool; 3],
+}
+
+impl Contest {
+    const MACS: [Mac; 3] = [FIRST_MAC, TWIN_MAC, [2, 0, 0, 7, 7, 0]];
+
+    fn new(mode: Mode, incarnations: [u32; 2]) -> Self {
+        let other = Desk::new(THERE, mode, 1);
+        let mut nodes = [Desk::new(HERE, mode, 1), twin(mode), other];
+        for ((at, node), incarnation) in nodes.iter_mut().enumerate().zip(incarnations) {
+            node.incarnation = incarnation;
+            node.sessions
+                .fork(node.now, incarnation, [70 + at as u8; 32]);
+        }
+        let clocks = [const { Clock::new() }; 3];
+        let off = [false; 3];
+        Self { nodes, clocks, off }
+    }
+
+    /// Lets time pass until `done`, but not more than so many ms; whether it is.
+    fn run(&mut self, at_most: u64, done: impl Fn(&Self) -> bool) -> bool {
+        for _ in 0..at_most / 50 {
+            if done(self) {
+                return true;
+            }
+            for at in 0..3 {
+                self.nodes[at].now = self.nodes[at].now + Duration::from_millis(50);
+                if !self.off[at] {
+                    self.clocks[at].greet(&mut self.nodes[at]);
+                    self.clocks[at].mind(&mut self.nodes[at]);
+                }
+            }
+            while (0..3).any(|from| self.spread(from)) {}
+        }
+        done(self)
+    }
+
+    /// What a node has said comes to all, or to whom it was said; whether there was anything.
+    fn spread(&mut self, from: usize) -> bool {
+        let deeds = std::mem::take(&mut self.nodes[from].deeds);
+        let mut any = false;
+        for (to, mac) in Self::MACS.into_iter().enumerate() {
+            if to == from || self.off[to] {
+                continue;
+            }
+            let heard = |deed: &&Deed| matches!(deed, Deed::Sent { to, .. } if [mac, [0xff; 6]].contains(to));
+            let said: Vec<_> = deeds.iter().filter(heard).cloned().collect();
+            any |= !said.is_empty();
+            let kept = std::mem::take(&mut self.nodes[from].deeds);
+            self.nodes[from].deeds = said;
+            let [source, target] = self
+                .nodes
+                .get_disjoint_mut([from, to])
+                .expect("they are two");
+            carry(source, Self::MACS[from], target);
+            self.nodes[from].deeds = kept;
+        }
+        any
+    }
+
+    /// Whether the other node takes this machine for host 1, and hears it.
+    fn knows(&self, at: usize) -> bool {
+        let peers = &self.nodes[2].peers;
+        let start = association(0, self.nodes[at].incarnation);
+        let up = peers.address(HERE.host(), R0) == Some(Self::MACS[at]);
+        up && peers.association_with(HERE.host(), 0) == Some(start)
+    }
+}
+
+#[test]
+fn who_speaks_again_is_let_in_by_those_who_took_another_machine_for_it() {
+    for mode in [Mode::Open, Mode::Mac] {
+        for incarnations in [[5, 6], [6, 5]] {
+            let mut contest = Contest::new(mode, incarnations);
+            contest.off[1] = true;
+            assert!(contest.run(5000, |contest| contest.knows(0)), "{mode}");
+            // The other machine comes while the first is cut off, and is settled when that is back.
+            contest.off = [true, false, false];
+            assert!(contest.run(5000, |contest| contest.knows(1)), "{mode}");
+            contest.run(3000, |_| false);
+            contest.off[0] = false;
+            let yields = |contest: &Contest, at: usize| contest.nodes[at].identity.has_yielded();
+            let mut left = [0, 1].into_iter();
+            let decided = |contest: &Contest| yields(contest, 0) != yields(contest, 1);
+            assert!(contest.run(1000, decided), "{mode}");
+            let winner = left.find(|&at| !yields(&contest, at)).unwrap();
+            let what = format!("{mode}, {winner}");
+            // Who yields has been a member; who does not goes on as it was.
+            let start = contest.nodes[winner].incarnation;
+            assert!(
+                contest.run(32_000, |contest| contest.knows(winner)),
+                "{what}"
+            );
+            contest.run(20_000, |_| false);
+            assert!(contest.knows(winner) && decided(&contest), "{what}");
+            assert_eq!(contest.nodes[winner].incarnation, start, "{what}");
+            // It goes, and the other one may speak again.
+            contest.off[winner] = true;
+            let loser = 1 - winner;
+            assert!(contest.run(8000, |contest| contest.knows(loser)), "{what}");
+        }
+    }
+}
+
 #[test]
 fn a_recording_of_a_node_is_no_twin_of_it() {
     let mut desk = Desk::new(HERE, Mode::Mac, 1);

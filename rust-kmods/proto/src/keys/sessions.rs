@@ -45,7 +45,7 @@ impl Default for Config {
             rekey_frames: 1 << 32,
             rekey_after: Duration::from_secs(3600),
             rekey_least: Duration::from_secs(20),
-            heal_least: Duration::from_secs(60),
+            heal_least: Duration::from_secs(20),
             old_keys: Duration::from_secs(10),
             stale_keys: Duration::from_secs(30),
         }

@@ -103,11 +103,12 @@ impl Peer {
     }
 
     /// Another start takes the place of the present one: nothing of that counts any more.
-    pub(super) fn restart(&mut self, node: Gpid, incarnation: u32) {
-        self.past.add(Start {
+    pub(super) fn restart(&mut self, now: Instant, node: Gpid, incarnation: u32) {
+        let over = Start {
             boot: self.node.boot(),
             incarnation: self.incarnation,
-        });
+        };
+        self.past.add(now, over, self.opens.highest());
         *self = Self {
             incarnation,
             past: self.past.clone(),
@@ -118,6 +119,22 @@ impl Peer {
             passive: self.passive,
             ..Self::new(node)
         };
+        self.remember();
+    }
+
+    /// Takes note of its incarnation.
+    pub(super) fn introduce(&mut self, incarnation: u32) {
+        if self.incarnation != incarnation {
+            self.incarnation = incarnation;
+            self.remember();
+        }
+    }
+
+    /// Has no OPEN be taken anew that the present start sent when it was there before.
+    fn remember(&mut self) {
+        let (boot, incarnation) = (self.node.boot(), self.incarnation);
+        let opened = self.past.opened(Start { boot, incarnation });
+        self.opens = ReplayWindow::after(opened);
     }
 
     /// A frame came from `mac` on a rail. Whether the peer was not heard there before.

@@ -2,8 +2,14 @@
 
 //! The starts of a host that are over.
 
+use crate::seq::Seq;
+use crate::time::{Duration, Instant};
+
 /// Starts that are remembered.
 const LEN: usize = 8;
+/// How long a start counts as over. A frame that is still under way then is on no LAN; whoever speaks
+/// then is there, and it was a mistake that another machine was taken for it.
+const LATE: Duration = Duration::from_secs(10);
 
 /// One start of CM on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +19,22 @@ pub(super) struct Start {
     pub(super) incarnation: u32,
 }
 
+/// A start that was replaced.
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    start: Start,
+    since: Instant,
+    /// The last of its open sequences.
+    opened: Option<Seq>,
+}
+
 /// The last starts that were replaced by others: late frames of theirs revive nobody.
 ///
 /// A boot number alone says little: it comes back where a disk was rolled back. An incarnation is
 /// random.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
-    starts: [Option<Start>; LEN],
+    starts: [Option<Over>; LEN],
     next: usize,
 }
 
@@ -31,22 +46,41 @@ impl Past {
         }
     }
 
-    /// Takes note of a start that is over; the oldest is forgotten.
-    pub(super) fn add(&mut self, start: Start) {
-        if let Some(place) = self.starts.get_mut(self.next) {
-            *place = Some(start);
+    /// Takes note of a start that is over by now, and of its last open sequence; the oldest is forgotten.
+    pub(super) fn add(&mut self, now: Instant, start: Start, opened: Option<Seq>) {
+        let over = Over {
+            start,
+            since: now,
+            opened,
+        };
+        let mut known = self.starts.iter_mut().flatten();
+        if let Some(known) = known.find(|known| known.start == start) {
+            *known = over;
+        } else if let Some(place) = self.starts.get_mut(self.next) {
+            *place = Some(over);
             self.next = (self.next + 1) % LEN;
         }
     }
 
     /// Whether this start is over.
-    pub(super) fn has(&self, start: Start) -> bool {
-        self.starts.contains(&Some(start))
+    pub(super) fn has(&self, now: Instant, start: Start) -> bool {
+        self.late(now).any(|over| over.start == start)
     }
 
     /// Whether any start of this boot is over.
-    pub(super) fn has_boot(&self, boot: u16) -> bool {
-        let starts = self.starts.iter().flatten();
-        starts.map(|start| start.boot).any(|past| past == boot)
+    pub(super) fn has_boot(&self, now: Instant, boot: u16) -> bool {
+        self.late(now).any(|over| over.start.boot == boot)
+    }
+
+    /// The last open sequence of this start, if it was there before.
+    pub(super) fn opened(&self, start: Start) -> Option<Seq> {
+        let mut known = self.starts.iter().flatten();
+        known.find(|over| over.start == start)?.opened
+    }
+
+    /// Those whose frames would be late ones.
+    fn late(&self, now: Instant) -> impl Iterator<Item = &Over> {
+        let known = self.starts.iter().flatten();
+        known.filter(move |over| now.saturating_duration_since(over.since) < LATE)
     }
 }

@@ -46,6 +46,25 @@ impl ReplayWindow {
         }
     }
 
+    /// A window for a start that was there before, whose last sequence was `highest`, if any: all up to
+    /// that were seen.
+    pub(super) const fn after(highest: Option<Seq>) -> Self {
+        let seen = match highest {
+            Some(_) => Window::all(),
+            None => Window::none(),
+        };
+        Self {
+            seen,
+            highest,
+            ..Self::new()
+        }
+    }
+
+    /// The last sequence that was seen, if any.
+    pub(super) const fn highest(&self) -> Option<Seq> {
+        self.highest
+    }
+
     /// Takes note that the OPEN of `seq`, which was fresh, was refused: whoever sends it again is to be
     /// told the same, whatever has changed by then.
     pub fn refuse(&mut self, seq: Seq, reason: ResetReason) {

@@ -114,6 +114,57 @@ fn a_boot_number_that_comes_back_is_let_in() {
 }
 
 #[test]
+fn who_was_replaced_and_is_there_is_let_in() {
+    let mut peers = peers(4);
+    let (first, other) = (Hello::new(R0, 1, 10), Hello::new(R0, 1, 20));
+    let mut hello =
+        |millis, hello: &Hello| peers.hello(at(millis), node(7), R0, MAC, (Seq::ZERO, hello));
+    assert_eq!(hello(0, &first), Event::New);
+    // It was cut off, and another machine of its name was heard for it, which has gone.
+    assert_eq!(hello(2000, &other), Event::Rebooted);
+    assert_eq!(hello(11_999, &first), Event::Ignored);
+    assert_eq!(hello(12_000, &first), Event::Rebooted);
+    assert_eq!(hello(12_001, &other), Event::Ignored);
+}
+
+#[test]
+fn who_is_let_in_again_opens_nothing_twice() {
+    let mut peers = peers(4);
+    let hello = |peers: &mut Peers<Vec<PeerSlot>>, millis, boot, incarnation| {
+        let hello = Hello::new(R0, 1, incarnation);
+        peers.hello(at(millis), node(boot), R0, MAC, (Seq::ZERO, &hello))
+    };
+    let open = |peers: &mut Peers<Vec<PeerSlot>>, seq| peers.accept_open(TWO, Seq::new(seq));
+    hello(&mut peers, 0, 7, 10);
+    assert_eq!(open(&mut peers, 5), OpenCheck::Fresh);
+    assert_eq!(hello(&mut peers, 1000, 8, 20), Event::Rebooted);
+    assert_eq!(open(&mut peers, 5), OpenCheck::Fresh);
+    assert_eq!(hello(&mut peers, 11_000, 7, 10), Event::Rebooted);
+    for seen in [5, 4, 1] {
+        assert_eq!(open(&mut peers, seen), OpenCheck::Duplicate, "{seen}");
+    }
+    assert_eq!(open(&mut peers, 6), OpenCheck::Fresh);
+    // Also if it does not tell at once which start it is.
+    assert_eq!(hello(&mut peers, 12_000, 8, 30), Event::Rebooted);
+    assert_eq!(peers.heard(at(22_000), node(7), R0, MAC), Event::Rebooted);
+    assert_eq!(hello(&mut peers, 22_001, 7, 10), Event::None);
+    assert_eq!(open(&mut peers, 6), OpenCheck::Duplicate);
+    assert_eq!(open(&mut peers, 7), OpenCheck::Fresh);
+    // And however often.
+    for turn in 1..20 {
+        assert_eq!(
+            hello(&mut peers, 22_001 + turn * 22_000, 8, 30),
+            Event::Rebooted
+        );
+        assert_eq!(
+            hello(&mut peers, 33_001 + turn * 22_000, 7, 10),
+            Event::Rebooted
+        );
+        assert_eq!(open(&mut peers, 7), OpenCheck::Duplicate);
+    }
+}
+
+#[test]
 fn a_reloaded_cm_is_like_a_reboot() {
     let mut peers = peers(4);
     assert_eq!(
