@@ -399,7 +399,8 @@ impl<B: Payload> Circuit<B> {
     /// Takes a frame in that came over `rail`. `payload` is its data; it is dropped when the frame
     /// has none.
     pub fn receive(&mut self, now: Instant, rail: RailId, header: &Header, payload: B) -> Activity {
-        if self.reset.is_some() {
+        if self.reset.is_some() || self.is_done() {
+            // The index may belong to another circuit by now, and nobody asks for a deadline any more.
             return Activity::NONE;
         }
         if !self.is_mine(header) || (header.opens() && header.ack != self.open_seq) {

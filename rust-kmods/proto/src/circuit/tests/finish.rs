@@ -67,6 +67,20 @@ fn a_lost_last_acknowledgement_of_data_is_no_failure() {
     assert_eq!(b.receive_state(), ReceiveState::Eof);
 }
 
+/// A frame that had its circuit's entry in hand when that left the table: nobody would stop a timer any
+/// more, and the acknowledgement is the table's to give.
+#[test]
+fn what_comes_after_the_end_asks_for_nothing() {
+    let (mut a, _, sent) = half_closed_pair();
+    assert!(a.is_done());
+    for (header, data) in &sent {
+        let activity = a.receive(at(23), R0, header, data.clone());
+        assert_eq!(activity, Activity::NONE);
+        assert!(a.is_done() && a.deadline().is_none());
+        assert!(!a.wants_to_transmit() && drain(&mut a, at(23)).is_empty());
+    }
+}
+
 #[test]
 fn an_abort_does_not_become_a_success() {
     let (mut a, mut b) = pair();
