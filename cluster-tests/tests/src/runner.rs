@@ -71,14 +71,21 @@ pub fn run(options: &Tests, root: &Path) -> Result<Counts> {
         plan.terms.seed
     );
     let mut session = Session::begin(&plan, &tests)?;
-    let counts = judge(&mut session, tests);
+    let (counts, failures) = judge(&mut session, tests);
     session.end()?.iter().for_each(|line| println!("{line}"));
+    for (name, reason) in failures {
+        println!(
+            "FAILED {name}: {}",
+            reason.lines().next().unwrap_or_default()
+        );
+    }
     println!("{counts}");
     Ok(counts)
 }
 
-/// Runs one test after the other, for there is one cluster at a time, and tells how they fare.
-fn judge(session: &mut Session, tests: Vec<Test>) -> Counts {
+/// Runs one test after the other, for there is one cluster at a time, and tells how they fare; which
+/// failed, and why.
+fn judge(session: &mut Session, tests: Vec<Test>) -> (Counts, Vec<(&'static str, String)>) {
     let width = tests.iter().map(|test| test.name.len()).max().unwrap_or(0);
     let mut counts = Counts::default();
     let mut failures = Vec::new();
@@ -102,11 +109,11 @@ fn judge(session: &mut Session, tests: Vec<Test>) -> Counts {
         counts.failed += 1;
         failures.push((test.name, reason));
     }
-    for (name, reason) in failures {
+    for (name, reason) in &failures {
         println!("\n{name}: {reason}");
     }
     println!();
-    counts
+    (counts, failures)
 }
 
 /// Makes the folder this run's own until the file is dropped.

@@ -234,16 +234,18 @@ fn count(what: &str, command: &duct::Expression, read: fn(&mut Tally, &str)) -> 
         println!("{line}");
         read(&mut tally, line);
     })?;
-    judged(what, status, tally)
+    judged(what, status, &tally)?;
+    Ok(tally)
 }
 
-/// The count of a program that ended so: a crash after it, or before there was one, must not pass.
-fn judged(what: &str, status: ExitStatus, tally: Tally) -> Result<Tally> {
+/// Whether this may be the count of a program that ended so: a crash after it, or before there was one,
+/// must not pass.
+fn judged(what: &str, status: ExitStatus, tally: &Tally) -> Result<()> {
     ensure!(
         status.success() || tally.failed() > 0,
         "cannot run {what}: {status}, without a failed test"
     );
-    Ok(tally)
+    Ok(())
 }
 
 /// What passed and failed so far.
@@ -284,11 +286,12 @@ impl Report {
         println!("{name}: {}", duration(begin.elapsed()));
         match outcome {
             Ok(tally) => {
-                self.total.add(tally);
                 if tally.failed() > 0 {
                     self.failures
                         .push(format!("{name}: {} failed", tally.failed()));
                 }
+                self.failures.extend_from_slice(tally.failures());
+                self.total.add(tally);
             }
             Err(error) => {
                 self.total.add(Tally::new(0, 1));
@@ -303,14 +306,11 @@ impl Report {
 
     /// Waits for the parts beside, and takes over what they say.
     fn take(&mut self, beside: Beside) {
-        let mut failures = Vec::new();
         self.tests("the parts beside", || {
             let said = beside.end()?;
             said.lines.iter().for_each(|line| println!("{line}"));
-            failures = said.failures;
             Ok(said.tally)
         });
-        self.failures.extend(failures);
     }
 
     fn end(mut self) -> ExitCode {

@@ -28,9 +28,7 @@ pub struct Beside {
 pub struct Said {
     /// About its parts, line by line.
     pub lines: Vec<String>,
-    /// What failed, and why.
-    pub failures: Vec<String>,
-    /// What passed and failed.
+    /// What passed and failed, and why.
     pub tally: Tally,
 }
 
@@ -79,7 +77,7 @@ impl Beside {
         let (status, lines) =
             said.map_err(|_| anyhow!("the thread that waits for it panicked"))??;
         let said = Said::read(lines);
-        super::judged(&self.what, status, said.tally).map(|_| said)
+        super::judged(&self.what, status, &said.tally).map(|()| said)
     }
 }
 
@@ -89,13 +87,8 @@ impl Said {
         let mut tally = Tally::default();
         lines.iter().for_each(|line| tally.read_total(line));
         let end = lines.iter().rposition(|line| line == "==");
-        let end = lines.split_off(end.unwrap_or(lines.len()));
-        let failures = end.iter().filter_map(|line| line.strip_prefix("FAILED "));
-        Self {
-            failures: failures.map(str::to_owned).collect(),
-            lines,
-            tally,
-        }
+        lines.truncate(end.unwrap_or(lines.len()));
+        Self { lines, tally }
     }
 }
 
@@ -108,12 +101,12 @@ mod tests {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         let parts = "== clippy\nerror: bad\nclippy: 1.0 s\n== docs\ndocs: 2.0 s";
         let whole = format!("{parts}\n==\nFAILED clippy: bad\n1 passed, 1 failed");
-        let said = Said {
-            lines: lines(parts),
-            failures: vec!["clippy: bad".into()],
-            tally: Tally::new(1, 1),
-        };
-        assert_eq!(Said::read(lines(&whole)), said);
+        let said = Said::read(lines(&whole));
+        assert_eq!(said.lines, lines(parts));
+        assert_eq!(
+            (said.tally.failed(), said.tally.failures()),
+            (1, &["clippy: bad".to_owned()][..])
+        );
         // It was cut off: nothing is lost of what it said.
         let cut = Said::read(lines(parts));
         assert_eq!((cut.lines, cut.tally), (lines(parts), Tally::default()));
