@@ -306,7 +306,12 @@ const TWIN_MAC: Mac = [2, 0, 0, 9, 9, 0];
 
 /// What `from` has sent since the last call, as it comes to `to` on rail 0.
 fn carry(from: &mut Desk, source: Mac, to: &mut Desk) {
-    for deed in std::mem::take(&mut from.deeds) {
+    bring(std::mem::take(&mut from.deeds), source, to);
+}
+
+/// What the station `source` has sent, as it comes to `to` on rail 0.
+fn bring(said: Vec<Deed>, source: Mac, to: &mut Desk) {
+    for deed in said {
         let Deed::Sent {
             rail: R0,
             header,
@@ -431,14 +436,7 @@ impl Contest {
             let heard = |deed: &&Deed| matches!(deed, Deed::Sent { to, .. } if [mac, [0xff; 6]].contains(to));
             let said: Vec<_> = deeds.iter().filter(heard).cloned().collect();
             any |= !said.is_empty();
-            let kept = std::mem::take(&mut self.nodes[from].deeds);
-            self.nodes[from].deeds = said;
-            let [source, target] = self
-                .nodes
-                .get_disjoint_mut([from, to])
-                .expect("they are two");
-            carry(source, Self::MACS[from], target);
-            self.nodes[from].deeds = kept;
+            bring(said, Self::MACS[from], &mut self.nodes[to]);
         }
         any
     }
