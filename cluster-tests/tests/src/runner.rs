@@ -176,8 +176,10 @@ mod tests {
         };
         let tests = vec![passes, fails, late];
         let mut session = Session::begin(&plan, &tests).unwrap();
-        let counts = judge(&mut session, tests);
+        let (counts, failures) = judge(&mut session, tests);
         assert_eq!(counts.to_string(), "2 passed, 1 failed");
+        let names: Vec<_> = failures.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["host.fails"]);
     }
 
     #[test]
