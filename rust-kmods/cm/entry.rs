@@ -2,7 +2,7 @@
 
 //! One circuit of this node: a CDT entry (paper, Table 2) and those who wait for it.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use kernel::new_spinlock_irq;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLockIrq};
@@ -21,9 +21,14 @@ use crate::node::{Node, NODE};
 use crate::route::Route;
 use crate::share::{Pool, Share};
 use crate::sys::trace::{self, TracedCircuit, TracedSegment};
-use crate::sys::{Expire, SegmentData, SkbQueue, Timer, JIFFY};
+use crate::sys::{Expire, Publish, Retirement, SegmentData, SkbQueue, Timer, JIFFY};
 use crate::transmit;
 use crate::visit::Visit;
+
+/// [`Entry::held`]: the table still has it.
+const IN_TABLE: u8 = 1;
+/// [`Entry::held`]: a handle still reads from the circuit.
+const OWNED: u8 = 2;
 
 /// A circuit in the CDT.
 #[pin_data]
@@ -41,8 +46,10 @@ pub(crate) struct Entry {
     /// Runs out at the circuit's deadline, or before. Armed and cancelled under `state`'s lock.
     #[pin]
     timer: Timer<Entry>,
-    /// Whether a handle still reads from the circuit.
-    owned: AtomicBool,
+    /// Who counts it as something of the circuit: [`IN_TABLE`], [`OWNED`].
+    held: AtomicU8,
+    #[pin]
+    retirement: Retirement<Entry>,
     /// [`Circuit::is_readable`], for those who don't want the lock; written under it.
     readable: AtomicBool,
 }
@@ -77,7 +84,8 @@ impl Entry {
             waiters <- WaitQueue::new(c"podos_circuit", kernel::static_lock_class!()),
             callback <- Callback::new(),
             timer <- Timer::new(c"podos_circuit_timer", kernel::static_lock_class!()),
-            owned: AtomicBool::new(true),
+            held: AtomicU8::new(IN_TABLE | OWNED),
+            retirement <- Retirement::new(),
             readable: AtomicBool::new(false),
         })
     }
@@ -312,7 +320,7 @@ impl Entry {
                 header,
             });
         }
-        let owned = self.owned.load(Ordering::Acquire);
+        let owned = self.held.load(Ordering::Acquire) & OWNED != 0;
         let (mut round_trip, mut refused) = (None, false);
         let now = visit.now();
         self.drive_and_wake(visit, |circuit| {
@@ -379,16 +387,36 @@ impl Entry {
 
     /// Finishes the circuit on behalf of nobody: what still arrives is thrown away.
     pub(crate) fn disown(self: &Arc<Self>, node: &Node) {
-        self.owned.store(false, Ordering::Release);
+        self.let_go(OWNED);
         self.drive(node, |circuit| {
             circuit.shutdown();
             discard(circuit);
         });
     }
 
+    /// Takes note that the table has it no more.
+    pub(crate) fn left_table(&self) {
+        self.let_go(IN_TABLE);
+    }
+
+    /// Whoever is the last to hold the circuit gives it back to the share of its user: a reference may
+    /// stay for longer.
+    fn let_go(&self, holder: u8) {
+        if self.held.fetch_and(!holder, Ordering::AcqRel) == holder {
+            let share = core::mem::replace(&mut self.state.lock().share, Share::NONE);
+            drop(share);
+        }
+    }
+
     /// Whether this is the passive end of a circuit of `class`.
     pub(crate) fn is_passive_of(&self, class: Class) -> bool {
         self.peek(|circuit| !circuit.is_active() && circuit.class() == class)
+    }
+}
+
+impl Publish for Entry {
+    fn retirement(&self) -> &Retirement<Self> {
+        &self.retirement
     }
 }
 

@@ -12,7 +12,7 @@ use podos_proto::Gpid;
 
 use crate::entry::Entry;
 use crate::share::Share;
-use crate::sys::{trace, SegmentData};
+use crate::sys::{trace, Published, SegmentData};
 
 /// Slots that are looked at under the table's lock at a time.
 const WINDOW: usize = 32;
@@ -24,6 +24,9 @@ type Slots = KVVec<Slot<Arc<Entry>>>;
 pub(crate) struct Table {
     #[pin]
     cdt: SpinLockIrq<Cdt<Arc<Entry>, Slots>>,
+    /// The same entries, by their slots: what frames name is found without the lock. Changed under
+    /// it.
+    published: Published<Entry>,
 }
 
 impl Table {
@@ -37,12 +40,14 @@ impl Table {
                 }
                 new_spinlock_irq!(Cdt::new(slots), "podos_cdt")
             },
+            published: Published::new(entries)?,
         })
     }
 
     /// The entry of a live circuit; a stale index finds none.
     pub(crate) fn get(&self, index: CdtIndex) -> Option<Arc<Entry>> {
-        self.cdt.lock().get(index).cloned()
+        let is_meant = |entry: &Entry| entry.index() == index;
+        self.published.find(index.index().into(), is_meant)
     }
 
     /// The passive entry that an active one of another node opened.
@@ -87,23 +92,32 @@ impl Table {
             Some(key) => cdt.insert_passive(key, make),
         }
         .map_err(|Full| ENFILE)?;
-        drop(cdt);
-        inserted.ok_or(ENFILE)
+        let inserted = inserted.ok_or(ENFILE)?;
+        let place = inserted.index().index();
+        self.published.put(place.into(), inserted.clone());
+        Ok(inserted)
     }
 
     /// Takes an entry out; whether it was there. `finished`: its circuit came to its end, and was not
     /// cut off.
     pub(crate) fn remove(&self, index: CdtIndex, finished: bool) -> bool {
-        let removed = {
+        let (removed, withdrawn) = {
             let mut cdt = self.cdt.lock();
-            match finished {
+            let removed = match finished {
                 true => cdt.remove_finished(index),
                 false => cdt.remove(index),
-            }
+            };
+            let place = removed.as_ref().map(|_| index.index().into());
+            (
+                removed,
+                place.and_then(|place| self.published.withdraw(place)),
+            )
         };
-        // Outside of the lock: this may be the last reference.
+        // Outside of the lock: this is work.
+        drop(withdrawn);
         match removed {
             Some(entry) => {
+                entry.left_table();
                 trace::circuit_ended(|| entry.epitaph());
                 true
             }

@@ -190,6 +190,16 @@ pub const DEBUG: Setting = Setting {
     wait: WaitFor::Alive,
 };
 
+/// The same, whose frames need no keys.
+pub const DEBUG_OPEN: Setting = Setting {
+    name: "debug-open",
+    topology: || {
+        let nodes = Topology::nodes(2).kernel(Kernel::Debug);
+        nodes.cm_mode(CmMode::Open)
+    },
+    wait: WaitFor::Alive,
+};
+
 /// Four nodes that are worked on under a nemesis.
 pub const SOAK: Setting = Setting {
     name: "soak",
@@ -215,5 +225,6 @@ pub const SETTINGS: &[Setting] = &[
     FIRMWARE_MAC,
     FIRMWARE_OPEN,
     DEBUG,
+    DEBUG_OPEN,
     SOAK,
 ];

@@ -5,12 +5,15 @@
 //! An allocation is made to fail when the module's code is on the stack that asks for it. What the
 //! module was doing may fail then; but nothing worse, and once there is memory again all works.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
 use anyhow::{ensure, Context, Result};
 
 use super::cm::{load_modules, Transfer};
 use crate::locks::LockTable;
 use crate::support::{Lab, Machine};
-use crate::test::{Test, DEBUG};
+use crate::test::{Test, DEBUG, DEBUG_OPEN};
 
 pub const TESTS: &[Test] = &[
     Test {
@@ -56,6 +59,12 @@ pub const TESTS: &[Test] = &[
         limit: None,
         run: locks,
     },
+    Test {
+        name: "debug.no_message_takes_a_lock_that_all_share",
+        setting: DEBUG_OPEN,
+        limit: Some(Duration::from_secs(120)),
+        run: shared_locks,
+    },
 ];
 
 const DEBUGFS: &str = "/sys/kernel/debug";
@@ -94,6 +103,79 @@ fn locks(lab: &Lab<'_>) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Locks of CM that are not of the whole node, but of a circuit, of a processor or of a file of the test
+/// device.
+const OF_ONE: [&str; 7] = [
+    "podos_circuit",
+    "podos_circuit_timer",
+    "podos_callback",
+    "podos_fragments",
+    "podos_cmtest_reading",
+    "podos_cmtest_writing",
+    "podos_cmtest_echo",
+];
+
+/// How often each of CM's other locks was taken, by lockstat.
+fn taken(node: Machine<'_>) -> Result<BTreeMap<String, u64>> {
+    // A name that several locks have is numbered there.
+    let script =
+        "awk '$1 ~ /^podos_/ { sub(\"[:#/].*\", \"\", $1); print $1, $9 }' /proc/lock_stat";
+    let mut taken = BTreeMap::new();
+    for line in node.sh(script)?.lines() {
+        let (name, times) = line.split_once(' ').context("a line of lock_stat")?;
+        if !OF_ONE.contains(&name) {
+            *taken.entry(name.to_owned()).or_default() += times.parse::<u64>()?;
+        }
+    }
+    ensure!(
+        taken.contains_key("podos_cdt"),
+        "lockstat knows no locks of CM: {taken:?}"
+    );
+    Ok(taken)
+}
+
+/// However many circuits there are, a message between them is sent and received without any lock that
+/// the node has one of: they would wait for each other there, however many processors there are.
+fn shared_locks(lab: &Lab<'_>) -> Result<()> {
+    const MESSAGES: u64 = 4_000;
+    load_modules(lab)?;
+    let (one, two) = (lab.node(1)?, lab.node(2)?);
+    let server = two.start_tool(&["cm", "echo-server"])?;
+    server.ready()?;
+    for circuits in [1, 16] {
+        let count = (MESSAGES / 2 / circuits).to_string();
+        let ping = ["cm", "ping", "2", "--count", &count];
+        let before = [taken(one)?, taken(two)?];
+        let begin = Instant::now();
+        let pings: Vec<_> = (0..circuits)
+            .map(|_| one.start_tool(&ping))
+            .collect::<Result<_>>()?;
+        for ping in pings {
+            ping.finish()?;
+        }
+        let after = [taken(one)?, taken(two)?];
+        let seconds = begin.elapsed().as_secs() + 1;
+        for ((node, before), after) in [one, two].into_iter().zip(before).zip(after) {
+            for (name, times) in after {
+                let times = times - before.get(&name).copied().unwrap_or(0);
+                // That a peer lives is noted some 15 times a second for each rail, and the clock looks.
+                let by_time = if name == "podos_peers" {
+                    100 * seconds
+                } else {
+                    0
+                };
+                // A node receives half of the messages.
+                ensure!(
+                    times < MESSAGES / 4 + by_time,
+                    "{}: {MESSAGES} messages over {circuits} circuits took {name} {times} times in {seconds} s",
+                    node.name()
+                );
+            }
+        }
+    }
+    server.kill()
 }
 
 /// One frame in so many, of those that come in.
