@@ -23,6 +23,7 @@ pub mod config;
 pub mod content;
 pub mod ether;
 pub mod faults;
+pub mod incast;
 pub mod judge;
 pub mod life;
 pub mod network;
