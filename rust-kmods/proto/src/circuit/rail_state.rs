@@ -143,6 +143,11 @@ impl RailState {
         number
     }
 
+    /// Bytes under way.
+    pub(super) fn bytes(&self) -> u32 {
+        self.bytes.total()
+    }
+
     /// Counts a segment that is no longer under way.
     pub(super) fn left(&mut self, rail: RailId, bytes: usize) {
         let way = &mut self.rails[rail];

@@ -14,7 +14,7 @@ use crate::time::{Duration, Instant};
 
 /// Weight of what came at which an acknowledgement waits no longer: a quarter of the window. A sender
 /// that can't send so much asks for one.
-const ACK_WEIGHT: u16 = 16;
+pub(super) const ACK_WEIGHT: u16 = 16;
 /// Weight of a segment that came in order.
 const IN_ORDER: u16 = 1;
 /// Weight of one that came early: the third makes an acknowledgement due, when the other end can

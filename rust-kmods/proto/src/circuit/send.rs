@@ -4,6 +4,7 @@
 //! and over which rail.
 
 mod acknowledge;
+mod congestion;
 mod slot;
 mod timeout;
 
@@ -12,6 +13,7 @@ pub(in crate::circuit) use acknowledge::NeverSent;
 use core::ops::Range;
 
 use super::rail_state::RailState;
+use super::recv::ACK_WEIGHT;
 use super::ring::Ring;
 use super::rtt::Rtt;
 use super::{Config, Payload, SendError, WINDOW};
@@ -19,12 +21,8 @@ use crate::seq::Seq;
 use crate::tgroup::{Group, RailId, RailView};
 use crate::time::{Duration, Instant};
 
+use congestion::Congestion;
 use slot::{Shape, Tick, TxSlot};
-
-/// Least congestion window after a loss, in segments.
-const MIN_CWND: u32 = 8;
-/// Congestion window after a time-out, in segments.
-const RESTART_CWND: u32 = 2;
 
 /// A frame that goes out now: a segment, or a piece of one.
 #[derive(Debug)]
@@ -39,8 +37,9 @@ pub(super) struct Transmission<'a, B> {
     pub(super) first: bool,
     /// The segment was sent before.
     pub(super) again: bool,
-    /// Nothing more can follow before an acknowledgement comes.
-    pub(super) last_for_now: bool,
+    /// An acknowledgement is wanted at once: nothing more can follow before one comes, or the window is
+    /// small and half of it is under way since the last that was asked for.
+    pub(super) asks: bool,
     /// Other segments can go now.
     pub(super) others: bool,
 }
@@ -77,12 +76,9 @@ pub(super) struct SendHalf<B: Payload> {
     /// The number of the FIN, once it is queued.
     fin: Option<Seq>,
     rest: Option<Rest>,
-    cwnd: u32,
-    ssthresh: u32,
-    /// Segments acknowledged since the congestion window last grew.
-    grown_by: u32,
-    /// Losses of segments below this one belong to a loss that was reacted to.
-    recover: Seq,
+    congestion: Congestion,
+    /// Segments that went out since the last one that asked for an acknowledgement.
+    unasked: u32,
     rails: RailState,
     /// The rail of the last frame that asked for an answer.
     rail: Option<RailId>,
@@ -105,10 +101,8 @@ impl<B: Payload> SendHalf<B> {
             finished: false,
             fin: None,
             rest: None,
-            cwnd: WINDOW as u32,
-            ssthresh: WINDOW as u32,
-            grown_by: 0,
-            recover: Seq::ZERO,
+            congestion: Congestion::new(),
+            unasked: 0,
             rails: RailState::new(group),
             rail: None,
             rtt: Rtt::new(cfg),
@@ -268,7 +262,7 @@ impl<B: Payload> SendHalf<B> {
     /// Whether as much is under way as may be.
     fn is_full(&self) -> bool {
         // To count bits takes its time where there is no instruction for it.
-        self.flight != 0 && self.flight.count_ones() >= self.cwnd
+        self.flight != 0 && self.flight.count_ones() >= self.congestion.window()
     }
 
     /// Whether the other end has room for queued segment `seq`; a FIN takes none.
@@ -303,6 +297,11 @@ impl<B: Payload> SendHalf<B> {
         self.rest = more.then_some(Rest { seq, offset: end });
         let waits = self.lost != 0 || self.unsent != self.next;
         let blocked = self.is_full() || (self.lost == 0 && !self.fits(self.unsent));
+        let asks = !more && (again || (waits && (blocked || self.is_half_unasked())));
+        self.unasked = match asks {
+            true => 0,
+            false => self.unasked + u32::from(start == 0),
+        };
         Some(Transmission {
             slot: self.slots.get(place)?,
             rail,
@@ -310,9 +309,16 @@ impl<B: Payload> SendHalf<B> {
             more,
             first: start == 0,
             again,
-            last_for_now: !more && (again || (waits && blocked)),
+            asks,
             others: waits && !blocked,
         })
+    }
+
+    /// Whether half of a small window went out since an acknowledgement was asked for. Of a large one
+    /// the other end acknowledges parts unasked.
+    fn is_half_unasked(&self) -> bool {
+        let half = self.congestion.window() / 2;
+        half < u32::from(ACK_WEIGHT) && self.unasked + 1 >= half
     }
 
     /// Counts segment `seq` as sent over `rail`.
@@ -321,6 +327,9 @@ impl<B: Payload> SendHalf<B> {
         let Some(slot) = self.slots.get_mut(place) else {
             return;
         };
+        if self.congestion.window() == 0 {
+            self.congestion.begin(rails.room(rail));
+        }
         slot.sent_at = Tick::of(now);
         slot.rail = rail;
         slot.number = self.rails.sent(rail, slot.len());
@@ -454,7 +463,7 @@ impl<B: Payload> SendHalf<B> {
         }
         let is_clear = self.slots.iter().all(|slot| slot.payload().is_none());
         assert!(is_clear || self.timer.is_some() || !self.is_outstanding());
-        assert!((1..=WINDOW as u32).contains(&self.cwnd));
+        assert!(self.congestion.window() <= WINDOW as u32);
     }
 }
 

@@ -540,6 +540,26 @@ fn pair_with(cfg: &Config) -> (Circuit<Vec<u8>>, Circuit<Vec<u8>>) {
     (a, b)
 }
 
+/// As [`pair`], when so much has gone over the circuit that a whole window may be under way.
+fn busy_pair() -> (Circuit<Vec<u8>>, Circuit<Vec<u8>>) {
+    busy_pair_with(&Config::default())
+}
+
+fn busy_pair_with(cfg: &Config) -> (Circuit<Vec<u8>>, Circuit<Vec<u8>>) {
+    let (mut a, mut b) = pair_with(cfg);
+    for _ in 0..2 {
+        for _ in 0..WINDOW - 1 {
+            a.send(0, true, Vec::new()).unwrap();
+        }
+        while a.queued() != (0, 0) {
+            exchange(&mut a, &mut b, at(9));
+            while b.recv().is_some() {}
+        }
+        exchange(&mut a, &mut b, at(9));
+    }
+    (a, b)
+}
+
 fn drain(circuit: &mut Circuit<Vec<u8>>, now: Instant) -> Vec<(Header, Vec<u8>)> {
     let mut frames = Vec::new();
     while let Some(out) = circuit.poll_transmit(now, &one_rail()) {

@@ -153,7 +153,7 @@ impl<B: Payload> Circuit<B> {
         if !sent.again {
             self.stats.bytes_sent += sent.range.len() as u64;
         }
-        if sent.last_for_now {
+        if sent.asks {
             header.flags |= Flags::PROBE;
             self.nudged = true;
         }

@@ -115,6 +115,12 @@ impl InFlight {
         self.bytes[rail]
     }
 
+    /// Bytes on all rails.
+    pub fn total(&self) -> u32 {
+        let bytes = self.bytes.values().iter();
+        bytes.fold(0, |sum, bytes| sum.saturating_add(*bytes))
+    }
+
     /// Counts `bytes` more on a rail.
     pub fn add(&mut self, rail: RailId, bytes: u32) {
         let sum = &mut self.bytes[rail];

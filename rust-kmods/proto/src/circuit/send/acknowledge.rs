@@ -2,7 +2,8 @@
 
 //! What an acknowledgement means for the segments in flight.
 
-use super::{place, places, Payload, SendHalf, TxSlot, MIN_CWND, WINDOW};
+use super::congestion::Flight;
+use super::{place, places, Payload, SendHalf, TxSlot};
 use crate::seq::Seq;
 use crate::tgroup::RailId;
 use crate::time::{Duration, Instant};
@@ -56,7 +57,10 @@ impl<B: Payload> SendHalf<B> {
         }
         if news.count > 0 {
             self.find_losses();
-            self.grow(news.count);
+            // A window that nothing but one segment was in need not be looked at.
+            if self.flight != 0 || news.count > 1 {
+                self.move_window(now, &news);
+            }
         }
         if progress || !self.is_outstanding() {
             self.restart_timer(now);
@@ -65,6 +69,21 @@ impl<B: Payload> SendHalf<B> {
             progress,
             sample: news.sample,
         })
+    }
+
+    /// Draws the conclusions for the window from what came.
+    fn move_window(&mut self, now: Instant, news: &News) {
+        if let Some((_, round_trip)) = news.sample {
+            self.congestion.measured(now, round_trip);
+        }
+        self.congestion.came(news.count);
+        if self.congestion.is_round_over(self.una) {
+            let flight = Flight {
+                segments: self.flight.count_ones() + news.count,
+                bytes: self.rails.bytes() + news.bytes,
+            };
+            self.congestion.end_round(self.unsent, flight);
+        }
     }
 
     fn take_sack(&mut self, now: Instant, news: &mut News, ack: Seq, sack: u64) {
@@ -95,6 +114,7 @@ impl<B: Payload> SendHalf<B> {
             return;
         }
         news.count += 1;
+        news.bytes += slot.len() as u32;
         // Karn: what was sent twice does not tell which one was answered.
         let round_trip = (!slot.is_again()).then(|| slot.sent_at.age(now));
         let sent = (slot.rail, slot.number);
@@ -114,45 +134,31 @@ impl<B: Payload> SendHalf<B> {
         if rails.is_empty() {
             return;
         }
-        let mut found = false;
-        let mut fresh = false;
+        let mut latest = None;
         for place in places(self.flight) {
             let Some(slot) = self.slots.get(place) else {
                 continue;
             };
             if rails.contains(slot.rail) && self.rails.is_overtaken(slot.rail, slot.number) {
                 self.lose(place);
-                found = true;
                 let seq = self.seq_at(place);
-                fresh |= seq.is_at_or_after(self.recover);
+                if latest.is_none_or(|latest| seq.is_after(latest)) {
+                    latest = Some(seq);
+                }
             }
         }
-        if found && fresh {
-            self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
-            self.cwnd = self.ssthresh;
-            self.recover = self.unsent;
+        if let Some(seq) = latest {
+            self.congestion.lost(seq, self.unsent);
         }
-    }
-
-    fn grow(&mut self, count: u32) {
-        if self.cwnd < self.ssthresh {
-            self.cwnd += count;
-        } else {
-            self.grown_by += count;
-            if self.grown_by >= self.cwnd {
-                self.grown_by = 0;
-                self.cwnd += 1;
-            }
-        }
-        self.cwnd = self.cwnd.min(WINDOW as u32);
     }
 }
 
-/// What one acknowledgement brought.
 #[derive(Default)]
 struct News {
     /// Segments that had not been known to have arrived.
     count: u32,
+    /// Their bytes.
+    bytes: u32,
     /// The latest of them that was sent only once: its rail, and how long ago it went out.
     sample: Option<(RailId, Duration)>,
 }

@@ -4,13 +4,21 @@
 
 use crate::circuit::Payload;
 use crate::tgroup::RailId;
-use crate::time::{Duration, Instant};
+use crate::time::{nanos, Duration, Instant};
 
 /// A moment in units of 1024 ns, modulo 2^32: 73 minutes, far more than anything is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tick(u32);
 
 impl Tick {
+    /// From one to the next.
+    pub(super) const NANOS: u64 = 1 << 10;
+
+    /// How many of them a time has.
+    pub(super) fn count(time: Duration) -> u32 {
+        (nanos(time) >> 10) as u32
+    }
+
     pub(super) const fn of(now: Instant) -> Self {
         Self((now.as_nanos() >> 10) as u32)
     }

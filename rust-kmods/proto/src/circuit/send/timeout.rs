@@ -2,7 +2,7 @@
 
 //! What follows when no acknowledgement comes.
 
-use super::{place, places, Payload, SendHalf, MIN_CWND, RESTART_CWND};
+use super::{place, places, Payload, SendHalf};
 use crate::tgroup::{PerRail, RailSet};
 use crate::time::Instant;
 
@@ -49,11 +49,7 @@ impl<B: Payload> SendHalf<B> {
             // Another rail is not to be waited for as long as this one was.
             self.backoff = 0;
         }
-        // That a rail is dead says nothing of how much the others carry.
-        if left.is_empty() || hit().any(|(rail, _)| !left.contains(rail)) {
-            self.ssthresh = (self.cwnd / 2).max(MIN_CWND);
-            self.cwnd = RESTART_CWND;
-        }
-        self.recover = self.unsent;
+        let dead = !left.is_empty() && hit().all(|(rail, _)| left.contains(rail));
+        self.congestion.timed_out(self.unsent, dead);
     }
 }

@@ -163,7 +163,7 @@ fn pieces_may_come_in_any_order_and_twice() {
 
 #[test]
 fn early_pieces_take_a_bounded_room_and_the_oldest_have_it() {
-    let (mut a, mut b) = pair();
+    let (mut a, mut b) = busy_pair();
     for _ in 0..20 {
         a.send(9, true, pattern(4000)).unwrap();
     }

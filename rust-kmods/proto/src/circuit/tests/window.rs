@@ -124,9 +124,10 @@ fn no_window_is_too_small_to_run_at_full_speed() {
 
 #[test]
 fn sixteen_segments_are_acknowledged_at_once_and_fewer_after_5_ms() {
-    let (mut a, mut b) = pair();
+    let (mut a, mut b) = busy_pair();
     send_numbers(&mut a, 17);
     let mut frames = drain(&mut a, at(20));
+    let first = Seq::new(frames[0].0.seq);
     for (header, data) in frames.drain(..15) {
         b.receive(at(20), R0, &header, data);
     }
@@ -135,13 +136,13 @@ fn sixteen_segments_are_acknowledged_at_once_and_fewer_after_5_ms() {
     b.receive(at(20), R0, &header, data);
     let acks = drain(&mut b, at(20));
     assert_eq!(acks.len(), 1);
-    assert_eq!((acks[0].0.kind, acks[0].0.ack), (Kind::Ack, Seq::new(17)));
+    assert_eq!((acks[0].0.kind, acks[0].0.ack), (Kind::Ack, first + 16));
     let (header, data) = frames.remove(0);
     b.receive(at(30), R0, &header, data);
     assert!(drain(&mut b, at(30)).is_empty());
     assert_eq!(b.deadline(), Some(at(35)));
     b.on_timeout(at(35));
-    assert_eq!(drain(&mut b, at(35))[0].0.ack, Seq::new(18));
+    assert_eq!(drain(&mut b, at(35))[0].0.ack, first + 17);
 }
 
 #[test]
@@ -299,9 +300,30 @@ fn a_reader_that_makes_room_says_so() {
     );
 }
 
+/// How often an acknowledgement is asked for depends on the sender's window, where that is small.
+#[test]
+fn half_of_a_small_window_asks_for_an_acknowledgement() {
+    let (mut a, _) = pair();
+    send_numbers(&mut a, 40);
+    let asks: Vec<bool> = drain(&mut a, at(20))
+        .iter()
+        .map(|(header, _)| header.flags.contains(Flags::PROBE))
+        .collect();
+    let last = asks.len() - 1;
+    assert_eq!(last, 15, "the window is small");
+    // The OPEN was the first of it.
+    let expected = |at| [6, 14, last].contains(&at);
+    assert!(
+        asks.iter()
+            .enumerate()
+            .all(|(at, asks)| *asks == expected(at)),
+        "{asks:?}"
+    );
+}
+
 #[test]
 fn the_last_segment_that_has_room_asks_for_more() {
-    let (mut a, _) = pair_with(&small(8));
+    let (mut a, _) = busy_pair_with(&small(8));
     send_numbers(&mut a, 20);
     let frames = drain(&mut a, at(20));
     let asks: Vec<bool> = frames
