@@ -300,7 +300,8 @@ impl<B: Payload> SendHalf<B> {
         let asks = !more && (again || (waits && (blocked || self.is_half_unasked())));
         self.unasked = match asks {
             true => 0,
-            false => self.unasked + u32::from(start == 0),
+            // Whoever sends one at a time never asks: it counts without an end.
+            false => self.unasked.saturating_add(u32::from(start == 0)),
         };
         Some(Transmission {
             slot: self.slots.get(place)?,
@@ -318,7 +319,7 @@ impl<B: Payload> SendHalf<B> {
     /// the other end acknowledges parts unasked.
     fn is_half_unasked(&self) -> bool {
         let half = self.congestion.window() / 2;
-        half < u32::from(ACK_WEIGHT) && self.unasked + 1 >= half
+        half < u32::from(ACK_WEIGHT) && self.unasked >= half.saturating_sub(1)
     }
 
     /// Counts segment `seq` as sent over `rail`.
