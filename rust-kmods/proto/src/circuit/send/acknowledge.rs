@@ -73,10 +73,14 @@ impl<B: Payload> SendHalf<B> {
 
     /// Draws the conclusions for the window from what came.
     fn move_window(&mut self, now: Instant, news: &News) {
+        self.congestion.came(news.count);
+        if self.flight == 0 {
+            // The end of what was sent need not ask: that took as long as the other end waited.
+            return;
+        }
         if let Some((_, round_trip)) = news.sample {
             self.congestion.measured(now, round_trip);
         }
-        self.congestion.came(news.count);
         if self.congestion.is_round_over(self.una) {
             let flight = Flight {
                 segments: self.flight.count_ones() + news.count,

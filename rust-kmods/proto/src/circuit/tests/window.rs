@@ -335,3 +335,32 @@ fn the_last_segment_that_has_room_asks_for_more() {
         [false, false, false, false, false, false, false, true]
     );
 }
+
+/// The last segments of a message need not ask for an acknowledgement: that it comes 5 ms later tells of no
+/// queue.
+#[test]
+fn acknowledgements_that_wait_do_not_narrow_the_window() {
+    let (mut a, mut b) = busy_pair();
+    let jumbo = RailView::uniform(RailSet::from_bits(1), 8952);
+    let mut now = at(20);
+    let mut send = |count: usize| {
+        for _ in 0..count {
+            a.send(0, true, vec![0; 8952]).unwrap();
+        }
+        let mut sent = 0;
+        while let Some(out) = a.poll_transmit(now, &jumbo) {
+            sent += 1;
+            let (header, data) = (out.header, data(&out));
+            b.receive(now, R0, &header, data);
+        }
+        while b.recv().is_some() {}
+        now = now + Duration::from_millis(5);
+        b.on_timeout(now);
+        exchange(&mut b, &mut a, now);
+        sent
+    };
+    for _ in 0..20 {
+        assert_eq!(send(15), 15);
+    }
+    assert_eq!(send(60), 60);
+}
